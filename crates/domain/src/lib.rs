@@ -1,0 +1,27 @@
+//! The words of Doorward and its pure rules: ids, callers, clients, models, money, policy decisions, reasons.
+//!
+//! Nothing here does I/O, waits, reads a clock, draws a random number or knows SQL: time and randomness are passed in. Every
+//! other crate may depend on this one; it depends on none of ours.
+
+pub mod caller;
+pub mod client;
+pub mod clock;
+pub mod ids;
+pub mod limits;
+pub mod model;
+pub mod money;
+pub mod policy;
+pub mod price;
+pub mod reason;
+pub mod usage;
+pub mod window;
+
+pub use caller::{Caller, Credential, Subject};
+pub use client::{Client, ClientKind, Version};
+pub use clock::{Clock, Ids, Timestamp};
+pub use ids::{BudgetId, OrgId, PersonId, RequestId, ServiceId, SessionId};
+pub use model::ModelId;
+pub use money::Usd;
+pub use policy::Policy;
+pub use reason::{Fault, Reason, ReasonCode, Refusal};
+pub use usage::Usage;

@@ -1,0 +1,91 @@
+//! Every fixed limit of Doorward in one place: what it bounds, and what happens at it. Limits a company may choose (rates,
+//! budgets) are policy, not here.
+
+/// Longest credential we look at; a longer one is refused unread (`credential_malformed`).
+pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// Longest model id; a longer one is refused (`body_malformed`).
+pub const MODEL_ID_BYTES_MAX: usize = 128;
+/// Largest Messages request, the provider's own limit; a larger one is refused with 413 (`body_too_large`).
+pub const MESSAGES_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Largest form or JSON body of every other endpoint; a larger one is refused with 413 (`body_too_large`).
+pub const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Largest OTLP export; a larger one is refused with 413 (`body_too_large`).
+pub const OTLP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Deepest nesting of a JSON body; deeper is refused (`body_malformed`).
+pub const JSON_DEPTH_MAX: usize = 128;
+/// All request bytes held in memory at once, over every request; beyond it new ones get 529 (`overloaded`).
+pub const BODY_BYTES_IN_FLIGHT_MAX: usize = 512 * 1024 * 1024;
+/// How long a client may take to send its headers; then the connection closes.
+pub const HEADER_TIME_MS: u64 = 10_000;
+/// How long a client may stay silent while sending its body; then the request is refused with 408 (`body_timeout`).
+pub const BODY_IDLE_MS: u64 = 30_000;
+/// How long a whole request body may take; then the request is refused with 408 (`body_timeout`).
+pub const BODY_TIME_MS: u64 = 300_000;
+/// Most headers of a request; more are refused with 431.
+pub const HEADERS_MAX: usize = 100;
+/// Most bytes of a request's head; more are refused with 431.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Open client connections; beyond it new ones wait in the kernel's queue.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// Calls between admission and their end; beyond it new ones get 529 (`overloaded`).
+pub const CALLS_MAX: usize = 8_192;
+/// How long the provider may take until its response headers; then the next upstream, or 504 (`upstream_timeout`).
+pub const UPSTREAM_HEADERS_MS: u64 = 120_000;
+/// How long the provider may stay silent in a stream; then the stream ends with an error event.
+pub const UPSTREAM_IDLE_MS: u64 = 300_000;
+/// After this much silence of the provider in a stream we send a `ping` of our own.
+pub const PING_AFTER_MS: u64 = 15_000;
+/// How long a client may leave our bytes unread; then the stream is cut.
+pub const CLIENT_WRITE_IDLE_MS: u64 = 300_000;
+/// How long we go on reading from the provider after the client has left, so that usage is known.
+pub const DRAIN_AFTER_DISCONNECT_MS: u64 = 10_000;
+/// Largest non-streamed answer we hold to read its usage; a larger one passes unread and is billed as reserved.
+pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Longest line of an event stream we parse; a longer one passes unread.
+pub const SSE_LINE_BYTES_MAX: usize = 1024 * 1024;
+/// Largest document fetched from an identity provider; a larger one is an error.
+pub const FETCH_BYTES_MAX: usize = 1024 * 1024;
+/// How long a fetch from an identity provider or metadata service may take.
+pub const FETCH_TIME_MS: u64 = 10_000;
+/// Shortest time between two refreshes of an issuer's keys because of an unknown key id.
+pub const KEYS_COOL_DOWN_MS: i64 = 30_000;
+/// Age at which an issuer's keys are fetched anew.
+pub const KEYS_FRESH_MS: i64 = 60 * 60 * 1_000;
+/// Age beyond which keys that could not be fetched anew are no longer believed (`issuer_unreachable`).
+pub const KEYS_AGE_MAX_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Most keys of one issuer that are kept; the rest are ignored.
+pub const KEYS_MAX: usize = 64;
+/// Verified tokens remembered; the least used leaves first.
+pub const TOKEN_CACHE_MAX: usize = 100_000;
+/// Most groups of one caller that are kept; a token with more is refused (`token_claims`).
+pub const GROUPS_MAX: usize = 2_000;
+/// Clock difference between us and an issuer that is forgiven.
+pub const CLOCK_SKEW_MS: i64 = 60_000;
+/// How long a session's access token lives; stock clients refresh when under five minutes remain.
+pub const SESSION_TOKEN_MS: i64 = 15 * 60 * 1_000;
+/// How long a refresh token lives unused.
+pub const REFRESH_TOKEN_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// Within this time the refresh token just replaced is taken once more, for clients that refresh twice at once.
+pub const REFRESH_GRACE_MS: i64 = 30_000;
+/// How long a device code lives.
+pub const DEVICE_CODE_MS: i64 = 10 * 60 * 1_000;
+/// How often a client may ask for the outcome of its device code.
+pub const DEVICE_POLL_S: u32 = 5;
+/// Device sign-ins that may be open at once; beyond it new ones get `slow_down`.
+pub const DEVICE_CODES_OPEN_MAX: usize = 10_000;
+/// Longest notice that a client shows at sign-in, in characters.
+pub const LOGIN_NOTICE_CHARS_MAX: usize = 500;
+/// Ledger records waiting for the disk; beyond it requests wait, and are refused when they wait too long.
+pub const LEDGER_QUEUE_MAX: usize = 65_536;
+/// How long a request waits for its ledger record to be durable; then it is refused (`ledger_unavailable`).
+pub const LEDGER_WAIT_MS: u64 = 5_000;
+/// Largest single ledger record.
+pub const LEDGER_RECORD_BYTES_MAX: usize = 64 * 1024;
+/// A ledger segment is closed and a new one begun at this size.
+pub const LEDGER_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// Findings named in one record; the rest are only counted.
+pub const FINDINGS_MAX: usize = 64;
+/// How often replicas look for a new policy version and for revocations.
+pub const STORE_POLL_MS: u64 = 400;
+/// Largest policy text.
+pub const POLICY_BYTES_MAX: usize = 4 * 1024 * 1024;

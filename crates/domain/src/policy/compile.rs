@@ -1,0 +1,212 @@
+//! From a document to what concerns one caller. The whole document is walked once per caller and policy version; the answer is
+//! kept beside the caller's verified token, so a request never sees a rule that is not about its caller.
+
+use std::sync::Arc;
+
+use super::document::{Budget, BudgetFor, Document, Grant, Inspect, Limit, Require, Who};
+use crate::window::Period;
+use crate::{Caller, Subject, Usd};
+
+/// A checked policy of a known version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// The version in the store; 0 before the first.
+    pub version: u64,
+    document: Arc<Document>,
+    /// Spend limits set through the admin endpoints, which count as budgets of the document.
+    spend_limits: Arc<[Budget]>,
+}
+
+/// What is wrong with a document. `path` is where, such as `budget[2].amount_usd`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {what}")]
+pub struct InvalidPolicy {
+    /// Where.
+    pub path: String,
+    /// What, and what to write instead.
+    pub what: String,
+}
+
+impl Policy {
+    /// Checks a document; every mistake is returned at once.
+    pub fn new(version: u64, document: Document) -> Result<Self, Vec<InvalidPolicy>> {
+        let mistakes = mistakes(&document);
+        if mistakes.is_empty() {
+            Ok(Self { version, document: Arc::new(document), spend_limits: Arc::from([]) })
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    /// The policy before anybody wrote one: nothing is granted.
+    pub fn empty() -> Self {
+        Self { version: 0, document: Arc::default(), spend_limits: Arc::from([]) }
+    }
+
+    /// The same policy with these spend limits of the admin endpoints.
+    #[must_use]
+    pub fn with_spend_limits(mut self, limits: Vec<Budget>) -> Self {
+        self.spend_limits = limits.into();
+        self
+    }
+
+    /// The document.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// What concerns this caller.
+    pub fn for_caller(&self, caller: &Caller) -> CallerPolicy {
+        let document = &*self.document;
+        let budgets = document.budget.iter().chain(&*self.spend_limits);
+        CallerPolicy {
+            version: self.version,
+            grants: pick(&document.grant, |g| &g.who, caller),
+            requires: pick(&document.require, |r| &r.who, caller),
+            limits: pick(&document.limit, |l| &l.who, caller),
+            inspects: pick(&document.inspect, |i| &i.who, caller),
+            budgets: applicable_budgets(budgets, caller),
+        }
+    }
+}
+
+/// The part of a policy that concerns one caller.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallerPolicy {
+    /// The version it was taken from.
+    pub version: u64,
+    /// Grants.
+    pub grants: Vec<Grant>,
+    /// Demands.
+    pub requires: Vec<Require>,
+    /// Limits; all of them hold.
+    pub limits: Vec<Limit>,
+    /// Inspections.
+    pub inspects: Vec<Inspect>,
+    /// Budgets that count for the caller: at most one of their own per period, and every shared one.
+    pub budgets: Vec<Budget>,
+}
+
+impl CallerPolicy {
+    /// The caller's own budget of a period, if there is one.
+    pub fn own_budget(&self, period: Period) -> Option<&Budget> {
+        self.budgets.iter().find(|budget| budget.period == period && budget.is_own())
+    }
+}
+
+impl Budget {
+    /// Whether the money is one caller's alone, rather than shared.
+    pub fn is_own(&self) -> bool {
+        matches!(self.scope, BudgetFor::Person | BudgetFor::Member | BudgetFor::Service)
+    }
+}
+
+impl Who {
+    /// Whether the entry concerns everyone.
+    pub fn is_everyone(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether the entry concerns this caller.
+    pub fn selects(&self, caller: &Caller) -> bool {
+        let named = |names: &std::collections::BTreeSet<String>| {
+            names.contains(&*caller.stable_id) || names.contains(&caller.subject.to_string())
+        };
+        let person = matches!(caller.subject, Subject::Person(_));
+        // People and services are two ways to name one caller: either list may hold it.
+        let by_name = (self.people.is_empty() && self.services.is_empty())
+            || (person && named(&self.people))
+            || (!person && named(&self.services));
+        by_name
+            && (self.groups.is_empty() || caller.groups.iter().any(|group| self.groups.contains(group)))
+            && (self.issuers.is_empty() || self.issuers.contains(&*caller.issuer))
+    }
+}
+
+fn pick<T: Clone>(entries: &[T], who: impl Fn(&T) -> &Who, caller: &Caller) -> Vec<T> {
+    entries.iter().filter(|entry| who(entry).selects(caller)).cloned().collect()
+}
+
+/// Of the caller's own budgets the closest of each period: one that names the person, else the tightest of their groups', else
+/// everyone's default. Shared budgets all count.
+fn applicable_budgets<'a>(
+    budgets: impl Iterator<Item = &'a Budget>,
+    caller: &Caller,
+) -> Vec<Budget> {
+    let is_service = matches!(caller.subject, Subject::Service(_));
+    let (own, mut kept): (Vec<&Budget>, Vec<&Budget>) = budgets
+        .filter(|budget| budget.scope == BudgetFor::Org || budget.who.selects(caller))
+        .filter(|budget| match budget.scope {
+            BudgetFor::Service => is_service,
+            BudgetFor::Person => !is_service,
+            BudgetFor::Member | BudgetFor::Group | BudgetFor::Org => true,
+        })
+        .partition(|budget| budget.is_own());
+    for period in Period::ALL {
+        let closest = own
+            .iter()
+            .filter(|budget| budget.period == period)
+            .min_by_key(|budget| (distance(budget), budget.amount_usd));
+        kept.extend(closest);
+    }
+    kept.into_iter().cloned().collect()
+}
+
+fn distance(budget: &Budget) -> u8 {
+    match budget.scope {
+        BudgetFor::Person | BudgetFor::Service => 0,
+        _ if !budget.who.people.is_empty() || !budget.who.services.is_empty() => 0,
+        _ if !budget.who.groups.is_empty() => 1,
+        _ => 2,
+    }
+}
+
+fn mistakes(document: &Document) -> Vec<InvalidPolicy> {
+    let mut found = Vec::new();
+    let mut say = |path: String, what: &str| found.push(InvalidPolicy { path, what: what.to_owned() });
+    let mut names = std::collections::BTreeSet::new();
+    let sections: [(&str, Vec<&str>); 7] = [
+        ("grant", document.grant.iter().map(|e| &*e.name).collect()),
+        ("require", document.require.iter().map(|e| &*e.name).collect()),
+        ("limit", document.limit.iter().map(|e| &*e.name).collect()),
+        ("budget", document.budget.iter().map(|e| &*e.name).collect()),
+        ("inspect", document.inspect.iter().map(|e| &*e.name).collect()),
+        ("managed_settings", document.managed_settings.iter().map(|e| &*e.name).collect()),
+        ("desktop_settings", document.desktop_settings.iter().map(|e| &*e.name).collect()),
+    ];
+    for (section, entries) in sections {
+        for (index, name) in entries.into_iter().enumerate() {
+            if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
+                say(format!("{section}[{index}].name"), "needs 1 to 100 characters on one line");
+            } else if !names.insert((section, name)) {
+                say(format!("{section}[{index}].name"), "stands twice; refusals name entries, so each needs its own");
+            }
+        }
+    }
+    for (index, budget) in document.budget.iter().enumerate() {
+        let here = |key: &str| format!("budget[{index}].{key}");
+        if budget.amount_usd < Usd::ZERO {
+            say(here("amount_usd"), "is below zero");
+        }
+        if budget.scope == BudgetFor::Person && budget.who.people.is_empty() {
+            say(here("who.people"), "is needed by a budget for a person; write for = \"member\" for everyone's own budget");
+        }
+        if budget.scope == BudgetFor::Org && !budget.who.is_everyone() {
+            say(here("who"), "does not go with for = \"org\"; write for = \"group\" to bound some callers together");
+        }
+    }
+    for (index, grant) in document.grant.iter().enumerate() {
+        if grant.models.is_empty() && grant.deny_models.is_empty() && grant.regions.is_empty() {
+            say(format!("grant[{index}]"), "grants and denies nothing; name models, deny_models or regions");
+        }
+    }
+    for (index, inspect) in document.inspect.iter().enumerate() {
+        if inspect.min_confidence > 100 {
+            say(format!("inspect[{index}].min_confidence"), "is a percentage, at most 100");
+        }
+        if inspect.detectors.is_empty() {
+            say(format!("inspect[{index}].detectors"), "names no detector; write [\"*\"] for all");
+        }
+    }
+    found
+}
