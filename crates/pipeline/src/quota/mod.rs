@@ -1,0 +1,189 @@
+//! Limits and money: what a call may use is taken before it goes out and settled when it ends.
+//!
+//! One book under one lock holds every counter, so checking all limits and budgets of a call and taking from them is a single
+//! step: under any concurrency a hard budget is never passed by more than the difference between what a call was reserved and
+//! what it cost. A [`Reservation`] that is dropped gives back what it took. Called by [`crate::Pipeline`] alone.
+//!
+//! - [`rate`]: requests, tokens and concurrency, per caller and calendar minute
+//! - [`budget`]: money per day, week and month, of one caller or shared
+
+pub mod budget;
+pub mod rate;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::policy::{Budget, CallerPolicy};
+use domain::window::Period;
+use domain::{Caller, Refusal, Subject, Timestamp, Usage, Usd};
+
+use budget::Purses;
+use rate::Minute;
+
+/// What a call is expected to use at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Estimate {
+    /// Money.
+    pub usd: Usd,
+    /// Input tokens.
+    pub input_tokens: u64,
+}
+
+/// Every counter of this replica.
+#[derive(Debug, Default)]
+pub struct Quota {
+    book: Mutex<Book>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    minutes: HashMap<Subject, Minute>,
+    purses: Purses,
+}
+
+/// How one budget stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its period.
+    pub period: Period,
+    /// When it begins anew.
+    pub resets_at: Timestamp,
+    /// The cap; none when the caller has no budget of their own for this period.
+    pub cap: Option<Usd>,
+    /// Spent and settled.
+    pub spent: Usd,
+}
+
+impl Standing {
+    /// Spent as a share of the cap; one or more when it is used up, zero without a cap.
+    #[expect(clippy::cast_precision_loss, reason = "a share for display needs no more than 53 bits")]
+    pub fn utilization(&self) -> f64 {
+        match self.cap {
+            Some(cap) if cap > Usd::ZERO => self.spent.nanos() as f64 / cap.nanos() as f64,
+            Some(_) => 1.0,
+            None => 0.0,
+        }
+    }
+}
+
+impl Quota {
+    /// Takes what the call may use, or says which limits and budgets refuse it; then nothing was taken.
+    pub fn reserve(
+        self: &Arc<Self>,
+        caller: &Caller,
+        policy: &Arc<CallerPolicy>,
+        estimate: Estimate,
+        now: Timestamp,
+    ) -> Result<Reservation, Refusal> {
+        let mut book = self.lock();
+        let Book { minutes, purses } = &mut *book;
+        if policy.limits.is_empty() {
+            // Nothing to count: keep no row for this caller.
+        } else {
+            let minute = minutes.entry(caller.subject).or_default();
+            minute.check(&policy.limits, estimate.input_tokens, now)?;
+        }
+        purses.check(caller.subject, &policy.budgets, estimate.usd, now)?;
+        if !policy.limits.is_empty() {
+            minutes.entry(caller.subject).or_default().take(estimate.input_tokens);
+        }
+        purses.reserve(caller.subject, &policy.budgets, estimate.usd, now);
+        drop(book);
+        Ok(Reservation {
+            quota: Arc::clone(self),
+            subject: caller.subject,
+            policy: Arc::clone(policy),
+            held: estimate,
+            taken_at: now,
+            open: true,
+        })
+    }
+
+    /// How the caller's own budgets and spending stand, one entry per period.
+    pub fn standing(&self, subject: Subject, policy: &CallerPolicy, now: Timestamp) -> Vec<Standing> {
+        let book = self.lock();
+        Period::ALL
+            .into_iter()
+            .map(|period| {
+                let purse = book.purses.own(subject, period, now);
+                Standing {
+                    period,
+                    resets_at: period.window(now).1,
+                    cap: policy.own_budget(period).map(|budget| budget.amount_usd),
+                    spent: purse.spent,
+                }
+            })
+            .collect()
+    }
+
+    /// Sets what was spent before this process began: `key` as [`budget::Key`] prints it.
+    pub fn restore(&self, key: &budget::Key, period: Period, spent: Usd, now: Timestamp) {
+        self.lock().purses.restore(key, period, spent, now);
+    }
+
+    /// Forgets counters of minutes and periods that are over. Called once a minute.
+    pub fn sweep(&self, now: Timestamp) {
+        let mut book = self.lock();
+        book.minutes.retain(|_, minute| minute.is_live(now));
+        book.purses.sweep(now);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        // Every change under the lock is complete before it can panic, so a poisoned book is still whole.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one call holds. Settled once with what the call really used, or given back when dropped.
+#[derive(Debug)]
+pub struct Reservation {
+    quota: Arc<Quota>,
+    subject: Subject,
+    policy: Arc<CallerPolicy>,
+    held: Estimate,
+    taken_at: Timestamp,
+    open: bool,
+}
+
+impl Reservation {
+    /// The money held now.
+    pub fn held(&self) -> Usd {
+        self.held.usd
+    }
+
+    /// Holds this much more, for a stream that goes on; says no when a hard budget has no room for it.
+    pub fn extend(&mut self, more: Usd, now: Timestamp) -> bool {
+        let mut book = self.quota.lock();
+        let budgets: &[Budget] = &self.policy.budgets;
+        if book.purses.check(self.subject, budgets, more, now).is_err() {
+            return false;
+        }
+        book.purses.reserve(self.subject, budgets, more, self.taken_at);
+        self.held.usd = self.held.usd.plus(more);
+        true
+    }
+
+    /// Ends the reservation: what was held is given back and what was used is counted.
+    pub fn settle(mut self, usage: &Usage, cost: Usd) {
+        self.close(Some((usage, cost)));
+    }
+
+    fn close(&mut self, used: Option<(&Usage, Usd)>) {
+        if !std::mem::take(&mut self.open) {
+            return;
+        }
+        let mut book = self.quota.lock();
+        if let Some(minute) = book.minutes.get_mut(&self.subject) {
+            minute.end(self.held.input_tokens, self.taken_at, used.map(|(usage, _)| usage));
+        }
+        let cost = used.map_or(Usd::ZERO, |(_, cost)| cost);
+        book.purses.settle(self.subject, &self.policy.budgets, self.held.usd, cost, self.taken_at);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.close(None);
+    }
+}
+
