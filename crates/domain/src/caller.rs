@@ -82,6 +82,9 @@ pub struct Caller {
 impl Caller {
     /// What a person would recognise: the e-mail, else the name, else the stable id.
     pub fn label(&self) -> &str {
-        self.email.as_deref().or(self.name.as_deref()).unwrap_or(&self.stable_id)
+        self.email
+            .as_deref()
+            .or(self.name.as_deref())
+            .unwrap_or(&self.stable_id)
     }
 }

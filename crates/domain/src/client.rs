@@ -59,7 +59,11 @@ impl FromStr for Version {
                 _ => return Err(InvalidVersion),
             }
         }
-        if parts.next().is_some() { Err(InvalidVersion) } else { Ok(Self(numbers)) }
+        if parts.next().is_some() {
+            Err(InvalidVersion)
+        } else {
+            Ok(Self(numbers))
+        }
     }
 }
 
@@ -99,21 +103,34 @@ impl Client {
     /// Claude Desktop embeds name it in the parenthesis.
     pub fn from_headers(user_agent: Option<&str>, origin: Option<&str>) -> Self {
         if origin == Some("https://pivot.claude.ai") {
-            return Self { kind: ClientKind::Office, version: None };
+            return Self {
+                kind: ClientKind::Office,
+                version: None,
+            };
         }
         let agent = user_agent.unwrap_or_default();
         let (product, rest) = agent.split_once('/').unwrap_or((agent, ""));
-        let number = rest.split([' ', '-', '+', '(', ';']).next().unwrap_or_default();
+        let number = rest
+            .split([' ', '-', '+', '(', ';'])
+            .next()
+            .unwrap_or_default();
         let lower = product.to_ascii_lowercase();
         let kind = match lower.as_str() {
-            "claude-cli" | "claude-code" if rest.contains("claude-desktop") => ClientKind::ClaudeDesktop,
+            "claude-cli" | "claude-code" if rest.contains("claude-desktop") => {
+                ClientKind::ClaudeDesktop
+            }
             "claude-cli" | "claude-code" => ClientKind::ClaudeCode,
             "anthropic" | "asyncanthropic" => ClientKind::Sdk,
             _ if lower.starts_with("anthropic") => ClientKind::Sdk,
-            _ if agent.contains("Claude/") || lower.starts_with("claude-desktop") => ClientKind::ClaudeDesktop,
+            _ if agent.contains("Claude/") || lower.starts_with("claude-desktop") => {
+                ClientKind::ClaudeDesktop
+            }
             _ => ClientKind::Other,
         };
-        Self { kind, version: number.parse().ok() }
+        Self {
+            kind,
+            version: number.parse().ok(),
+        }
     }
 }
 
@@ -124,14 +141,30 @@ mod tests {
     fn check(agent: &str, kind: ClientKind, version: Option<&str>) {
         let client = Client::from_headers(Some(agent), None);
         assert_eq!(client.kind, kind, "{agent}");
-        assert_eq!(client.version.map(|v| v.to_string()).as_deref(), version, "{agent}");
+        assert_eq!(
+            client.version.map(|v| v.to_string()).as_deref(),
+            version,
+            "{agent}"
+        );
     }
 
     #[test]
     fn stock_clients_are_recognised_by_their_user_agent() {
-        check("claude-cli/2.1.329 (external, cli)", ClientKind::ClaudeCode, Some("2.1.329"));
-        check("claude-code/2.1.329", ClientKind::ClaudeCode, Some("2.1.329"));
-        check("claude-cli/2.1.329 (external, claude-desktop-3p)", ClientKind::ClaudeDesktop, Some("2.1.329"));
+        check(
+            "claude-cli/2.1.329 (external, cli)",
+            ClientKind::ClaudeCode,
+            Some("2.1.329"),
+        );
+        check(
+            "claude-code/2.1.329",
+            ClientKind::ClaudeCode,
+            Some("2.1.329"),
+        );
+        check(
+            "claude-cli/2.1.329 (external, claude-desktop-3p)",
+            ClientKind::ClaudeDesktop,
+            Some("2.1.329"),
+        );
         check("Anthropic/Python 2.11.0", ClientKind::Sdk, None);
         check("AsyncAnthropic/Python 2.11.0", ClientKind::Sdk, None);
         check("curl/8.5.0", ClientKind::Other, Some("8.5.0"));

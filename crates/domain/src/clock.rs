@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -77,7 +79,10 @@ mod tests {
 
     #[test]
     fn a_timestamp_prints_as_rfc_3339() {
-        assert_eq!(Timestamp::from_unix_s(1_795_226_912).to_string(), "2026-11-21T02:48:32.000Z");
+        assert_eq!(
+            Timestamp::from_unix_s(1_795_226_912).to_string(),
+            "2026-11-21T02:48:32.000Z"
+        );
     }
 
     #[test]

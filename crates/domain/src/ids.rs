@@ -126,14 +126,23 @@ mod tests {
         assert!(text.starts_with("per_"), "{text}");
         assert_eq!(text.parse::<PersonId>(), Ok(id));
         assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{text}\""));
-        assert_eq!(serde_json::from_str::<PersonId>(&format!("\"{text}\"")).unwrap(), id);
+        assert_eq!(
+            serde_json::from_str::<PersonId>(&format!("\"{text}\"")).unwrap(),
+            id
+        );
     }
 
     #[test]
     fn an_id_of_another_noun_or_shape_is_refused() {
         let person = PersonId::from_parts(1, 2).to_string();
         assert!(person.parse::<SessionId>().is_err());
-        for text in ["", "per_", "per_01", "per_zzzzzzzzzzzzzzzzzzzzzzzzzz", "per_0000000000000000000000000U"] {
+        for text in [
+            "",
+            "per_",
+            "per_01",
+            "per_zzzzzzzzzzzzzzzzzzzzzzzzzz",
+            "per_0000000000000000000000000U",
+        ] {
             assert!(text.parse::<PersonId>().is_err(), "{text}");
         }
     }

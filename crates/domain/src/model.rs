@@ -19,7 +19,11 @@ impl ModelId {
     /// Checks and takes a model id.
     pub fn new(text: &str) -> Result<Self, InvalidModelId> {
         let fits = !text.is_empty() && text.len() <= crate::limits::MODEL_ID_BYTES_MAX;
-        if fits && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\') {
+        if fits
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+        {
             Ok(Self(text.into()))
         } else {
             Err(InvalidModelId)

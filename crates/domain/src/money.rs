@@ -86,7 +86,9 @@ impl FromStr for Usd {
     type Err = InvalidUsd;
 
     fn from_str(text: &str) -> Result<Self, InvalidUsd> {
-        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (negative, digits) = text
+            .strip_prefix('-')
+            .map_or((false, text), |rest| (true, rest));
         let (whole, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
         let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         if !all_digits(whole) || !all_digits(decimals) || decimals.len() > 9 || whole.len() > 10 {
@@ -94,7 +96,10 @@ impl FromStr for Usd {
         }
         let whole: i64 = whole.parse().map_err(|_| InvalidUsd)?;
         let rest: i64 = format!("{decimals:0<9}").parse().map_err(|_| InvalidUsd)?;
-        let nanos = whole.checked_mul(NANOS).and_then(|n| n.checked_add(rest)).ok_or(InvalidUsd)?;
+        let nanos = whole
+            .checked_mul(NANOS)
+            .and_then(|n| n.checked_add(rest))
+            .ok_or(InvalidUsd)?;
         Ok(Self(if negative { -nanos } else { nanos }))
     }
 }
@@ -127,13 +132,27 @@ mod tests {
             ("0.000000001", 1, "0.000000001"),
         ] {
             let amount: Usd = text.parse().unwrap();
-            assert_eq!((amount.nanos(), amount.to_string().as_str()), (nanos, printed));
+            assert_eq!(
+                (amount.nanos(), amount.to_string().as_str()),
+                (nanos, printed)
+            );
         }
     }
 
     #[test]
     fn what_is_not_an_amount_is_refused() {
-        for text in ["", ".", "1.", ".5", "1e3", "1,000", "0.0000000001", "$5", " 5", "99999999999"] {
+        for text in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "1e3",
+            "1,000",
+            "0.0000000001",
+            "$5",
+            " 5",
+            "99999999999",
+        ] {
             assert!(text.parse::<Usd>().is_err(), "{text}");
         }
     }

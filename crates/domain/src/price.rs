@@ -78,8 +78,13 @@ impl PriceBook {
     pub fn parse(text: &str) -> Result<Self, InvalidPrices> {
         let list: List = toml::from_str(text).map_err(InvalidPrices::Format)?;
         for price in list.price.iter().chain([&list.fallback]) {
-            let amounts =
-                [price.input, price.output, price.cache_write_5m, price.cache_write_1h, price.cache_read];
+            let amounts = [
+                price.input,
+                price.output,
+                price.cache_write_5m,
+                price.cache_write_1h,
+                price.cache_read,
+            ];
             if amounts.iter().any(|&amount| amount < Usd::ZERO) {
                 return Err(InvalidPrices::Negative(price.model.0.clone()));
             }
@@ -89,7 +94,11 @@ impl PriceBook {
             .into_iter()
             .map(|price| Ok((first_day(&price.from)?, price)))
             .collect::<Result<Vec<_>, InvalidPrices>>()?;
-        Ok(Self { lines, fallback: list.fallback, web_search: list.web_search_each })
+        Ok(Self {
+            lines,
+            fallback: list.fallback,
+            web_search: list.web_search_each,
+        })
     }
 
     /// The list that ships with this version.
@@ -102,7 +111,8 @@ impl PriceBook {
         let line = self.line(model, usage.input_total(), at);
         let price = line.unwrap_or(&self.fallback);
         // Dollars per million tokens in nano-dollars, times tokens, is a count of femto-dollars: exact in 128 bits.
-        let part = |tokens: u64, per_million: Usd| i128::from(tokens) * i128::from(per_million.nanos());
+        let part =
+            |tokens: u64, per_million: Usd| i128::from(tokens) * i128::from(per_million.nanos());
         let femto = part(usage.input_tokens, price.input)
             + part(usage.output_tokens, price.output)
             + part(usage.cache_write_5m_tokens, price.cache_write_5m)
@@ -110,7 +120,10 @@ impl PriceBook {
             + part(usage.cache_read_tokens, price.cache_read);
         let searches = i128::from(usage.web_search_requests) * i128::from(self.web_search.nanos());
         let nanos = (femto + 999_999).div_euclid(1_000_000) + searches;
-        Cost { usd: Usd::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX)), unpriced: line.is_none() }
+        Cost {
+            usd: Usd::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX)),
+            unpriced: line.is_none(),
+        }
     }
 
     /// The newest line in force that covers the model, and of those the one with the least sufficient ceiling.
@@ -120,10 +133,16 @@ impl PriceBook {
             .filter(|(from, price)| {
                 *from <= at
                     && price.model.matches(model)
-                    && price.input_tokens_max.is_none_or(|most| input_tokens <= most)
+                    && price
+                        .input_tokens_max
+                        .is_none_or(|most| input_tokens <= most)
             })
             .max_by_key(|(from, price)| {
-                (price.model.0.len(), *from, std::cmp::Reverse(price.input_tokens_max.unwrap_or(u64::MAX)))
+                (
+                    price.model.0.len(),
+                    *from,
+                    std::cmp::Reverse(price.input_tokens_max.unwrap_or(u64::MAX)),
+                )
             })
             .map(|(_, price)| price)
     }
@@ -146,40 +165,64 @@ mod tests {
 
     fn check(model: &str, usage: Usage, day: &str, dollars: &str) {
         let cost = PriceBook::shipped().cost(model, &usage, at(day));
-        assert_eq!((cost.usd.to_string().as_str(), cost.unpriced), (dollars, false), "{model} on {day}");
+        assert_eq!(
+            (cost.usd.to_string().as_str(), cost.unpriced),
+            (dollars, false),
+            "{model} on {day}"
+        );
     }
 
     #[test]
     fn opus_5_5_costs_what_the_stock_client_showed() {
-        let usage = Usage { input_tokens: 11, output_tokens: 5, ..Usage::default() };
+        let usage = Usage {
+            input_tokens: 11,
+            output_tokens: 5,
+            ..Usage::default()
+        };
         check("claude-opus-5-5", usage, "2026-11-21", "0.000144");
     }
 
     #[test]
     fn a_price_changes_on_its_day() {
-        let usage = Usage { cache_read_tokens: 1_000_000, ..Usage::default() };
+        let usage = Usage {
+            cache_read_tokens: 1_000_000,
+            ..Usage::default()
+        };
         check("claude-sonnet-5-5", usage, "2026-10-06", "0.2");
         check("claude-sonnet-5-5", usage, "2026-10-07", "0.1");
     }
 
     #[test]
     fn a_long_prompt_costs_the_long_price() {
-        let short = Usage { input_tokens: 100_000, ..Usage::default() };
-        let long = Usage { input_tokens: 100_001, ..Usage::default() };
+        let short = Usage {
+            input_tokens: 100_000,
+            ..Usage::default()
+        };
+        let long = Usage {
+            input_tokens: 100_001,
+            ..Usage::default()
+        };
         check("claude-haiku-5-5", short, "2026-11-21", "0.01");
         check("claude-haiku-5-5", long, "2026-11-21", "0.0500005");
     }
 
     #[test]
     fn an_unknown_model_is_priced_at_the_fallback_and_marked() {
-        let usage = Usage { input_tokens: 1_000_000, output_tokens: 1_000_000, ..Usage::default() };
+        let usage = Usage {
+            input_tokens: 1_000_000,
+            output_tokens: 1_000_000,
+            ..Usage::default()
+        };
         let cost = PriceBook::shipped().cost("corp-fast", &usage, at("2026-11-21"));
         assert_eq!((cost.usd.to_string().as_str(), cost.unpriced), ("30", true));
     }
 
     #[test]
     fn a_fraction_of_a_nano_dollar_rounds_up() {
-        let usage = Usage { cache_read_tokens: 1, ..Usage::default() };
+        let usage = Usage {
+            cache_read_tokens: 1,
+            ..Usage::default()
+        };
         let cost = PriceBook::shipped().cost("claude-haiku-5-5", &usage, at("2026-11-21"));
         assert_eq!(cost.usd.nanos(), 10);
     }

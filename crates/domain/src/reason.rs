@@ -147,12 +147,20 @@ pub struct Reason {
 impl Reason {
     /// A reason with the table's own sentence.
     pub fn plain(code: ReasonCode) -> Self {
-        Self { code, rule: None, message: code.what().to_owned() }
+        Self {
+            code,
+            rule: None,
+            message: code.what().to_owned(),
+        }
     }
 
     /// A reason with this case's particulars.
     pub fn new(code: ReasonCode, message: impl Into<String>) -> Self {
-        Self { code, rule: None, message: message.into() }
+        Self {
+            code,
+            rule: None,
+            message: message.into(),
+        }
     }
 
     /// The same reason, decided by a named rule.
@@ -186,7 +194,12 @@ pub struct BudgetSpent {
 impl Refusal {
     /// A refusal for one reason.
     pub fn one(reason: Reason) -> Self {
-        Self { first: reason, others: Vec::new(), retry_after_s: None, budget: None }
+        Self {
+            first: reason,
+            others: Vec::new(),
+            retry_after_s: None,
+            budget: None,
+        }
     }
 
     /// A refusal with the table's own sentence.
@@ -205,7 +218,12 @@ impl Refusal {
             return None;
         }
         let first = reasons.remove(0);
-        Some(Self { first, others: reasons, retry_after_s: None, budget: None })
+        Some(Self {
+            first,
+            others: reasons,
+            retry_after_s: None,
+            budget: None,
+        })
     }
 
     /// The reason that decides the response.
@@ -257,7 +275,10 @@ mod tests {
         codes.dedup();
         assert_eq!(codes.len(), ReasonCode::ALL.len());
         for code in ReasonCode::ALL {
-            assert!(code.what().ends_with('.') && code.help().ends_with('.'), "{code}");
+            assert!(
+                code.what().ends_with('.') && code.help().ends_with('.'),
+                "{code}"
+            );
         }
     }
 
@@ -265,14 +286,21 @@ mod tests {
     fn the_error_document_names_every_code() {
         let page = include_str!("../../../docs/errors.md");
         for code in ReasonCode::ALL {
-            assert!(page.contains(&format!("| `{code}` |")), "docs/errors.md does not explain `{code}`");
+            assert!(
+                page.contains(&format!("| `{code}` |")),
+                "docs/errors.md does not explain `{code}`"
+            );
         }
     }
 
     #[test]
     fn a_refusal_says_all_its_reasons_and_what_to_do() {
         let refusal = Refusal::from_reasons(vec![
-            Reason::new(ReasonCode::ModelNotAllowed, "The model claude-opus-5-5 is not allowed for you.").by("staff"),
+            Reason::new(
+                ReasonCode::ModelNotAllowed,
+                "The model claude-opus-5-5 is not allowed for you.",
+            )
+            .by("staff"),
             Reason::plain(ReasonCode::ClientTooOld),
         ])
         .unwrap();

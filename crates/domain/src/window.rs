@@ -43,11 +43,21 @@ impl Period {
             }
             Self::Monthly => {
                 let (year, month) = year_and_month(day);
-                let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
-                (first_of_month(year, month), first_of_month(next_year, next_month))
+                let (next_year, next_month) = if month == 12 {
+                    (year + 1, 1)
+                } else {
+                    (year, month + 1)
+                };
+                (
+                    first_of_month(year, month),
+                    first_of_month(next_year, next_month),
+                )
             }
         };
-        (Timestamp::from_unix_ms(first * DAY_MS), Timestamp::from_unix_ms(next * DAY_MS))
+        (
+            Timestamp::from_unix_ms(first * DAY_MS),
+            Timestamp::from_unix_ms(next * DAY_MS),
+        )
     }
 }
 
@@ -70,7 +80,11 @@ fn year_and_month(day: i64) -> (i64, i64) {
         (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
     (year_of_era + era * 400 + i64::from(month <= 2), month)
 }
 
@@ -83,16 +97,45 @@ mod tests {
         let parse = |text: &str| {
             Timestamp::from_unix_ms(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
         };
-        assert_eq!(period.window(parse(at)), (parse(first), parse(next)), "{period:?} around {at}");
+        assert_eq!(
+            period.window(parse(at)),
+            (parse(first), parse(next)),
+            "{period:?} around {at}"
+        );
     }
 
     #[test]
     fn windows_begin_at_midnight_on_mondays_and_on_the_first() {
-        check(Period::Daily, "2026-11-21T03:45:15Z", "2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z");
-        check(Period::Weekly, "2026-11-21T03:45:15Z", "2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z");
-        check(Period::Weekly, "2026-11-16T00:00:00Z", "2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z");
-        check(Period::Monthly, "2026-12-31T23:59:59Z", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z");
-        check(Period::Monthly, "2028-02-29T12:00:00Z", "2028-02-01T00:00:00Z", "2028-03-01T00:00:00Z");
+        check(
+            Period::Daily,
+            "2026-11-21T03:45:15Z",
+            "2026-11-21T00:00:00Z",
+            "2026-11-22T00:00:00Z",
+        );
+        check(
+            Period::Weekly,
+            "2026-11-21T03:45:15Z",
+            "2026-11-16T00:00:00Z",
+            "2026-11-23T00:00:00Z",
+        );
+        check(
+            Period::Weekly,
+            "2026-11-16T00:00:00Z",
+            "2026-11-16T00:00:00Z",
+            "2026-11-23T00:00:00Z",
+        );
+        check(
+            Period::Monthly,
+            "2026-12-31T23:59:59Z",
+            "2026-12-01T00:00:00Z",
+            "2027-01-01T00:00:00Z",
+        );
+        check(
+            Period::Monthly,
+            "2028-02-29T12:00:00Z",
+            "2028-02-01T00:00:00Z",
+            "2028-03-01T00:00:00Z",
+        );
     }
 
     proptest! {

@@ -32,7 +32,11 @@ impl Policy {
     pub fn new(version: u64, document: Document) -> Result<Self, Vec<InvalidPolicy>> {
         let mistakes = mistakes(&document);
         if mistakes.is_empty() {
-            Ok(Self { version, document: Arc::new(document), spend_limits: Arc::from([]) })
+            Ok(Self {
+                version,
+                document: Arc::new(document),
+                spend_limits: Arc::from([]),
+            })
         } else {
             Err(mistakes)
         }
@@ -40,7 +44,11 @@ impl Policy {
 
     /// The policy before anybody wrote one: nothing is granted.
     pub fn empty() -> Self {
-        Self { version: 0, document: Arc::default(), spend_limits: Arc::from([]) }
+        Self {
+            version: 0,
+            document: Arc::default(),
+            spend_limits: Arc::from([]),
+        }
     }
 
     /// The same policy with these spend limits of the admin endpoints.
@@ -90,14 +98,19 @@ pub struct CallerPolicy {
 impl CallerPolicy {
     /// The caller's own budget of a period, if there is one.
     pub fn own_budget(&self, period: Period) -> Option<&Budget> {
-        self.budgets.iter().find(|budget| budget.period == period && budget.is_own())
+        self.budgets
+            .iter()
+            .find(|budget| budget.period == period && budget.is_own())
     }
 }
 
 impl Budget {
     /// Whether the money is one caller's alone, rather than shared.
     pub fn is_own(&self) -> bool {
-        matches!(self.scope, BudgetFor::Person | BudgetFor::Member | BudgetFor::Service)
+        matches!(
+            self.scope,
+            BudgetFor::Person | BudgetFor::Member | BudgetFor::Service
+        )
     }
 }
 
@@ -118,13 +131,21 @@ impl Who {
             || (person && named(&self.people))
             || (!person && named(&self.services));
         by_name
-            && (self.groups.is_empty() || caller.groups.iter().any(|group| self.groups.contains(group)))
+            && (self.groups.is_empty()
+                || caller
+                    .groups
+                    .iter()
+                    .any(|group| self.groups.contains(group)))
             && (self.issuers.is_empty() || self.issuers.contains(&*caller.issuer))
     }
 }
 
 fn pick<T: Clone>(entries: &[T], who: impl Fn(&T) -> &Who, caller: &Caller) -> Vec<T> {
-    entries.iter().filter(|entry| who(entry).selects(caller)).cloned().collect()
+    entries
+        .iter()
+        .filter(|entry| who(entry).selects(caller))
+        .cloned()
+        .collect()
 }
 
 /// Of the caller's own budgets the closest of each period: one that names the person, else the tightest of their groups', else
@@ -163,23 +184,46 @@ fn distance(budget: &Budget) -> u8 {
 
 fn mistakes(document: &Document) -> Vec<InvalidPolicy> {
     let mut found = Vec::new();
-    let mut say = |path: String, what: &str| found.push(InvalidPolicy { path, what: what.to_owned() });
+    let mut say = |path: String, what: &str| {
+        found.push(InvalidPolicy {
+            path,
+            what: what.to_owned(),
+        })
+    };
     let mut names = std::collections::BTreeSet::new();
     let sections: [(&str, Vec<&str>); 7] = [
         ("grant", document.grant.iter().map(|e| &*e.name).collect()),
-        ("require", document.require.iter().map(|e| &*e.name).collect()),
+        (
+            "require",
+            document.require.iter().map(|e| &*e.name).collect(),
+        ),
         ("limit", document.limit.iter().map(|e| &*e.name).collect()),
         ("budget", document.budget.iter().map(|e| &*e.name).collect()),
-        ("inspect", document.inspect.iter().map(|e| &*e.name).collect()),
-        ("managed_settings", document.managed_settings.iter().map(|e| &*e.name).collect()),
-        ("desktop_settings", document.desktop_settings.iter().map(|e| &*e.name).collect()),
+        (
+            "inspect",
+            document.inspect.iter().map(|e| &*e.name).collect(),
+        ),
+        (
+            "managed_settings",
+            document.managed_settings.iter().map(|e| &*e.name).collect(),
+        ),
+        (
+            "desktop_settings",
+            document.desktop_settings.iter().map(|e| &*e.name).collect(),
+        ),
     ];
     for (section, entries) in sections {
         for (index, name) in entries.into_iter().enumerate() {
             if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
-                say(format!("{section}[{index}].name"), "needs 1 to 100 characters on one line");
+                say(
+                    format!("{section}[{index}].name"),
+                    "needs 1 to 100 characters on one line",
+                );
             } else if !names.insert((section, name)) {
-                say(format!("{section}[{index}].name"), "stands twice; refusals name entries, so each needs its own");
+                say(
+                    format!("{section}[{index}].name"),
+                    "stands twice; refusals name entries, so each needs its own",
+                );
             }
         }
     }
@@ -189,23 +233,38 @@ fn mistakes(document: &Document) -> Vec<InvalidPolicy> {
             say(here("amount_usd"), "is below zero");
         }
         if budget.scope == BudgetFor::Person && budget.who.people.is_empty() {
-            say(here("who.people"), "is needed by a budget for a person; write for = \"member\" for everyone's own budget");
+            say(
+                here("who.people"),
+                "is needed by a budget for a person; write for = \"member\" for everyone's own budget",
+            );
         }
         if budget.scope == BudgetFor::Org && !budget.who.is_everyone() {
-            say(here("who"), "does not go with for = \"org\"; write for = \"group\" to bound some callers together");
+            say(
+                here("who"),
+                "does not go with for = \"org\"; write for = \"group\" to bound some callers together",
+            );
         }
     }
     for (index, grant) in document.grant.iter().enumerate() {
         if grant.models.is_empty() && grant.deny_models.is_empty() && grant.regions.is_empty() {
-            say(format!("grant[{index}]"), "grants and denies nothing; name models, deny_models or regions");
+            say(
+                format!("grant[{index}]"),
+                "grants and denies nothing; name models, deny_models or regions",
+            );
         }
     }
     for (index, inspect) in document.inspect.iter().enumerate() {
         if inspect.min_confidence > 100 {
-            say(format!("inspect[{index}].min_confidence"), "is a percentage, at most 100");
+            say(
+                format!("inspect[{index}].min_confidence"),
+                "is a percentage, at most 100",
+            );
         }
         if inspect.detectors.is_empty() {
-            say(format!("inspect[{index}].detectors"), "names no detector; write [\"*\"] for all");
+            say(
+                format!("inspect[{index}].detectors"),
+                "names no detector; write [\"*\"] for all",
+            );
         }
     }
     found

@@ -39,14 +39,25 @@ impl CallerPolicy {
         }
         match Refusal::from_reasons(reasons) {
             Some(refusal) => Err(refusal),
-            None => Ok(Permit { policy_version: self.version, granted_by, regions: self.regions() }),
+            None => Ok(Permit {
+                policy_version: self.version,
+                granted_by,
+                regions: self.regions(),
+            }),
         }
     }
 
     /// Whether a model would be granted, whatever else is demanded: what model lists show.
     pub fn grants_model(&self, model: &str) -> bool {
-        self.grants.iter().any(|grant| grant.models.iter().any(|pattern| pattern.matches(model)))
-            && !self.grants.iter().any(|grant| grant.deny_models.iter().any(|pattern| pattern.matches(model)))
+        self.grants
+            .iter()
+            .any(|grant| grant.models.iter().any(|pattern| pattern.matches(model)))
+            && !self.grants.iter().any(|grant| {
+                grant
+                    .deny_models
+                    .iter()
+                    .any(|pattern| pattern.matches(model))
+            })
     }
 
     fn granted_by(&self, model: Option<&str>, reasons: &mut Vec<Reason>) -> Vec<String> {
@@ -54,11 +65,20 @@ impl CallerPolicy {
             reasons.push(Reason::plain(ReasonCode::NotGranted));
             return Vec::new();
         }
-        let Some(model) = model else { return Vec::new() };
+        let Some(model) = model else {
+            return Vec::new();
+        };
         let mut granted_by = Vec::new();
         for grant in &self.grants {
-            if grant.deny_models.iter().any(|pattern| pattern.matches(model)) {
-                let text = format!("The model {model} is not allowed for you: \"{}\" denies it.", grant.name);
+            if grant
+                .deny_models
+                .iter()
+                .any(|pattern| pattern.matches(model))
+            {
+                let text = format!(
+                    "The model {model} is not allowed for you: \"{}\" denies it.",
+                    grant.name
+                );
                 reasons.push(Reason::new(ReasonCode::ModelNotAllowed, text).by(&grant.name));
             } else if grant.models.iter().any(|pattern| pattern.matches(model)) {
                 granted_by.push(grant.name.clone());
@@ -82,31 +102,49 @@ impl CallerPolicy {
 
 fn unmet(require: &super::Require, caller: &Caller, ask: &Ask<'_>, reasons: &mut Vec<Reason>) {
     let kind = ask.client.kind;
-    let mut say = |code: ReasonCode, text: String| reasons.push(Reason::new(code, text).by(&require.name));
+    let mut say =
+        |code: ReasonCode, text: String| reasons.push(Reason::new(code, text).by(&require.name));
     if !require.clients.is_empty() && !require.clients.contains(&kind) {
-        say(ReasonCode::ClientNotAllowed, format!("The program {} is not allowed.", kind.as_str()));
+        say(
+            ReasonCode::ClientNotAllowed,
+            format!("The program {} is not allowed.", kind.as_str()),
+        );
     }
     if let Some(oldest) = require.min_version.get(&kind) {
         match ask.client.version {
             Some(version) if version >= *oldest => {}
             Some(version) => say(
                 ReasonCode::ClientTooOld,
-                format!("{} {version} is older than {oldest}, the oldest your company allows.", kind.as_str()),
+                format!(
+                    "{} {version} is older than {oldest}, the oldest your company allows.",
+                    kind.as_str()
+                ),
             ),
             None => say(
                 ReasonCode::ClientTooOld,
-                format!("{} does not state its version; your company asks for {oldest} or newer.", kind.as_str()),
+                format!(
+                    "{} does not state its version; your company asks for {oldest} or newer.",
+                    kind.as_str()
+                ),
             ),
         }
     }
     if !require.networks.is_empty() {
-        let inside = ask.address.is_some_and(|address| require.networks.iter().any(|net| net.contains(&address)));
+        let inside = ask
+            .address
+            .is_some_and(|address| require.networks.iter().any(|net| net.contains(&address)));
         if !inside {
-            say(ReasonCode::NetworkNotAllowed, ReasonCode::NetworkNotAllowed.what().to_owned());
+            say(
+                ReasonCode::NetworkNotAllowed,
+                ReasonCode::NetworkNotAllowed.what().to_owned(),
+            );
         }
     }
     if !require.issuers.is_empty() && !require.issuers.contains(&*caller.issuer) {
-        let text = format!("A sign-in through \"{}\" is not accepted here.", caller.issuer);
+        let text = format!(
+            "A sign-in through \"{}\" is not accepted here.",
+            caller.issuer
+        );
         say(ReasonCode::IssuerNotAllowed, text);
     }
 }

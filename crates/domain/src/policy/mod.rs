@@ -12,6 +12,6 @@ pub mod settings;
 pub use compile::{CallerPolicy, InvalidPolicy, Policy};
 pub use decide::{Ask, Permit};
 pub use document::{
-    Budget, BudgetFor, DesktopSettings, Document, Grant, Inspect, InspectAction, Limit, ManagedSettings,
-    Require, Who,
+    Budget, BudgetFor, DesktopSettings, Document, Grant, Inspect, InspectAction, Limit,
+    ManagedSettings, Require, Who,
 };

@@ -41,7 +41,9 @@ impl Key {
             return Some(Self::Shared(name.to_owned()));
         }
         let person = text.parse().map(Subject::Person).ok();
-        person.or_else(|| text.parse().map(Subject::Service).ok()).map(Self::Own)
+        person
+            .or_else(|| text.parse().map(Subject::Service).ok())
+            .map(Self::Own)
     }
 
     fn of(budget: &Budget, subject: Subject) -> Self {
@@ -96,11 +98,19 @@ impl Purses {
             let after = purse.spent.plus(purse.held).plus(more);
             if after > budget.amount_usd || purse.spent >= budget.amount_usd {
                 let resets_at = budget.period.window(now).1;
-                spent_budget.get_or_insert(BudgetSpent { period: budget.period, resets_at });
-                reasons.push(Reason::new(ReasonCode::BudgetSpent, sentence(budget, &purse, resets_at)).by(&budget.name));
+                spent_budget.get_or_insert(BudgetSpent {
+                    period: budget.period,
+                    resets_at,
+                });
+                reasons.push(
+                    Reason::new(ReasonCode::BudgetSpent, sentence(budget, &purse, resets_at))
+                        .by(&budget.name),
+                );
             }
         }
-        let Some(mut refusal) = Refusal::from_reasons(reasons) else { return Ok(()) };
+        let Some(mut refusal) = Refusal::from_reasons(reasons) else {
+            return Ok(());
+        };
         if let Some(spent) = spent_budget {
             let wait_s = spent.resets_at.ms_since(now).div_euclid(1_000) + 1;
             refusal.retry_after_s = Some(u32::try_from(wait_s).unwrap_or(u32::MAX));
@@ -110,7 +120,13 @@ impl Purses {
     }
 
     /// Holds money of every purse the call is paid from. Comes right after a check under the same lock.
-    pub(super) fn reserve(&mut self, subject: Subject, budgets: &[Budget], usd: Usd, now: Timestamp) {
+    pub(super) fn reserve(
+        &mut self,
+        subject: Subject,
+        budgets: &[Budget],
+        usd: Usd,
+        now: Timestamp,
+    ) {
         for (key, period) in paid_from(subject, budgets) {
             let purse = self.turn(key, period, now);
             purse.held = purse.held.plus(usd);
@@ -118,10 +134,21 @@ impl Purses {
     }
 
     /// Gives back what was held at `taken_at` and counts what it cost in the same window.
-    pub(super) fn settle(&mut self, subject: Subject, budgets: &[Budget], held: Usd, cost: Usd, taken_at: Timestamp) {
+    pub(super) fn settle(
+        &mut self,
+        subject: Subject,
+        budgets: &[Budget],
+        held: Usd,
+        cost: Usd,
+        taken_at: Timestamp,
+    ) {
         for (key, period) in paid_from(subject, budgets) {
             let window = period.window(taken_at).0;
-            let Some(purse) = self.0.get_mut(&(key, period)).filter(|purse| purse.window == window) else {
+            let Some(purse) = self
+                .0
+                .get_mut(&(key, period))
+                .filter(|purse| purse.window == window)
+            else {
                 continue; // The window is over: what it held went with it.
             };
             purse.held = Usd::max(purse.held.minus(held), Usd::ZERO);
@@ -139,21 +166,30 @@ impl Purses {
     }
 
     pub(super) fn sweep(&mut self, now: Timestamp) {
-        self.0.retain(|(_, period), purse| purse.window >= period.window(now).0);
+        self.0
+            .retain(|(_, period), purse| purse.window >= period.window(now).0);
     }
 
     /// The purse as it stands in the window of `now`: empty when it was last used in an earlier one.
     fn at(&self, key: &Key, period: Period, now: Timestamp) -> Purse {
         let window = period.window(now).0;
         let found = self.0.get(&(key.clone(), period)).copied();
-        found.filter(|purse| purse.window == window).unwrap_or(Purse { window, ..Purse::default() })
+        found
+            .filter(|purse| purse.window == window)
+            .unwrap_or(Purse {
+                window,
+                ..Purse::default()
+            })
     }
 
     fn turn(&mut self, key: Key, period: Period, now: Timestamp) -> &mut Purse {
         let window = period.window(now).0;
         let purse = self.0.entry((key, period)).or_default();
         if purse.window != window {
-            *purse = Purse { window, ..Purse::default() };
+            *purse = Purse {
+                window,
+                ..Purse::default()
+            };
         }
         purse
     }
@@ -174,7 +210,11 @@ fn sentence(budget: &Budget, purse: &Purse, resets_at: Timestamp) -> String {
     } else {
         format!(
             "{whose} {period} budget of {cap} has {} left, too little for this request; it begins anew at {when} UTC.",
-            Usd::max(budget.amount_usd.minus(purse.spent).minus(purse.held), Usd::ZERO).display_dollars()
+            Usd::max(
+                budget.amount_usd.minus(purse.spent).minus(purse.held),
+                Usd::ZERO
+            )
+            .display_dollars()
         )
     }
 }
@@ -218,7 +258,13 @@ mod tests {
         purses.reserve(ada(), &budgets, usd("0.60"), now);
         let refusal = purses.check(ada(), &budgets, usd("0.60"), now).unwrap_err();
         assert_eq!(refusal.code(), ReasonCode::BudgetSpent);
-        assert!(refusal.sentence().contains("has $0.40 left, too little for this request"), "{}", refusal.sentence());
+        assert!(
+            refusal
+                .sentence()
+                .contains("has $0.40 left, too little for this request"),
+            "{}",
+            refusal.sentence()
+        );
         purses.settle(ada(), &budgets, usd("0.60"), usd("0.10"), now);
         assert!(purses.check(ada(), &budgets, usd("0.60"), now).is_ok());
     }
@@ -250,12 +296,21 @@ mod tests {
     fn a_soft_budget_never_refuses() {
         let mut soft = budget(BudgetFor::Org, "0", Period::Weekly);
         soft.hard = false;
-        assert!(Purses::default().check(ada(), &[soft], usd("5"), at("0")).is_ok());
+        assert!(
+            Purses::default()
+                .check(ada(), &[soft], usd("5"), at("0"))
+                .is_ok()
+        );
     }
 
     #[test]
     fn a_purse_key_reads_back_what_it_prints() {
-        for key in [Key::Own(ada()), Key::Own(Subject::Service(ServiceId::from_parts(1, 1))), Key::Org, Key::Shared("a b".into())] {
+        for key in [
+            Key::Own(ada()),
+            Key::Own(Subject::Service(ServiceId::from_parts(1, 1))),
+            Key::Org,
+            Key::Shared("a b".into()),
+        ] {
             assert_eq!(Key::parse(&key.to_string()), Some(key));
         }
         assert_eq!(Key::parse("nobody"), None);

@@ -56,7 +56,10 @@ pub struct Standing {
 
 impl Standing {
     /// Spent as a share of the cap; one or more when it is used up, zero without a cap.
-    #[expect(clippy::cast_precision_loss, reason = "a share for display needs no more than 53 bits")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a share for display needs no more than 53 bits"
+    )]
     pub fn utilization(&self) -> f64 {
         match self.cap {
             Some(cap) if cap > Usd::ZERO => self.spent.nanos() as f64 / cap.nanos() as f64,
@@ -85,7 +88,10 @@ impl Quota {
         }
         purses.check(caller.subject, &policy.budgets, estimate.usd, now)?;
         if !policy.limits.is_empty() {
-            minutes.entry(caller.subject).or_default().take(estimate.input_tokens);
+            minutes
+                .entry(caller.subject)
+                .or_default()
+                .take(estimate.input_tokens);
         }
         purses.reserve(caller.subject, &policy.budgets, estimate.usd, now);
         drop(book);
@@ -100,7 +106,12 @@ impl Quota {
     }
 
     /// How the caller's own budgets and spending stand, one entry per period.
-    pub fn standing(&self, subject: Subject, policy: &CallerPolicy, now: Timestamp) -> Vec<Standing> {
+    pub fn standing(
+        &self,
+        subject: Subject,
+        policy: &CallerPolicy,
+        now: Timestamp,
+    ) -> Vec<Standing> {
         let book = self.lock();
         Period::ALL
             .into_iter()
@@ -158,7 +169,8 @@ impl Reservation {
         if book.purses.check(self.subject, budgets, more, now).is_err() {
             return false;
         }
-        book.purses.reserve(self.subject, budgets, more, self.taken_at);
+        book.purses
+            .reserve(self.subject, budgets, more, self.taken_at);
         self.held.usd = self.held.usd.plus(more);
         true
     }
@@ -174,10 +186,20 @@ impl Reservation {
         }
         let mut book = self.quota.lock();
         if let Some(minute) = book.minutes.get_mut(&self.subject) {
-            minute.end(self.held.input_tokens, self.taken_at, used.map(|(usage, _)| usage));
+            minute.end(
+                self.held.input_tokens,
+                self.taken_at,
+                used.map(|(usage, _)| usage),
+            );
         }
         let cost = used.map_or(Usd::ZERO, |(_, cost)| cost);
-        book.purses.settle(self.subject, &self.policy.budgets, self.held.usd, cost, self.taken_at);
+        book.purses.settle(
+            self.subject,
+            &self.policy.budgets,
+            self.held.usd,
+            cost,
+            self.taken_at,
+        );
     }
 }
 
@@ -186,4 +208,3 @@ impl Drop for Reservation {
         self.close(None);
     }
 }
-

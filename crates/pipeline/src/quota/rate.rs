@@ -20,36 +20,70 @@ pub(super) struct Minute {
 
 impl Minute {
     /// Turns to the minute of `now` and says which limits leave no room.
-    pub(super) fn check(&mut self, limits: &[Limit], input_tokens: u64, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn check(
+        &mut self,
+        limits: &[Limit],
+        input_tokens: u64,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         self.turn(now);
         let mut reasons = Vec::new();
         for limit in limits {
             self.unmet(limit, input_tokens, &mut reasons);
         }
-        let Some(mut refusal) = Refusal::from_reasons(reasons) else { return Ok(()) };
+        let Some(mut refusal) = Refusal::from_reasons(reasons) else {
+            return Ok(());
+        };
         let rest_ms = MINUTE_MS - now.unix_ms().rem_euclid(MINUTE_MS);
         let until_next = u32::try_from(rest_ms.div_euclid(1_000) + 1).unwrap_or(60);
-        refusal.retry_after_s = Some(if refusal.code() == ReasonCode::ConcurrencyLimit { 1 } else { until_next });
+        refusal.retry_after_s = Some(if refusal.code() == ReasonCode::ConcurrencyLimit {
+            1
+        } else {
+            until_next
+        });
         Err(refusal)
     }
 
     fn unmet(&self, limit: &Limit, input_tokens: u64, reasons: &mut Vec<Reason>) {
         let mut say = |code, text: String| reasons.push(Reason::new(code, text).by(&limit.name));
-        if let Some(most) = limit.requests_per_minute.filter(|&most| self.requests >= most) {
-            say(ReasonCode::RequestRate, format!("You have made {most} requests in this minute, the most allowed."));
-        }
-        let input_after = self.input_tokens.saturating_add(input_tokens);
-        if let Some(most) = limit.input_tokens_per_minute.filter(|&most| input_after > most) {
+        if let Some(most) = limit
+            .requests_per_minute
+            .filter(|&most| self.requests >= most)
+        {
             say(
-                ReasonCode::TokenRate,
-                format!("This request would pass {most} input tokens in this minute, the most allowed."),
+                ReasonCode::RequestRate,
+                format!("You have made {most} requests in this minute, the most allowed."),
             );
         }
-        if let Some(most) = limit.output_tokens_per_minute.filter(|&most| self.output_tokens >= most) {
-            say(ReasonCode::TokenRate, format!("You have received {most} output tokens in this minute, the most allowed."));
+        let input_after = self.input_tokens.saturating_add(input_tokens);
+        if let Some(most) = limit
+            .input_tokens_per_minute
+            .filter(|&most| input_after > most)
+        {
+            say(
+                ReasonCode::TokenRate,
+                format!(
+                    "This request would pass {most} input tokens in this minute, the most allowed."
+                ),
+            );
         }
-        if let Some(most) = limit.concurrent_requests.filter(|&most| self.concurrent >= most) {
-            say(ReasonCode::ConcurrencyLimit, format!("You have {most} requests open, the most allowed at once."));
+        if let Some(most) = limit
+            .output_tokens_per_minute
+            .filter(|&most| self.output_tokens >= most)
+        {
+            say(
+                ReasonCode::TokenRate,
+                format!("You have received {most} output tokens in this minute, the most allowed."),
+            );
+        }
+        if let Some(most) = limit
+            .concurrent_requests
+            .filter(|&most| self.concurrent >= most)
+        {
+            say(
+                ReasonCode::ConcurrencyLimit,
+                format!("You have {most} requests open, the most allowed at once."),
+            );
         }
     }
 
@@ -83,7 +117,11 @@ impl Minute {
     fn turn(&mut self, now: Timestamp) {
         let index = now.unix_ms().div_euclid(MINUTE_MS);
         if index != self.index {
-            *self = Self { index, concurrent: self.concurrent, ..Self::default() };
+            *self = Self {
+                index,
+                concurrent: self.concurrent,
+                ..Self::default()
+            };
         }
     }
 }
@@ -109,8 +147,15 @@ mod tests {
         Timestamp::from_unix_s(second)
     }
 
-    fn take(minute: &mut Minute, limits: &[Limit], tokens: u64, now: Timestamp) -> Result<(), ReasonCode> {
-        minute.check(limits, tokens, now).map_err(|refusal| refusal.code())?;
+    fn take(
+        minute: &mut Minute,
+        limits: &[Limit],
+        tokens: u64,
+        now: Timestamp,
+    ) -> Result<(), ReasonCode> {
+        minute
+            .check(limits, tokens, now)
+            .map_err(|refusal| refusal.code())?;
         minute.take(tokens);
         Ok(())
     }
@@ -122,7 +167,10 @@ mod tests {
         assert_eq!(take(&mut minute, &limits, 0, at(60)), Ok(()));
         assert_eq!(take(&mut minute, &limits, 0, at(61)), Ok(()));
         let refusal = minute.check(&limits, 0, at(95)).unwrap_err();
-        assert_eq!((refusal.code(), refusal.retry_after_s), (ReasonCode::RequestRate, Some(26)));
+        assert_eq!(
+            (refusal.code(), refusal.retry_after_s),
+            (ReasonCode::RequestRate, Some(26))
+        );
         assert_eq!(take(&mut minute, &limits, 0, at(120)), Ok(()));
     }
 
@@ -131,8 +179,18 @@ mod tests {
         let limits = limit(|l| l.input_tokens_per_minute = Some(100));
         let mut minute = Minute::default();
         assert_eq!(take(&mut minute, &limits, 80, at(0)), Ok(()));
-        assert_eq!(take(&mut minute, &limits, 30, at(1)), Err(ReasonCode::TokenRate));
-        minute.end(80, at(0), Some(&Usage { input_tokens: 40, ..Usage::default() }));
+        assert_eq!(
+            take(&mut minute, &limits, 30, at(1)),
+            Err(ReasonCode::TokenRate)
+        );
+        minute.end(
+            80,
+            at(0),
+            Some(&Usage {
+                input_tokens: 40,
+                ..Usage::default()
+            }),
+        );
         assert_eq!(take(&mut minute, &limits, 60, at(2)), Ok(()));
     }
 
@@ -141,8 +199,18 @@ mod tests {
         let limits = limit(|l| l.output_tokens_per_minute = Some(10));
         let mut minute = Minute::default();
         assert_eq!(take(&mut minute, &limits, 0, at(0)), Ok(()));
-        minute.end(0, at(0), Some(&Usage { output_tokens: 10, ..Usage::default() }));
-        assert_eq!(take(&mut minute, &limits, 0, at(1)), Err(ReasonCode::TokenRate));
+        minute.end(
+            0,
+            at(0),
+            Some(&Usage {
+                output_tokens: 10,
+                ..Usage::default()
+            }),
+        );
+        assert_eq!(
+            take(&mut minute, &limits, 0, at(1)),
+            Err(ReasonCode::TokenRate)
+        );
     }
 
     #[test]
@@ -150,7 +218,10 @@ mod tests {
         let limits = limit(|l| l.concurrent_requests = Some(1));
         let mut minute = Minute::default();
         assert_eq!(take(&mut minute, &limits, 0, at(0)), Ok(()));
-        assert_eq!(take(&mut minute, &limits, 0, at(61)), Err(ReasonCode::ConcurrencyLimit));
+        assert_eq!(
+            take(&mut minute, &limits, 0, at(61)),
+            Err(ReasonCode::ConcurrencyLimit)
+        );
         minute.end(0, at(0), None);
         assert_eq!(take(&mut minute, &limits, 0, at(62)), Ok(()));
     }

@@ -1,0 +1,218 @@
+//! What a gateway must know of a Messages request: its model, whether it streams, how much output it allows. Read beside the
+//! body, which is forwarded as it came.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::json::{self, JsonError, JsonFault, RawStr, Scalar, Visit};
+
+/// The fields of a Messages or `count_tokens` request that decide how it is handled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// `model`; none when absent.
+    pub model: Option<Cow<'a, str>>,
+    /// Where the model's name stands in the body, quotes included.
+    pub model_at: Option<Range<usize>>,
+    /// `stream`; false when absent.
+    pub stream: bool,
+    /// `max_tokens`; none when absent.
+    pub max_tokens: Option<u64>,
+    /// Whether `messages` is an array.
+    pub has_messages: bool,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads a request body. `on_text` is called with every string of the document, keys included, decoded; it sees message
+    /// texts, tool inputs and results, system texts wherever they stand, `safeguards`, metadata and fields we do not know.
+    ///
+    /// A `model` that is no string, a `stream` that is no boolean and a `max_tokens` that is no whole number are refused, because
+    /// a lenient parser behind us might read them otherwise.
+    pub fn read(
+        body: &'a [u8],
+        depth_max: usize,
+        on_text: Option<&mut dyn FnMut(&str)>,
+    ) -> Result<Self, JsonError> {
+        match on_text {
+            None => {
+                let mut fields = Fields {
+                    body,
+                    envelope: Self::default(),
+                };
+                json::scan(body, depth_max, &mut fields)?;
+                Ok(fields.envelope)
+            }
+            Some(on_text) => {
+                let fields = Fields {
+                    body,
+                    envelope: Self::default(),
+                };
+                let mut both = FieldsAndTexts {
+                    fields,
+                    on_text,
+                    buffer: String::new(),
+                };
+                json::scan(body, depth_max, &mut both)?;
+                Ok(both.fields.envelope)
+            }
+        }
+    }
+
+    /// The body with another model's name in place of the one it has; nothing else changes.
+    pub fn with_model(&self, body: &[u8], model: &str) -> Option<Vec<u8>> {
+        let at = self.model_at.clone()?;
+        let mut out = Vec::with_capacity(body.len() + model.len());
+        out.extend_from_slice(&body[..at.start]);
+        out.push(b'"');
+        for character in model
+            .chars()
+            .filter(|c| !c.is_control() && *c != '"' && *c != '\\')
+        {
+            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        out.push(b'"');
+        out.extend_from_slice(&body[at.end..]);
+        Some(out)
+    }
+}
+
+struct Fields<'a> {
+    body: &'a [u8],
+    envelope: Envelope<'a>,
+}
+
+impl<'a> Visit<'a> for Fields<'a> {
+    fn scalar(&mut self, key: RawStr<'a>, value: Scalar<'a>) -> Result<(), JsonFault> {
+        let envelope = &mut self.envelope;
+        match (key.decode().as_ref(), value) {
+            ("model", Scalar::Text(text)) => {
+                let start = text.raw().as_ptr().addr() - self.body.as_ptr().addr();
+                envelope.model_at = Some(start - 1..start + text.raw().len() + 1);
+                envelope.model = Some(text.decode());
+            }
+            ("stream", Scalar::Bool(stream)) => envelope.stream = stream,
+            ("max_tokens", Scalar::Number(number)) => {
+                envelope.max_tokens = Some(number.parse().map_err(|_| JsonFault::FieldType)?);
+            }
+            ("model" | "stream" | "max_tokens" | "messages", _) => {
+                return Err(JsonFault::FieldType);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn nested(&mut self, key: RawStr<'a>, object: bool) -> Result<(), JsonFault> {
+        match key.decode().as_ref() {
+            "messages" if !object => self.envelope.has_messages = true,
+            "model" | "stream" | "max_tokens" | "messages" => return Err(JsonFault::FieldType),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+struct FieldsAndTexts<'a, 'f> {
+    fields: Fields<'a>,
+    on_text: &'f mut dyn FnMut(&str),
+    buffer: String,
+}
+
+impl<'a> Visit<'a> for FieldsAndTexts<'a, '_> {
+    fn text(&mut self, text: RawStr<'a>) {
+        self.buffer.clear();
+        text.decode_into(&mut self.buffer);
+        (self.on_text)(&self.buffer);
+    }
+
+    fn scalar(&mut self, key: RawStr<'a>, value: Scalar<'a>) -> Result<(), JsonFault> {
+        self.fields.scalar(key, value)
+    }
+
+    fn nested(&mut self, key: RawStr<'a>, object: bool) -> Result<(), JsonFault> {
+        self.fields.nested(key, object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<Envelope<'_>, JsonFault> {
+        Envelope::read(body.as_bytes(), 128, None).map_err(|error| error.fault)
+    }
+
+    #[test]
+    fn the_fields_that_decide_are_read_wherever_they_stand() {
+        let envelope = read(
+            r#"{"messages":[{"role":"user","content":"hi","model":"nested"}],"stream":true,"max_tokens":128000,"model":"claude-opus-5-5"}"#,
+        )
+        .unwrap();
+        assert_eq!(envelope.model.as_deref(), Some("claude-opus-5-5"));
+        assert_eq!(
+            (envelope.stream, envelope.max_tokens, envelope.has_messages),
+            (true, Some(128_000), true)
+        );
+    }
+
+    #[test]
+    fn an_escaped_key_or_value_means_the_same() {
+        let envelope = read(r#"{"mod\u0065l":"claude\u002dopus","messages":[]}"#).unwrap();
+        assert_eq!(envelope.model.as_deref(), Some("claude-opus"));
+    }
+
+    #[test]
+    fn a_field_of_the_wrong_type_is_refused() {
+        for body in [
+            r#"{"model":5}"#,
+            r#"{"model":{"a":1}}"#,
+            r#"{"model":null}"#,
+            r#"{"stream":"true"}"#,
+            r#"{"max_tokens":1.5}"#,
+            r#"{"max_tokens":-1}"#,
+            r#"{"max_tokens":1e3}"#,
+            r#"{"max_tokens":99999999999999999999}"#,
+            r#"{"messages":{}}"#,
+            r#"{"messages":"x"}"#,
+        ] {
+            assert_eq!(read(body), Err(JsonFault::FieldType), "{body}");
+        }
+    }
+
+    #[test]
+    fn every_text_of_a_request_is_shown_for_inspection() {
+        let body = r#"{"model":"m","system":[{"type":"text","text":"sys\ntem"}],"messages":[
+            {"role":"user","content":[{"type":"tool_result","content":[{"type":"text","text":"from a tool"}]}]},
+            {"role":"system","content":"mid conversation"},
+            {"role":"assistant","content":[{"type":"tool_use","input":{"command":"cat k"}}]}],
+            "safeguards":{"live_cwd":"/srv"},"unknown_field":{"deep":["hidden"]}}"#;
+        let mut texts = Vec::new();
+        Envelope::read(
+            body.as_bytes(),
+            128,
+            Some(&mut |text: &str| texts.push(text.to_owned())),
+        )
+        .unwrap();
+        for wanted in [
+            "sys\ntem",
+            "from a tool",
+            "mid conversation",
+            "cat k",
+            "/srv",
+            "hidden",
+            "unknown_field",
+        ] {
+            assert!(texts.iter().any(|text| text == wanted), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn only_the_models_name_changes_when_it_is_mapped() {
+        let body =
+            br#"{ "model" : "claude-opus-5-5", "messages":[{"content":"claude-opus-5-5"}] }"#;
+        let envelope = Envelope::read(body, 128, None).unwrap();
+        assert_eq!(
+            envelope.with_model(body, "opus-eu").unwrap(),
+            br#"{ "model" : "opus-eu", "messages":[{"content":"claude-opus-5-5"}] }"#
+        );
+    }
+}
