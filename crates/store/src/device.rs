@@ -1,0 +1,256 @@
+//! Device sign-ins (RFC 8628) and the browser round trips they take. Codes are kept as hashes but for the short one that people
+//! compare; each is consumed once.
+
+use domain::{OrgId, PersonId, SessionId, Timestamp, limits};
+use sqlx::Row as _;
+
+use crate::{Result, Store, StoreError, id, maybe_id, time};
+
+/// A sign-in that a client asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceCode {
+    /// Hash of the code the client holds.
+    pub device_hash: String,
+    /// The code a person compares: `WDJK-MPRT`.
+    pub user_code: String,
+    /// What the client says it is.
+    pub client: String,
+    /// Where it asked from.
+    pub address: String,
+    /// When.
+    pub created: Timestamp,
+    /// Until when it is good.
+    pub expires: Timestamp,
+}
+
+/// Where a sign-in stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceState {
+    /// Nobody has answered.
+    Pending,
+    /// Somebody let it in.
+    Approved,
+    /// Somebody sent it away.
+    Denied,
+}
+
+/// What a client that asks is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DevicePoll {
+    /// Ask again later.
+    Pending,
+    /// Ask less often; the interval has grown.
+    SlowDown,
+    /// Let in, as this person in this session. Said once.
+    Approved {
+        /// Who.
+        person: PersonId,
+        /// In which session.
+        session: SessionId,
+    },
+    /// Sent away.
+    Denied,
+    /// Too late.
+    Expired,
+    /// No such code, or it was consumed.
+    Unknown,
+}
+
+impl Store {
+    /// Keeps a new sign-in, unless too many are open; then false.
+    pub async fn insert_device_code(&self, org: OrgId, code: &DeviceCode) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        sqlx::query("DELETE FROM device_codes WHERE expires < $1")
+            .bind(code.created.plus_ms(-limits::DEVICE_CODE_MS).unix_ms())
+            .execute(&mut *tx)
+            .await?;
+        let open: i64 = sqlx::query("SELECT COUNT(*) FROM device_codes")
+            .fetch_one(&mut *tx)
+            .await?
+            .try_get(0)?;
+        if usize::try_from(open).is_ok_and(|open| open >= limits::DEVICE_CODES_OPEN_MAX) {
+            return Ok(false);
+        }
+        sqlx::query(
+            "INSERT INTO device_codes (device_hash, org, user_code, client, address, created, expires, state, interval_s, polled_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, 0)",
+        )
+        .bind(&code.device_hash)
+        .bind(org.to_string())
+        .bind(&code.user_code)
+        .bind(&code.client)
+        .bind(&code.address)
+        .bind(code.created.unix_ms())
+        .bind(code.expires.unix_ms())
+        .bind(i64::from(limits::DEVICE_POLL_S))
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// The sign-in of a short code, with its state.
+    pub async fn device_by_user_code(
+        &self,
+        org: OrgId,
+        user_code: &str,
+    ) -> Result<Option<(DeviceCode, DeviceState)>> {
+        let row = sqlx::query(
+            "SELECT device_hash, user_code, client, address, created, expires, state FROM device_codes \
+             WHERE org = $1 AND user_code = $2",
+        )
+        .bind(org.to_string())
+        .bind(user_code)
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let state = match row.try_get::<String, _>(6)?.as_str() {
+            "pending" => DeviceState::Pending,
+            "approved" => DeviceState::Approved,
+            "denied" => DeviceState::Denied,
+            _ => return Err(StoreError::Damaged("device_codes.state")),
+        };
+        let code = DeviceCode {
+            device_hash: row.try_get(0)?,
+            user_code: row.try_get(1)?,
+            client: row.try_get(2)?,
+            address: row.try_get(3)?,
+            created: time(&row, 4)?,
+            expires: time(&row, 5)?,
+        };
+        Ok(Some((code, state)))
+    }
+
+    /// Lets a pending sign-in in; false when it is not pending or too old.
+    pub async fn approve_device(
+        &self,
+        org: OrgId,
+        user_code: &str,
+        person: PersonId,
+        session: SessionId,
+        at: Timestamp,
+    ) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE device_codes SET state = 'approved', person = $3, session = $4 \
+             WHERE org = $1 AND user_code = $2 AND state = 'pending' AND expires > $5",
+        )
+        .bind(org.to_string())
+        .bind(user_code)
+        .bind(person.to_string())
+        .bind(session.to_string())
+        .bind(at.unix_ms())
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Sends a pending sign-in away; false when it is not pending.
+    pub async fn deny_device(&self, org: OrgId, user_code: &str) -> Result<bool> {
+        let done = sqlx::query(
+            "UPDATE device_codes SET state = 'denied' WHERE org = $1 AND user_code = $2 AND state = 'pending'",
+        )
+        .bind(org.to_string())
+        .bind(user_code)
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Answers a client that asks. An approved code is consumed by the answer; asking before the interval is over makes it longer
+    /// by five seconds.
+    pub async fn poll_device(
+        &self,
+        org: OrgId,
+        device_hash: &str,
+        at: Timestamp,
+    ) -> Result<DevicePoll> {
+        let mut tx = self.begin().await?;
+        let row = sqlx::query(
+            "UPDATE device_codes SET created = created WHERE org = $1 AND device_hash = $2 \
+             RETURNING state, expires, interval_s, polled_at, person, session",
+        )
+        .bind(org.to_string())
+        .bind(device_hash)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else {
+            return Ok(DevicePoll::Unknown);
+        };
+        let (state, expires): (String, _) = (row.try_get(0)?, time(&row, 1)?);
+        if expires <= at {
+            return Ok(DevicePoll::Expired);
+        }
+        let answer = match state.as_str() {
+            "approved" => DevicePoll::Approved {
+                person: maybe_id(&row, 4, "device_codes.person")?
+                    .ok_or(StoreError::Damaged("device_codes.person"))?,
+                session: id(&row, 5, "device_codes.session")?,
+            },
+            "denied" => DevicePoll::Denied,
+            _ => {
+                let (interval_s, polled_at): (i64, _) = (row.try_get(2)?, time(&row, 3)?);
+                // Half a second of forgiveness for clients whose timers run fast.
+                let early = at.ms_since(polled_at) + 500 < interval_s.saturating_mul(1_000);
+                sqlx::query("UPDATE device_codes SET polled_at = $2, interval_s = $3 WHERE device_hash = $1")
+                    .bind(device_hash)
+                    .bind(at.unix_ms())
+                    .bind(if early { interval_s.saturating_add(5).min(60) } else { interval_s })
+                    .execute(&mut *tx)
+                    .await?;
+                tx.commit().await?;
+                return Ok(if early {
+                    DevicePoll::SlowDown
+                } else {
+                    DevicePoll::Pending
+                });
+            }
+        };
+        sqlx::query("DELETE FROM device_codes WHERE device_hash = $1")
+            .bind(device_hash)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(answer)
+    }
+
+    /// Keeps what a browser must bring back from the identity provider.
+    pub async fn insert_login_state(
+        &self,
+        org: OrgId,
+        hash: &str,
+        body: &str,
+        expires: Timestamp,
+    ) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO login_states (state_hash, org, body, expires) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(hash)
+        .bind(org.to_string())
+        .bind(body)
+        .bind(expires.unix_ms())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Takes it back: once, and only in time. Clears what is too old on the way.
+    pub async fn take_login_state(
+        &self,
+        org: OrgId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<Option<String>> {
+        sqlx::query("DELETE FROM login_states WHERE expires <= $1")
+            .bind(at.unix_ms())
+            .execute(&self.pool)
+            .await?;
+        let row = sqlx::query(
+            "DELETE FROM login_states WHERE org = $1 AND state_hash = $2 RETURNING body",
+        )
+        .bind(org.to_string())
+        .bind(hash)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+}

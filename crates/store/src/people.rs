@@ -1,0 +1,135 @@
+//! People the company's directory vouches for, keyed by issuer and stable id; e-mail and name are for reading only.
+
+use std::collections::BTreeSet;
+
+use domain::{OrgId, PersonId, Timestamp};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use crate::{Result, Store, StoreError, id, maybe_time, time};
+
+/// What a verified token says about someone.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The tenant.
+    pub org: OrgId,
+    /// The issuer's configured name.
+    pub issuer: &'a str,
+    /// The issuer's stable id.
+    pub stable_id: &'a str,
+    /// For reading.
+    pub email: Option<&'a str>,
+    /// For reading.
+    pub name: Option<&'a str>,
+    /// Groups and roles.
+    pub groups: &'a BTreeSet<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Our id; never changes.
+    pub id: PersonId,
+    /// The tenant.
+    pub org: OrgId,
+    /// The issuer's configured name.
+    pub issuer: String,
+    /// The issuer's stable id.
+    pub stable_id: String,
+    /// For reading.
+    pub email: Option<String>,
+    /// For reading.
+    pub name: Option<String>,
+    /// Groups and roles at the last sign-in.
+    pub groups: BTreeSet<String>,
+    /// Credentials issued before this moment are not accepted.
+    pub not_before: Timestamp,
+    /// Since when the person may not come in at all.
+    pub disabled_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// The person of this issuer and stable id, made with `new` as id at first sight, with what is known now.
+    pub async fn upsert_person(&self, seen: Seen<'_>, new: PersonId) -> Result<Person> {
+        let groups =
+            serde_json::to_string(seen.groups).map_err(|_| StoreError::Damaged("people.groups"))?;
+        let row = sqlx::query(
+            "INSERT INTO people (id, org, issuer, stable_id, email, name, groups_json, first_seen, last_seen, not_before) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 0) \
+             ON CONFLICT (org, issuer, stable_id) DO UPDATE SET \
+               email = excluded.email, name = excluded.name, groups_json = excluded.groups_json, last_seen = excluded.last_seen \
+             RETURNING id, org, issuer, stable_id, email, name, groups_json, not_before, disabled_at",
+        )
+        .bind(new.to_string())
+        .bind(seen.org.to_string())
+        .bind(seen.issuer)
+        .bind(seen.stable_id)
+        .bind(seen.email)
+        .bind(seen.name)
+        .bind(groups)
+        .bind(seen.at.unix_ms())
+        .fetch_one(&self.pool)
+        .await?;
+        person(&row)
+    }
+
+    /// A person by our id.
+    pub async fn person(&self, org: OrgId, person_id: PersonId) -> Result<Option<Person>> {
+        let row = sqlx::query(
+            "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, disabled_at FROM people \
+             WHERE org = $1 AND id = $2",
+        )
+        .bind(org.to_string())
+        .bind(person_id.to_string())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.as_ref().map(person).transpose()
+    }
+
+    /// People whose id, stable id, e-mail or name is exactly this text.
+    pub async fn find_people(&self, org: OrgId, text: &str) -> Result<Vec<Person>> {
+        let rows = sqlx::query(
+            "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, disabled_at FROM people \
+             WHERE org = $1 AND (id = $2 OR stable_id = $2 OR email = $2 OR name = $2) ORDER BY id LIMIT 100",
+        )
+        .bind(org.to_string())
+        .bind(text)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(person).collect()
+    }
+
+    /// Lets a person in again, or shuts them out from `disabled_at` on. Revoking what they hold is
+    /// [`Store::revoke`]'s part.
+    pub async fn set_person_disabled(
+        &self,
+        org: OrgId,
+        person_id: PersonId,
+        at: Option<Timestamp>,
+    ) -> Result<bool> {
+        let done = sqlx::query("UPDATE people SET disabled_at = $3 WHERE org = $1 AND id = $2")
+            .bind(org.to_string())
+            .bind(person_id.to_string())
+            .bind(at.map(Timestamp::unix_ms))
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+fn person(row: &AnyRow) -> Result<Person> {
+    let groups: String = row.try_get(6)?;
+    Ok(Person {
+        id: id(row, 0, "people.id")?,
+        org: id(row, 1, "people.org")?,
+        issuer: row.try_get(2)?,
+        stable_id: row.try_get(3)?,
+        email: row.try_get(4)?,
+        name: row.try_get(5)?,
+        groups: serde_json::from_str(&groups).map_err(|_| StoreError::Damaged("people.groups"))?,
+        not_before: time(row, 7)?,
+        disabled_at: maybe_time(row, 8)?,
+    })
+}
