@@ -83,6 +83,30 @@ pub const LEDGER_WAIT_MS: u64 = 5_000;
 pub const LEDGER_RECORD_BYTES_MAX: usize = 64 * 1024;
 /// A ledger segment is closed and a new one begun at this size.
 pub const LEDGER_SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of ledger records waiting for the disk; new requests wait at half of it, outcomes of running ones at all of it.
+pub const LEDGER_QUEUE_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Most bytes of ledger records that one write to the disk takes; the rest go with the next.
+pub const LEDGER_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Longest line of a spool: the largest record and its envelope. A longer one is damage.
+pub const LEDGER_LINE_BYTES_MAX: usize = LEDGER_RECORD_BYTES_MAX + 1024;
+/// How often a signed checkpoint is added to a ledger that has grown since the last.
+pub const LEDGER_CHECKPOINT_MS: u64 = 10_000;
+/// How often a ledger that could not be written tries again.
+pub const LEDGER_PROBE_MS: u64 = 250;
+/// Chains that one verification follows; records of further ones are reported as not followed.
+pub const VERIFY_CHAINS_MAX: usize = 256;
+/// Places of each chain that a verification remembers, to tell a repeat from a fork.
+pub const VERIFY_ANCHORS_MAX: usize = 4_096;
+/// Kinds of damage that one verification names; further ones are counted.
+pub const VERIFY_FINDINGS_MAX: usize = 1_000;
+/// Ledger records sent to a sink at once.
+pub const SINK_BATCH_RECORDS_MAX: usize = 512;
+/// Bytes of ledger records sent to a sink at once; a single larger record goes alone.
+pub const SINK_BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// First wait after a sink failed; doubles with each failure.
+pub const SINK_BACKOFF_MS: u64 = 500;
+/// Longest wait between two tries at a failing sink.
+pub const SINK_BACKOFF_MAX_MS: u64 = 60_000;
 /// Findings named in one record; the rest are only counted.
 pub const FINDINGS_MAX: usize = 64;
 /// How often replicas look for a new policy version and for revocations.

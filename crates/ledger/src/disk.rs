@@ -1,0 +1,239 @@
+//! The files of a spool: one folder, one chain.
+//!
+//! ```text
+//! lock                          held while a process writes here
+//! 00000000000000000001.ndjson   a segment, named by the number of its first record
+//! checkpoints.ndjson            every checkpoint, one JSON object a line
+//! ```
+//!
+//! [`Disk`] is the seam at which tests make a disk fail. Called by the writer's thread, and by recovery before it starts.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+const LOCK: &str = "lock";
+const CHECKPOINTS: &str = "checkpoints.ndjson";
+const SEGMENT_END: &str = ".ndjson";
+/// More than any checkpoint's line.
+const CHECKPOINT_BYTES_MAX: u64 = 4 * 1024;
+
+/// A folder that segments are written to.
+pub trait Disk: Send + fmt::Debug {
+    /// The numbers of all segments, ascending.
+    fn segments(&self) -> io::Result<Vec<u64>>;
+    /// Reads a segment from its start.
+    fn read(&self, segment: u64) -> io::Result<Box<dyn BufRead>>;
+    /// Opens a segment to append to, and creates it when absent; its name is durable on return.
+    fn open_segment(&mut self, segment: u64) -> io::Result<Box<dyn SegmentFile>>;
+    /// Adds a line to the list of checkpoints. Need not be durable on return: the chain itself holds the checkpoint.
+    fn publish_checkpoint(&mut self, line: &[u8]) -> io::Result<()>;
+    /// The last whole line of the list of checkpoints.
+    fn last_checkpoint(&self) -> io::Result<Option<Vec<u8>>>;
+}
+
+/// A segment that is appended to.
+pub trait SegmentFile: Send + fmt::Debug {
+    /// Appends all of these bytes, or fails with any part of them written.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes what was appended durable.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Cuts the file to this length, durably.
+    fn truncate(&mut self, len: u64) -> io::Result<()>;
+}
+
+/// A folder of the file system, locked against a second writer for as long as this lives.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    checkpoints: File,
+    // held for its lock
+    _lock: File,
+}
+
+impl Folder {
+    /// Creates the folder when absent and locks it. `WouldBlock` when another process writes here.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        fs::create_dir_all(path)?;
+        if let Some(parent) = path.canonicalize()?.parent() {
+            // the folder's own name must be durable too
+            File::open(parent)?.sync_all()?;
+        }
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join(LOCK))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+            TryLockError::Error(error) => error,
+        })?;
+        let mut checkpoints = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .read(true)
+            .open(path.join(CHECKPOINTS))?;
+        end_last_line(&mut checkpoints)?;
+        Ok(Self {
+            path: path.to_owned(),
+            checkpoints,
+            _lock: lock,
+        })
+    }
+}
+
+/// A crash may have left half a line; a line feed after it keeps the next line whole.
+fn end_last_line(file: &mut File) -> io::Result<()> {
+    let mut last = [0];
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(());
+    }
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    if last == *b"\n" {
+        return Ok(());
+    }
+    file.write_all(b"\n")
+}
+
+/// The numbers of all segments in a folder, ascending; other files are not looked at.
+pub(crate) fn segments_in(folder: &Path) -> io::Result<Vec<u64>> {
+    let mut segments = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name
+            .to_str()
+            .and_then(|name| name.strip_suffix(SEGMENT_END));
+        if let Some(number) = number
+            .filter(|text| text.len() == 20)
+            .and_then(|text| text.parse().ok())
+        {
+            segments.push(number);
+        }
+    }
+    segments.sort_unstable();
+    Ok(segments)
+}
+
+/// Where a segment stands.
+pub(crate) fn segment_path(folder: &Path, segment: u64) -> PathBuf {
+    folder.join(format!("{segment:020}{SEGMENT_END}"))
+}
+
+impl Disk for Folder {
+    fn segments(&self) -> io::Result<Vec<u64>> {
+        segments_in(&self.path)
+    }
+
+    fn read(&self, segment: u64) -> io::Result<Box<dyn BufRead>> {
+        Ok(Box::new(BufReader::new(File::open(segment_path(
+            &self.path, segment,
+        ))?)))
+    }
+
+    fn open_segment(&mut self, segment: u64) -> io::Result<Box<dyn SegmentFile>> {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(segment_path(&self.path, segment))?;
+        File::open(&self.path)?.sync_all()?;
+        Ok(Box::new(file))
+    }
+
+    fn publish_checkpoint(&mut self, line: &[u8]) -> io::Result<()> {
+        self.checkpoints.write_all(line)
+    }
+
+    fn last_checkpoint(&self) -> io::Result<Option<Vec<u8>>> {
+        let mut file = File::open(self.path.join(CHECKPOINTS))?;
+        let len = file.seek(SeekFrom::End(0))?;
+        file.seek(SeekFrom::Start(
+            len.saturating_sub(2 * CHECKPOINT_BYTES_MAX),
+        ))?;
+        let mut tail = Vec::new();
+        file.take(2 * CHECKPOINT_BYTES_MAX).read_to_end(&mut tail)?;
+        // half a line that a crash left is no checkpoint: look for the last that reads as an object
+        let whole = |line: &&[u8]| line.starts_with(b"{") && line.ends_with(b"}");
+        Ok(tail.split(|&b| b == b'\n').rfind(whole).map(<[u8]>::to_vec))
+    }
+}
+
+impl SegmentFile for File {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.set_len(len)?;
+        self.sync_all()
+    }
+}
+
+/// The next line with its line feed, of at most `max` bytes; a longer one comes in pieces. Empty at the end.
+pub(crate) fn read_line<'b>(
+    from: &mut dyn BufRead,
+    max: usize,
+    line: &'b mut Vec<u8>,
+) -> io::Result<&'b [u8]> {
+    line.clear();
+    let limit = u64::try_from(max).unwrap_or(u64::MAX);
+    from.take(limit).read_until(b'\n', line)?;
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Folder::open(folder.path()).unwrap();
+        assert_eq!(
+            Folder::open(folder.path()).unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
+        drop(first);
+        assert!(Folder::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn half_a_checkpoint_left_by_a_crash_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(CHECKPOINTS), b"{\"seq\":1}\n{\"se").unwrap();
+        let mut disk = Folder::open(folder.path()).unwrap();
+        assert_eq!(disk.last_checkpoint().unwrap().unwrap(), b"{\"seq\":1}");
+        disk.publish_checkpoint(b"{\"seq\":2}\n").unwrap();
+        assert_eq!(disk.last_checkpoint().unwrap().unwrap(), b"{\"seq\":2}");
+    }
+
+    #[test]
+    fn only_segments_count_as_segments() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = Folder::open(folder.path()).unwrap();
+        for segment in [30, 4] {
+            disk.open_segment(segment).unwrap().append(b"x").unwrap();
+        }
+        fs::write(folder.path().join("7.ndjson"), b"").unwrap();
+        assert_eq!(disk.segments().unwrap(), [4, 30]);
+    }
+
+    #[test]
+    fn what_is_appended_after_a_cut_stands_at_the_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = Folder::open(folder.path()).unwrap();
+        let mut file = disk.open_segment(1).unwrap();
+        file.append(b"kept torn").unwrap();
+        file.truncate(5).unwrap();
+        file.append(b"next").unwrap();
+        assert_eq!(
+            fs::read(segment_path(folder.path(), 1)).unwrap(),
+            b"kept next"
+        );
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests of the ledger as its callers use it: one spool in a temporary folder each, real files, a clock that stands still.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod append;
+mod spool;
