@@ -81,7 +81,7 @@ mod tests {
     fn a_timestamp_prints_as_rfc_3339() {
         assert_eq!(
             Timestamp::from_unix_s(1_795_226_912).to_string(),
-            "2026-11-21T02:48:32.000Z"
+            "2026-11-21T02:08:32.000Z"
         );
     }
 

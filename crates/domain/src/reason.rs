@@ -102,7 +102,7 @@ reasons! {
     BodyTooLarge "body_too_large" Caller false "The request body is too large." "Send less at once.";
     BodyMalformed "body_malformed" Caller false "The request body is not the JSON this endpoint needs." "Send one well-formed JSON object.";
     BodyTimeout "body_timeout" Caller true "The request body did not arrive in time." "Check the connection and try again.";
-    LengthRequired "length_required" Caller false "The request needs a content-length." "Send a content-length instead of a chunked body.";
+    ClientGone "client_gone" Caller true "The client left before its request was complete." "Check the connection and try again.";
     MethodNotAllowed "method_not_allowed" Caller false "This path does not take that method." "Use the method the documentation names.";
     PathUnknown "path_unknown" Caller false "There is nothing at this path." "Check the base URL.";
     ParameterInvalid "parameter_invalid" Caller false "A parameter has a value that cannot be." "Correct the named parameter.";

@@ -8,7 +8,9 @@ pub mod compile;
 pub mod decide;
 pub mod document;
 pub mod settings;
+pub mod text;
 
+pub use text::UnreadablePolicy;
 pub use compile::{CallerPolicy, InvalidPolicy, Policy};
 pub use decide::{Ask, Permit};
 pub use document::{
