@@ -152,7 +152,13 @@ fn check_dependencies(run: &mut Run<'_>) -> Result<Tally> {
     run.holds(
         Command::new(deny)
             .args(["--locked", "--all-features", "--log-level", "error"])
-            .args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]),
+            .args([
+                "check",
+                "--hide-inclusion-graph",
+                "bans",
+                "licenses",
+                "sources",
+            ]),
     )
 }
 

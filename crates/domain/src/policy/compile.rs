@@ -190,43 +190,7 @@ fn mistakes(document: &Document) -> Vec<InvalidPolicy> {
             what: what.to_owned(),
         })
     };
-    let mut names = std::collections::BTreeSet::new();
-    let sections: [(&str, Vec<&str>); 7] = [
-        ("grant", document.grant.iter().map(|e| &*e.name).collect()),
-        (
-            "require",
-            document.require.iter().map(|e| &*e.name).collect(),
-        ),
-        ("limit", document.limit.iter().map(|e| &*e.name).collect()),
-        ("budget", document.budget.iter().map(|e| &*e.name).collect()),
-        (
-            "inspect",
-            document.inspect.iter().map(|e| &*e.name).collect(),
-        ),
-        (
-            "managed_settings",
-            document.managed_settings.iter().map(|e| &*e.name).collect(),
-        ),
-        (
-            "desktop_settings",
-            document.desktop_settings.iter().map(|e| &*e.name).collect(),
-        ),
-    ];
-    for (section, entries) in sections {
-        for (index, name) in entries.into_iter().enumerate() {
-            if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
-                say(
-                    format!("{section}[{index}].name"),
-                    "needs 1 to 100 characters on one line",
-                );
-            } else if !names.insert((section, name)) {
-                say(
-                    format!("{section}[{index}].name"),
-                    "stands twice; refusals name entries, so each needs its own",
-                );
-            }
-        }
-    }
+    mistaken_names(document, &mut say);
     for (index, budget) in document.budget.iter().enumerate() {
         let here = |key: &str| format!("budget[{index}].{key}");
         if budget.amount_usd < Usd::ZERO {
@@ -268,4 +232,45 @@ fn mistakes(document: &Document) -> Vec<InvalidPolicy> {
         }
     }
     found
+}
+
+/// Refusals name entries, so names must be there, short, and unique within their section.
+fn mistaken_names(document: &Document, say: &mut impl FnMut(String, &str)) {
+    let mut names = std::collections::BTreeSet::new();
+    let sections: [(&str, Vec<&str>); 7] = [
+        ("grant", document.grant.iter().map(|e| &*e.name).collect()),
+        (
+            "require",
+            document.require.iter().map(|e| &*e.name).collect(),
+        ),
+        ("limit", document.limit.iter().map(|e| &*e.name).collect()),
+        ("budget", document.budget.iter().map(|e| &*e.name).collect()),
+        (
+            "inspect",
+            document.inspect.iter().map(|e| &*e.name).collect(),
+        ),
+        (
+            "managed_settings",
+            document.managed_settings.iter().map(|e| &*e.name).collect(),
+        ),
+        (
+            "desktop_settings",
+            document.desktop_settings.iter().map(|e| &*e.name).collect(),
+        ),
+    ];
+    for (section, entries) in sections {
+        for (index, name) in entries.into_iter().enumerate() {
+            if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
+                say(
+                    format!("{section}[{index}].name"),
+                    "needs 1 to 100 characters on one line",
+                );
+            } else if !names.insert((section, name)) {
+                say(
+                    format!("{section}[{index}].name"),
+                    "stands twice; refusals name entries, so each needs its own",
+                );
+            }
+        }
+    }
 }
