@@ -13,6 +13,8 @@ pub const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
 pub const OTLP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Deepest nesting of a JSON body; deeper is refused (`body_malformed`).
 pub const JSON_DEPTH_MAX: usize = 128;
+/// Most keys of a JSON body's outermost object; more are refused (`body_malformed`).
+pub const JSON_TOP_LEVEL_KEYS_MAX: usize = 256;
 /// All request bytes held in memory at once, over every request; beyond it new ones get 529 (`overloaded`).
 pub const BODY_BYTES_IN_FLIGHT_MAX: usize = 512 * 1024 * 1024;
 /// How long a client may take to send its headers; then the connection closes.
@@ -109,6 +111,15 @@ pub const SINK_BACKOFF_MS: u64 = 500;
 pub const SINK_BACKOFF_MAX_MS: u64 = 60_000;
 /// Findings named in one record; the rest are only counted.
 pub const FINDINGS_MAX: usize = 64;
+/// Different values of one detector that are told apart by fingerprint in one inspection; the rest are only counted.
+pub const FINGERPRINTS_MAX: usize = 8;
+/// Matches of one detector in one inspection whose surroundings are read for words that raise confidence, and whose value is
+/// fingerprinted; later ones count with the confidence they have alone.
+pub const FINDING_CHECKS_MAX: u64 = 1_024;
+/// Longest match a detector may have; a pack that asks for more is refused.
+pub const DETECTOR_MATCH_BYTES_MAX: usize = 2_048;
+/// Text that an inspection of a stream collects before it looks, beyond what a match may need.
+pub const DETECT_BLOCK_BYTES: usize = 8 * 1024;
 /// How often replicas look for a new policy version and for revocations.
 pub const STORE_POLL_MS: u64 = 400;
 /// Largest policy text.

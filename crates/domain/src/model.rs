@@ -62,7 +62,7 @@ impl ModelPattern {
 }
 
 /// Matches `*` greedily with one remembered fallback: linear in practice, `pattern × text` at worst, no recursion.
-pub(crate) fn glob(pattern: &str, text: &str) -> bool {
+pub fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
