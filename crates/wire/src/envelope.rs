@@ -1,13 +1,14 @@
 //! What a gateway must know of a Messages request: its model, whether it streams, how much output it allows. Read beside the
-//! body, which is forwarded as it came.
+//! body, which is forwarded as it came. Called by the inference door, once per request.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::json::{self, JsonError, JsonFault, RawStr, Scalar, Visit};
+use crate::json::{self, JsonError, JsonFault, Place, RawStr, Scalar, Visit};
 
 /// The fields of a Messages or `count_tokens` request that decide how it is handled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Envelope<'a> {
     /// `model`; none when absent.
     pub model: Option<Cow<'a, str>>,
@@ -19,41 +20,53 @@ pub struct Envelope<'a> {
     pub max_tokens: Option<u64>,
     /// Whether `messages` is an array.
     pub has_messages: bool,
+    /// Whether `metadata` has a `user_id`.
+    pub has_user_id: bool,
+    /// Whether there are `safeguards`.
+    pub has_safeguards: bool,
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads a request body. `on_text` is called with every string of the document, keys included, decoded; it sees message
-    /// texts, tool inputs and results, system texts wherever they stand, `safeguards`, metadata and fields we do not know.
+    /// Reads a request body. `on_text` is called with every string of the document in its order, keys included, decoded; it sees
+    /// message texts, tool inputs and results, system texts wherever they stand, `safeguards`, metadata and fields we do not
+    /// know. What it saw counts only when the answer is `Ok`.
     ///
-    /// A `model` that is no string, a `stream` that is no boolean and a `max_tokens` that is no whole number are refused, because
-    /// a lenient parser behind us might read them otherwise.
+    /// A body that is no object, a `model` that is no string, a `stream` that is no boolean and a `max_tokens` that is no whole
+    /// number are refused, because a lenient parser behind us might read them otherwise.
     pub fn read(
         body: &'a [u8],
         depth_max: usize,
         on_text: Option<&mut dyn FnMut(&str)>,
     ) -> Result<Self, JsonError> {
-        match on_text {
+        let fields = Fields {
+            body,
+            envelope: Self::default(),
+            in_metadata: false,
+        };
+        let envelope = match on_text {
             None => {
-                let mut fields = Fields {
-                    body,
-                    envelope: Self::default(),
-                };
+                let mut fields = fields;
                 json::scan(body, depth_max, &mut fields)?;
-                Ok(fields.envelope)
+                fields.envelope
             }
             Some(on_text) => {
-                let fields = Fields {
-                    body,
-                    envelope: Self::default(),
-                };
+                let buffer = String::new();
                 let mut both = FieldsAndTexts {
                     fields,
                     on_text,
-                    buffer: String::new(),
+                    buffer,
                 };
                 json::scan(body, depth_max, &mut both)?;
-                Ok(both.fields.envelope)
+                both.fields.envelope
             }
+        };
+        let start = body.iter().position(|byte| !byte.is_ascii_whitespace());
+        match start {
+            Some(at) if body[at] != b'{' => Err(JsonError {
+                fault: JsonFault::FieldType,
+                at,
+            }),
+            _ => Ok(envelope),
         }
     }
 
@@ -78,10 +91,18 @@ impl<'a> Envelope<'a> {
 struct Fields<'a> {
     body: &'a [u8],
     envelope: Envelope<'a>,
+    in_metadata: bool,
 }
 
 impl<'a> Visit<'a> for Fields<'a> {
+    fn text(&mut self, text: RawStr<'a>, place: Place<'a>) {
+        if self.in_metadata && place.key && place.depth == 2 && text.means("user_id") {
+            self.envelope.has_user_id = true;
+        }
+    }
+
     fn scalar(&mut self, key: RawStr<'a>, value: Scalar<'a>) -> Result<(), JsonFault> {
+        self.in_metadata = false;
         let envelope = &mut self.envelope;
         match (key.decode().as_ref(), value) {
             ("model", Scalar::Text(text)) => {
@@ -96,15 +117,19 @@ impl<'a> Visit<'a> for Fields<'a> {
             ("model" | "stream" | "max_tokens" | "messages", _) => {
                 return Err(JsonFault::FieldType);
             }
+            ("safeguards", value) => envelope.has_safeguards = value != Scalar::Null,
             _ => {}
         }
         Ok(())
     }
 
     fn nested(&mut self, key: RawStr<'a>, object: bool) -> Result<(), JsonFault> {
+        self.in_metadata = false;
         match key.decode().as_ref() {
             "messages" if !object => self.envelope.has_messages = true,
             "model" | "stream" | "max_tokens" | "messages" => return Err(JsonFault::FieldType),
+            "metadata" => self.in_metadata = object,
+            "safeguards" => self.envelope.has_safeguards = true,
             _ => {}
         }
         Ok(())
@@ -118,10 +143,9 @@ struct FieldsAndTexts<'a, 'f> {
 }
 
 impl<'a> Visit<'a> for FieldsAndTexts<'a, '_> {
-    fn text(&mut self, text: RawStr<'a>) {
-        self.buffer.clear();
-        text.decode_into(&mut self.buffer);
-        (self.on_text)(&self.buffer);
+    fn text(&mut self, text: RawStr<'a>, place: Place<'a>) {
+        self.fields.text(text, place);
+        (self.on_text)(text.decode_in(&mut self.buffer));
     }
 
     fn scalar(&mut self, key: RawStr<'a>, value: Scalar<'a>) -> Result<(), JsonFault> {
@@ -167,14 +191,38 @@ mod tests {
             r#"{"model":{"a":1}}"#,
             r#"{"model":null}"#,
             r#"{"stream":"true"}"#,
+            r#"{"stream":1}"#,
             r#"{"max_tokens":1.5}"#,
             r#"{"max_tokens":-1}"#,
             r#"{"max_tokens":1e3}"#,
+            r#"{"max_tokens":"5"}"#,
             r#"{"max_tokens":99999999999999999999}"#,
             r#"{"messages":{}}"#,
             r#"{"messages":"x"}"#,
+            r#"[{"model":"m"}]"#,
+            r#" "model""#,
+            "7",
         ] {
             assert_eq!(read(body), Err(JsonFault::FieldType), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_user_id_and_safeguards_are_noticed_at_their_place_only() {
+        for (body, user_id, safeguards) in [
+            (r#"{"metadata":{"user_id":"u"}}"#, true, false),
+            (r#"{"metadata":{"user_\u0069d":{}}}"#, true, false),
+            (r#"{"metadata":{"a":{"user_id":"u"}}}"#, false, false),
+            (r#"{"metadata":{},"other":{"user_id":"u"}}"#, false, false),
+            (r#"{"metadata":["user_id"]}"#, false, false),
+            (r#"{"user_id":"u"}"#, false, false),
+            (r#"{"safeguards":{"live_cwd":"/srv"}}"#, false, true),
+            (r#"{"safeguards":null}"#, false, false),
+            (r#"{"a":{"safeguards":{}}}"#, false, false),
+        ] {
+            let envelope = read(body).unwrap();
+            let seen = (envelope.has_user_id, envelope.has_safeguards);
+            assert_eq!(seen, (user_id, safeguards), "{body}");
         }
     }
 
@@ -214,5 +262,16 @@ mod tests {
             envelope.with_model(body, "opus-eu").unwrap(),
             br#"{ "model" : "opus-eu", "messages":[{"content":"claude-opus-5-5"}] }"#
         );
+    }
+
+    #[test]
+    fn a_mapped_name_cannot_break_out_of_its_string() {
+        let body = br#"{"model":"m","stream":false}"#;
+        let envelope = Envelope::read(body, 128, None).unwrap();
+        let mapped = envelope
+            .with_model(body, "x\",\"stream\":true,\"\\\n")
+            .unwrap();
+        let again = Envelope::read(&mapped, 128, None).unwrap();
+        assert!(!again.stream);
     }
 }

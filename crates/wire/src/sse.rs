@@ -1,7 +1,8 @@
 //! An incremental reader of `text/event-stream` (WHATWG HTML, section 9.2), for looking at a stream that is forwarded unchanged.
 //!
-//! Only the `event` and `data` fields matter here. A line longer than the bound is passed over and remembered in
-//! [`Parser::overlong`]; nothing else can make the reader lose its place.
+//! Only the `event` and `data` fields matter here. An event that has a line, or data, longer than the bound is passed over whole,
+//! never reported in part, and remembered in [`Parser::overlong`]; nothing can make the reader lose its place. Called by
+//! [`crate::usage`] and by whoever inspects answers.
 
 /// One event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,7 @@ pub struct Event<'a> {
 
 /// The reader's state between chunks.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Parser {
     line_bytes_max: usize,
     line: Vec<u8>,
@@ -23,8 +25,15 @@ pub struct Parser {
     name: Vec<u8>,
     data: Vec<u8>,
     has_data: bool,
+    /// A line other than a blank one was seen since the last event.
+    inside: bool,
+    /// This event has something overlong.
+    damaged: bool,
     overlong: bool,
 }
+
+/// What a buffer keeps of its room after an event; a stream of small events never holds more.
+const KEPT_BYTES: usize = 16 * 1024;
 
 impl Parser {
     /// A reader that holds at most about twice `line_bytes_max`.
@@ -38,18 +47,20 @@ impl Parser {
             name: Vec::new(),
             data: Vec::new(),
             has_data: false,
+            inside: false,
+            damaged: false,
             overlong: false,
         }
     }
 
-    /// Whether a line was too long and passed over.
+    /// Whether an event was passed over because it was too long.
     pub const fn overlong(&self) -> bool {
         self.overlong
     }
 
     /// Whether the stream stands between two events, so that another may be put in.
     pub fn at_boundary(&self) -> bool {
-        self.line.is_empty() && !self.skipping && !self.has_data && self.name.is_empty()
+        self.line.is_empty() && !self.skipping && !self.inside
     }
 
     /// Reads the next bytes and calls `on_event` for every event they complete.
@@ -70,11 +81,13 @@ impl Parser {
             } else {
                 self.keep(line);
                 let whole = std::mem::take(&mut self.line);
-                if !std::mem::take(&mut self.skipping) {
+                if std::mem::take(&mut self.skipping) {
+                    self.first_line = false;
+                    self.inside = true;
+                } else {
                     self.line_done(&whole, &mut on_event);
                 }
-                self.line = whole;
-                self.line.clear();
+                self.line = emptied(whole);
             }
             bytes = rest;
         }
@@ -83,6 +96,7 @@ impl Parser {
     fn keep(&mut self, part: &[u8]) {
         if self.skipping || self.line.len() + part.len() > self.line_bytes_max {
             self.skipping = true;
+            self.damaged = true;
             self.overlong = true;
             self.line.clear();
         } else {
@@ -96,17 +110,10 @@ impl Parser {
             line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         }
         if line.is_empty() {
-            if self.has_data {
-                on_event(Event {
-                    name: &self.name,
-                    data: &self.data,
-                });
-            }
-            self.name.clear();
-            self.data.clear();
-            self.has_data = false;
+            self.event_done(on_event);
             return;
         }
+        self.inside = true;
         let (field, value) = match memchr::memchr(b':', line) {
             Some(colon) => (&line[..colon], &line[colon + 1..]),
             None => (line, &[][..]),
@@ -124,30 +131,52 @@ impl Parser {
                 self.data.extend_from_slice(value);
                 self.has_data = true;
             }
-            b"data" => self.overlong = true,
+            b"data" => {
+                self.damaged = true;
+                self.overlong = true;
+            }
             _ => {}
         }
     }
+
+    fn event_done(&mut self, on_event: &mut impl FnMut(Event<'_>)) {
+        if self.has_data && !self.damaged {
+            on_event(Event {
+                name: &self.name,
+                data: &self.data,
+            });
+        }
+        self.name = emptied(std::mem::take(&mut self.name));
+        self.data = emptied(std::mem::take(&mut self.data));
+        (self.has_data, self.inside, self.damaged) = (false, false, false);
+    }
+}
+
+/// The buffer without its content, and without more room than [`KEPT_BYTES`].
+fn emptied(mut buffer: Vec<u8>) -> Vec<u8> {
+    buffer.clear();
+    buffer.shrink_to(KEPT_BYTES);
+    buffer
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
-    fn events(chunks: &[&[u8]], line_bytes_max: usize) -> (Vec<(Vec<u8>, Vec<u8>)>, bool) {
+    type Found = Vec<(Vec<u8>, Vec<u8>)>;
+
+    /// The events of a stream, and whether one was too long.
+    fn events(stream: &[u8], line_bytes_max: usize) -> (Found, bool) {
         let mut parser = Parser::new(line_bytes_max);
         let mut found = Vec::new();
-        for chunk in chunks {
-            parser.push(chunk, |event| {
-                found.push((event.name.to_vec(), event.data.to_vec()))
-            });
-        }
+        parser.push(stream, |event| {
+            found.push((event.name.to_vec(), event.data.to_vec()));
+        });
         (found, parser.overlong())
     }
 
     fn check(stream: &[u8], expected: &[(&str, &str)]) {
-        let (found, _) = events(&[stream], 1_000);
+        let (found, _) = events(stream, 1_000);
         let found: Vec<_> = found
             .iter()
             .map(|(name, data)| (String::from_utf8_lossy(name), String::from_utf8_lossy(data)))
@@ -188,7 +217,41 @@ mod tests {
             b"\n\ndata: 2\n\n".to_vec(),
         ]
         .concat();
-        assert_eq!(events(&[&long], 50), (vec![(vec![], b"2".to_vec())], true));
+        assert_eq!(events(&long, 50), (vec![(vec![], b"2".to_vec())], true));
+    }
+
+    #[test]
+    fn an_event_is_never_reported_in_part() {
+        for stream in [
+            "event: a\ndata: 1\ndata: LONG\ndata: 2\n\ndata: 3\n\n",
+            "event: a\ndata: 1\n: LONG\n\ndata: 3\n\n",
+            "event: LONG\ndata: 1\n\ndata: 3\n\n",
+        ] {
+            let stream = stream.replace("LONG", &"x".repeat(60));
+            let whole = events(stream.as_bytes(), 50);
+            assert_eq!(whole, (vec![(vec![], b"3".to_vec())], true), "{stream}");
+        }
+        // Short lines that add up to too much data.
+        let many = format!("{}\ndata: 3\n\n", "data: 0123456789\n".repeat(10));
+        assert_eq!(events(many.as_bytes(), 50).0, [(vec![], b"3".to_vec())]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_counts_only_at_the_start() {
+        check(b"\xef\xbb\xbfdata: 1\n\n", &[("", "1")]);
+        check(b"data: 1\n\n\xef\xbb\xbfdata: 2\n\n", &[("", "1")]);
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_the_stream() {
+        let mut parser = Parser::new(1_000_000);
+        parser.push(
+            format!("data: {}\n\n", "x".repeat(900_000)).as_bytes(),
+            |_| {},
+        );
+        parser.push(b"data: 1", |_| {});
+        let held = parser.line.capacity() + parser.data.capacity() + parser.name.capacity();
+        assert!(held <= 3 * KEPT_BYTES, "{held}");
     }
 
     #[test]
@@ -199,24 +262,13 @@ mod tests {
             (b"\n", false),
             (b"data: 1\n", false),
             (b"\n", true),
+            (b"id: 7\n", false),
+            (b"\n", true),
+            (b": keep-alive\n", false),
+            (b"\n", true),
         ] {
             parser.push(bytes, |_| {});
             assert_eq!(parser.at_boundary(), boundary);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_chunking_gives_the_same_events(
-            stream in "(event: [a-c]{1,3}(\n|\r|\r\n)|data: ?[x-z:]{0,12}(\n|\r|\r\n)|(\n|\r|\r\n)|:c\n|[a-z]{1,4}){0,20}",
-            cuts in prop::collection::vec(0usize..200, 0..10),
-        ) {
-            let bytes = stream.as_bytes();
-            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
-            cuts.extend([0, bytes.len()]);
-            cuts.sort_unstable();
-            let chunks: Vec<&[u8]> = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
-            prop_assert_eq!(events(&chunks, 14), events(&[bytes], 14));
         }
     }
 }

@@ -188,7 +188,7 @@ fn mistakes(document: &Document) -> Vec<InvalidPolicy> {
         found.push(InvalidPolicy {
             path,
             what: what.to_owned(),
-        })
+        });
     };
     mistaken_names(document, &mut say);
     for (index, budget) in document.budget.iter().enumerate() {
