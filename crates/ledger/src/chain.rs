@@ -132,6 +132,14 @@ impl ChainId {
         }
     }
 
+    /// Whether a text has a chain id's characters and length: safe to print and to name a file with.
+    pub(crate) fn is_spelled_well(text: &str) -> bool {
+        text.len() <= 80
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    }
+
     /// The id as text; needs no escaping in JSON, file names or headers.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -277,7 +285,7 @@ impl<'a> Line<'a> {
     /// Reads a line without checking its hash: for lines this process wrote itself.
     pub fn decode_unchecked(bytes: &'a [u8]) -> Result<Self, LineError> {
         let raw: RawLine<'a> = serde_json::from_slice(bytes).map_err(|_| LineError::Form)?;
-        if raw.seq == 0 {
+        if raw.seq == 0 || !ChainId::is_spelled_well(raw.chain) {
             return Err(LineError::Form);
         }
         let RawLine {
@@ -301,6 +309,12 @@ impl<'a> Line<'a> {
     /// The record inside.
     pub fn record(&self) -> Result<crate::Record, LineError> {
         serde_json::from_str(self.record).map_err(|_| LineError::Record)
+    }
+
+    /// Whether the record is a checkpoint.
+    pub fn is_checkpoint(&self) -> bool {
+        self.record
+            .starts_with("{\"kind\":\"system\",\"event\":\"checkpoint\"")
     }
 
     /// The record's kind; none for one this version does not know.

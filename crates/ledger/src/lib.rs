@@ -10,11 +10,15 @@
 pub mod chain;
 pub mod checkpoint;
 pub mod disk;
+pub mod export;
 mod queue;
+pub mod read;
 pub mod record;
 mod recover;
 pub mod signing;
+pub mod sinks;
 mod spool;
+pub mod verify;
 mod writer;
 
 pub use chain::{ChainId, Hash, Line};

@@ -113,7 +113,7 @@ fn scan(disk: &dyn Disk, segment: u64, chain: &ChainId) -> Result<Recovered, Ope
                     seq: read.seq,
                     hash: read.hash,
                 };
-                end.is_signed = read.record.contains("\"event\":\"checkpoint\"");
+                end.is_signed = read.is_checkpoint();
                 end.len += u64::try_from(line.len()).unwrap_or(u64::MAX);
             }
             ended => {

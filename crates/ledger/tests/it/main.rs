@@ -3,4 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod append;
+mod crash;
+mod exporting;
+mod faults;
+mod reading;
+mod sinks;
 mod spool;
+mod verifying;

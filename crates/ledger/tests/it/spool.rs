@@ -54,6 +54,10 @@ impl Spool {
         SigningKey::from_text(&self.key).unwrap()
     }
 
+    pub(crate) const fn key_text(&self) -> &SecretString {
+        &self.key
+    }
+
     pub(crate) fn public(&self) -> PublicKey {
         self.key().public()
     }
