@@ -1,7 +1,7 @@
-//! Measures the ledger on this machine's disk: `cargo run --release -p ledger --example throughput [folder] [appenders]`.
+//! Measures the ledger on this machine's disk: `cargo run --release -p ledger --example throughput`.
 //!
 //! Prints durable records a second, processor time per record (all threads, from `/proc/self/stat`), and what one sync costs. It
-//! writes to a folder of its own and removes it. Not a test: nothing depends on what it prints.
+//! writes to a folder of its own in the working directory and removes it. Not a test: nothing depends on what it prints.
 
 #![expect(clippy::print_stdout, reason = "it prints what it measures")]
 
@@ -106,15 +106,10 @@ async fn append_for(
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().unwrap_or_else(|| ".".to_owned());
-    let appenders: u64 = arguments.next().map_or(Ok(1_000), |text| text.parse())?;
-    let folder = tempfile::tempdir_in(folder)?;
-    println!("one sync of 4 KiB: {:?}", sync_time(folder.path())?);
+fn measure(folder: &Path, appenders: u64) -> Result<(), Box<dyn Error>> {
     let (key, _) = SigningKey::generate()?;
     let ledger = Arc::new(Ledger::open(
-        &folder.path().join("spool"),
+        folder,
         ChainId::new("bench", 1)?,
         key,
         Arc::new(Still),
@@ -127,9 +122,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .enable_all()
         .build()?
         .block_on(async {
-            let tasks: Vec<_> = (0..appenders)
-                .map(|appender| tokio::spawn(append_for(ledger.clone(), appender, done.clone())))
-                .collect();
+            let append =
+                |appender| tokio::spawn(append_for(ledger.clone(), appender, done.clone()));
+            let tasks: Vec<_> = (0..appenders).map(append).collect();
             for task in tasks {
                 task.await??;
             }
@@ -138,14 +133,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     drop(ledger);
     let (time, cpu) = (begin.elapsed(), processor_time()?.saturating_sub(before));
     let records = done.load(Ordering::Relaxed);
-    println!("{appenders} appenders, {records} durable records in {time:?}");
+    let rate = u128::from(records) * 1_000 / time.as_millis().max(1);
+    let each = cpu.as_nanos() / u128::from(records.max(1));
     println!(
-        "{} records/s",
-        u128::from(records) * 1_000 / time.as_millis().max(1)
+        "{appenders} appenders: {rate} durable records/s, {each} ns of processor time per record"
     );
-    println!(
-        "{} ns of processor time per record",
-        cpu.as_nanos() / u128::from(records.max(1))
-    );
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir_in(".")?;
+    println!("one sync of 4 KiB: {:?}", sync_time(folder.path())?);
+    for appenders in [1, 100, 1_000] {
+        measure(&folder.path().join(appenders.to_string()), appenders)?;
+    }
     Ok(())
 }

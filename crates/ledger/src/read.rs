@@ -60,6 +60,8 @@ pub struct Reader {
     folder: PathBuf,
     at: Position,
     until: u64,
+    /// Records up to this one are passed over: the place named a record, but not where it stands.
+    skip_to: u64,
     file: Option<BufReader<File>>,
     buffer: Vec<u8>,
 }
@@ -71,6 +73,7 @@ impl Reader {
             folder: folder.to_owned(),
             at: from,
             until: u64::MAX,
+            skip_to: 0,
             file: None,
             buffer: Vec::new(),
         }
@@ -96,6 +99,9 @@ impl Reader {
                 return Ok(None);
             }
             if let Some(entry) = self.read_here()? {
+                if entry.position.seq <= self.skip_to {
+                    continue;
+                }
                 return Ok(Some(entry));
             }
             // reopening forgets bytes that were read ahead and may have been replaced since
@@ -110,6 +116,9 @@ impl Reader {
                         offset: 0,
                     };
                     at_end = false;
+                }
+                None if self.at.seq < self.skip_to => {
+                    return Err(ReadError::Shorter { seq: self.skip_to });
                 }
                 None => return Ok(None),
             }
@@ -154,14 +163,13 @@ impl Reader {
                 return Err(ReadError::Shorter { seq: self.at.seq });
             }
             file.seek(SeekFrom::Start(self.at.offset))?;
-        } else if segment > self.at.seq {
+        } else {
+            self.skip_to = self.at.seq;
             self.at = Position {
                 seq: segment.saturating_sub(1),
                 segment,
                 offset: 0,
             };
-        } else {
-            return Err(ReadError::Shorter { seq: self.at.seq });
         }
         self.file = Some(BufReader::new(file));
         Ok(true)

@@ -82,6 +82,17 @@ pub struct Position {
     pub offset: u64,
 }
 
+impl Position {
+    /// The place after a record of which only the number is known; a reader finds it by walking its segment.
+    pub const fn after(seq: u64) -> Self {
+        Self {
+            seq,
+            segment: 0,
+            offset: 0,
+        }
+    }
+}
+
 /// Proof that a record is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {

@@ -37,6 +37,8 @@ async fn a_reader_goes_on_from_every_place() {
         let (rest, rest_end) = read_all(Reader::from(spool.path(), place));
         assert_eq!(rest, all[all.len() - rest.len()..]);
         assert_eq!(rest_end, end);
+        let by_number = read_all(Reader::from(spool.path(), Position::after(place.seq)));
+        assert_eq!(by_number, (rest, end), "after record {}", place.seq);
     }
 }
 
@@ -111,6 +113,7 @@ async fn a_place_beyond_the_end_is_an_error_and_not_the_end() {
             segment: 40,
             offset: 10,
         },
+        Position::after(50),
     ] {
         let error = Reader::from(spool.path(), place).read().unwrap_err();
         assert!(matches!(error, ReadError::Shorter { seq: 50 }), "{error}");
