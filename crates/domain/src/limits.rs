@@ -57,6 +57,24 @@ pub const KEYS_FRESH_MS: i64 = 60 * 60 * 1_000;
 pub const KEYS_AGE_MAX_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Most keys of one issuer that are kept; the rest are ignored.
 pub const KEYS_MAX: usize = 64;
+/// Shortest time between two attempts to fetch an issuer's keys after one that failed.
+pub const KEYS_RETRY_MS: i64 = 5_000;
+/// Deepest nesting of a token's header or claims; deeper is refused (`credential_malformed`).
+pub const TOKEN_DEPTH_MAX: usize = 16;
+/// Longest lifetime of a company token, where its issuer's configuration says nothing else (`token_lifetime`).
+pub const TOKEN_LIFETIME_MAX_S: i64 = 24 * 60 * 60;
+/// Longest stable id, e-mail address or name taken from a token; a longer id is refused (`token_claims`), the others are cut.
+pub const CLAIM_CHARS_MAX: usize = 320;
+/// Session tokens carry at most this many groups; with more, the groups are read from the store when the token is first seen.
+pub const SESSION_GROUPS_MAX: usize = 100;
+/// How long groups read from the directory service are believed; afterwards they are read again or the person is refused.
+pub const DIRECTORY_GROUPS_MS: i64 = 5 * 60 * 1_000;
+/// People whose groups from the directory service are remembered; the least used leaves first.
+pub const DIRECTORY_GROUPS_PEOPLE_MAX: usize = 10_000;
+/// How long a revocation is kept in memory: longer than any session token that it could concern.
+pub const REVOCATION_KEPT_MS: i64 = 2 * SESSION_TOKEN_MS;
+/// Without a look at the store's revocations for this long, no credential is believed any more (`store_unavailable`).
+pub const REVOCATIONS_AGE_MAX_MS: i64 = 15 * 60 * 1_000;
 /// Verified tokens remembered; the least used leaves first.
 pub const TOKEN_CACHE_MAX: usize = 100_000;
 /// Most groups of one caller that are kept; a token with more is refused (`token_claims`).

@@ -1,2 +1,4 @@
 //! pipeline
 pub mod quota;
+pub mod fetch;
+pub mod identity;

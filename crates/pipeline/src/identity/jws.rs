@@ -1,0 +1,139 @@
+//! Takes a compact JWS (RFC 7515) apart, strictly: bounded size, exactly three segments, canonical base64url, header and claims
+//! that can be read in one way only, no extension we do not implement. It proves nothing: a signature is checked by
+//! [`super::keys`], and nothing of the header chooses a key beyond its `kid`.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::{ReasonCode, Refusal, limits};
+use jsonwebtoken::Algorithm;
+use serde_json::{Map, Value};
+
+use super::json;
+
+/// A token taken apart, nothing of it proved.
+#[derive(Debug)]
+pub struct Jws<'t> {
+    /// What was signed: the first two segments with their dot.
+    pub(super) signed: &'t str,
+    /// The third segment.
+    pub(super) signature: &'t str,
+    /// The algorithm its header states; one we can verify.
+    pub(super) algorithm: Algorithm,
+    /// The key its header names.
+    pub(super) kid: Option<String>,
+    /// Its `typ`, lower case, without `application/`.
+    pub(super) typ: Option<String>,
+    /// Its claims.
+    pub(super) claims: Map<String, Value>,
+}
+
+/// Header members that change what the signature covers or where a key comes from. `crit` and `b64` (RFC 7797) are refused
+/// because ignoring them means verifying something else than the signer signed; `enc` and `zip` belong to encryption.
+const REFUSED: [&str; 4] = ["crit", "b64", "enc", "zip"];
+
+impl<'t> Jws<'t> {
+    /// Takes a token apart.
+    pub fn parse(token: &'t str) -> Result<Self, Refusal> {
+        if token.len() > limits::TOKEN_BYTES_MAX {
+            return Err(malformed(&format!(
+                "The token is longer than {} bytes.",
+                limits::TOKEN_BYTES_MAX
+            )));
+        }
+        let mut segments = token.split('.');
+        let (Some(head), Some(body), Some(signature), None) = (
+            segments.next(),
+            segments.next(),
+            segments.next(),
+            segments.next(),
+        ) else {
+            return Err(malformed(
+                "The token does not have the three parts of a signed token.",
+            ));
+        };
+        let header = decode(head).ok_or_else(|| {
+            malformed("The token's header is not canonical base64url JSON, read in one way only.")
+        })?;
+        let claims = decode(body).ok_or_else(|| {
+            malformed("The token's claims are not canonical base64url JSON, read in one way only.")
+        })?;
+        // Decoded here so that no two spellings of one signature exist; the value is decoded again where it is checked.
+        if URL_SAFE_NO_PAD.decode(signature).is_err() {
+            return Err(malformed(
+                "The token's signature is not canonical base64url.",
+            ));
+        }
+        let signed = &token[..head.len() + 1 + body.len()];
+        Self::from_parts(signed, signature, &header, claims)
+    }
+
+    fn from_parts(
+        signed: &'t str,
+        signature: &'t str,
+        header: &Map<String, Value>,
+        claims: Map<String, Value>,
+    ) -> Result<Self, Refusal> {
+        if let Some(name) = REFUSED.iter().find(|&&name| header.contains_key(name)) {
+            return Err(malformed(&format!(
+                "The token's header asks for `{name}`, which we do not support."
+            )));
+        }
+        let algorithm = text(header, "alg")?.and_then(supported).ok_or_else(|| {
+            Refusal::new(
+                ReasonCode::TokenAlgorithm,
+                "The token is not signed with an algorithm we accept (RS, PS, ES or EdDSA).",
+            )
+        })?;
+        let typ = text(header, "typ")?.map(|typ| {
+            let typ = typ.to_ascii_lowercase();
+            typ.strip_prefix("application/")
+                .map_or(typ.clone(), str::to_owned)
+        });
+        let kid = text(header, "kid")?.map(str::to_owned);
+        Ok(Self {
+            signed,
+            signature,
+            algorithm,
+            kid,
+            typ,
+            claims,
+        })
+    }
+}
+
+/// The algorithms we verify. No symmetric one: a public key must never serve as a shared secret.
+pub(super) fn supported(name: &str) -> Option<Algorithm> {
+    match name {
+        "RS256" => Some(Algorithm::RS256),
+        "RS384" => Some(Algorithm::RS384),
+        "RS512" => Some(Algorithm::RS512),
+        "PS256" => Some(Algorithm::PS256),
+        "PS384" => Some(Algorithm::PS384),
+        "PS512" => Some(Algorithm::PS512),
+        "ES256" => Some(Algorithm::ES256),
+        "ES384" => Some(Algorithm::ES384),
+        "EdDSA" | "Ed25519" => Some(Algorithm::EdDSA),
+        _ => None,
+    }
+}
+
+fn decode(segment: &str) -> Option<Map<String, Value>> {
+    json::object(
+        &URL_SAFE_NO_PAD.decode(segment).ok()?,
+        limits::TOKEN_DEPTH_MAX,
+    )
+}
+
+fn text<'a>(header: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Refusal> {
+    match header.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(malformed(&format!(
+            "The token's header states `{name}` in a wrong form."
+        ))),
+    }
+}
+
+fn malformed(what: &str) -> Refusal {
+    Refusal::new(ReasonCode::CredentialMalformed, what)
+}

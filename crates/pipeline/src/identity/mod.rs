@@ -1,0 +1,485 @@
+//! Who is calling: the first stage after the listener. Takes the caller's credential off a request and returns who it proves.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`config`] | issuers as configured |
+//! | `bearer` | the one credential of a request |
+//! | `json`, `jws`, `claims` | a token taken apart, strictly, and its claims read |
+//! | `keys`, `source` | keys with pinned algorithms, and where they come from |
+//! | `issuer`, `entra`, `graph`, `workload` | whom an issuer's token is about |
+//! | [`opaque`] | service keys and refresh tokens |
+//! | [`session_token`], [`session`] | our own tokens and sessions |
+//! | [`cache`], [`revocation`] | what is remembered, and how it ends |
+//! | [`self_test`] | the crypto backend proved at start |
+//!
+//! It must never believe anything of a token before its signature is checked, ask a URL that a token names, log a credential,
+//! or show an outage of ours as a bad login. Called by the doors through [`Identity::identify`].
+
+pub mod cache;
+pub mod config;
+pub mod issuer;
+pub mod jws;
+pub mod opaque;
+pub mod revocation;
+pub mod self_test;
+pub mod session;
+pub mod session_token;
+pub mod source;
+
+mod bearer;
+mod claims;
+mod entra;
+mod graph;
+mod json;
+mod keys;
+mod known_answers;
+mod workload;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{
+    Caller, Clock, Credential, Ids, OrgId, PersonId, ReasonCode, Refusal, ServiceId, Subject,
+    Timestamp, limits,
+};
+use http::HeaderMap;
+use store::{Person, Seen, Store, StoreError, Target};
+
+pub use cache::Verified;
+pub use config::{ConfigMistake, EntraConfig, IssuerConfig, IssuerKind, WorkloadRule};
+pub use issuer::Issuer;
+pub use opaque::Opaque;
+pub use revocation::{Ended, Live, Revocations};
+pub use session::{Sessions, Tokens};
+pub use session_token::{CLIENT_AUDIENCE, SessionTokens, SigningKey};
+
+use cache::{Fingerprint, TokenCache, fingerprint};
+use claims::{Claims, Times};
+use issuer::{About, Issuers, PersonFacts, Proof, Use};
+use jws::Jws;
+
+use crate::fetch::FetchError;
+
+/// The name of the issuer of our own service keys.
+pub const OWN_ISSUER: &str = "doorward";
+
+/// What identity stands on.
+#[derive(Debug)]
+pub struct Setup {
+    /// The tenant.
+    pub org: OrgId,
+    /// Who may vouch.
+    pub issuers: Vec<IssuerConfig>,
+    /// Our own session tokens.
+    pub tokens: Arc<SessionTokens>,
+    /// What has been taken away.
+    pub revocations: Arc<Revocations>,
+    /// People and services.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for new ids.
+    pub ids: Arc<dyn Ids>,
+}
+
+/// Why identity cannot start. An identity provider that is down is not among the reasons.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The configuration is wrong in these places.
+    #[error("the issuers are not configured correctly: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Config(Vec<ConfigMistake>),
+    /// The client for an issuer cannot be made.
+    #[error("the client for an issuer cannot be made")]
+    Fetch(#[from] FetchError),
+}
+
+/// Tells who is calling.
+#[derive(Debug)]
+pub struct Identity {
+    org: OrgId,
+    issuers: Issuers,
+    tokens: Arc<SessionTokens>,
+    revocations: Arc<Revocations>,
+    store: Store,
+    cache: TokenCache,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+impl Identity {
+    /// Puts the parts together; asks nobody anything yet.
+    pub fn new(setup: Setup) -> Result<Self, IdentityError> {
+        let Setup {
+            org,
+            issuers,
+            tokens,
+            revocations,
+            store,
+            clock,
+            ids,
+        } = setup;
+        let mistakes = config::mistakes(&issuers);
+        if !mistakes.is_empty() {
+            return Err(IdentityError::Config(mistakes));
+        }
+        let issuers = Issuers::new(issuers, &clock)?;
+        Ok(Self {
+            org,
+            issuers,
+            tokens,
+            revocations,
+            store,
+            cache: TokenCache::new(),
+            clock,
+            ids,
+        })
+    }
+
+    /// The issuers: their names, their endpoints for sign-in, how their keys stand.
+    pub fn issuers(&self) -> &[Arc<Issuer>] {
+        self.issuers.all()
+    }
+
+    /// Fetches every issuer's keys at once, as far as they can be had.
+    pub async fn warm_up(&self) {
+        let mut fetches = tokio::task::JoinSet::new();
+        for issuer in self.issuers.all() {
+            let issuer = Arc::clone(issuer);
+            fetches.spawn(async move { issuer.keep_fresh().await });
+        }
+        fetches.join_all().await;
+    }
+
+    /// Keeps every issuer's keys fresh for ever. Ends only by being dropped.
+    pub async fn keep_fresh(&self) {
+        let mut tick =
+            tokio::time::interval(Duration::from_millis(limits::KEYS_RETRY_MS.unsigned_abs()));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            self.warm_up().await;
+        }
+    }
+
+    /// Who is calling, if their credential was verified before and is still good. No waiting, no signature check.
+    pub fn identify_cached(&self, headers: &HeaderMap) -> Option<Arc<Verified>> {
+        let credential = bearer::credential(headers).ok()?;
+        self.remembered(&fingerprint(credential), self.clock.now())
+    }
+
+    fn remembered(&self, fingerprint: &Fingerprint, now: Timestamp) -> Option<Arc<Verified>> {
+        let known = self.cache.get(fingerprint)?;
+        (known.is_good(now) && self.revocations.is_current(now)).then_some(known)
+    }
+
+    /// Who is calling, or why we do not believe it.
+    pub async fn identify(&self, headers: &HeaderMap) -> Result<Arc<Verified>, Refusal> {
+        let credential = bearer::credential(headers)?;
+        let fingerprint = fingerprint(credential);
+        let now = self.clock.now();
+        if !self.revocations.is_current(now) {
+            return Err(Refusal::plain(ReasonCode::StoreUnavailable));
+        }
+        if let Some(known) = self.cache.get(&fingerprint) {
+            if let Some(ended) = known.live.ended() {
+                return Err(ended.refusal());
+            }
+            if now < known.expires {
+                return Ok(known);
+            }
+            self.cache.forget(&fingerprint);
+        }
+        let verified = self
+            .cache
+            .get_or_verify(&fingerprint, self.verify(credential, &fingerprint, now))
+            .await?;
+        match verified.live.ended() {
+            Some(ended) => Err(ended.refusal()),
+            None => Ok(verified),
+        }
+    }
+
+    /// Proves the ID token of a browser sign-in: made by this issuer for its `client_id`, with the nonce that was sent. The
+    /// caller is then known to the store, and a session can be started.
+    pub async fn sign_in(
+        &self,
+        issuer: &Issuer,
+        id_token: &str,
+        nonce: &str,
+    ) -> Result<Caller, Refusal> {
+        let now = self.clock.now();
+        let jws = Jws::parse(id_token)?;
+        let stated = self.issuers.stated(Claims(&jws.claims).required("iss")?)?;
+        if stated.name() != issuer.name() {
+            return Err(Refusal::new(
+                ReasonCode::TokenIssuer,
+                "The sign-in was answered by another issuer than the one asked.",
+            ));
+        }
+        let proof = issuer.verify(&jws, Use::SignIn { nonce }, now).await?;
+        let About::Person(facts) = proof.about else {
+            return Err(Refusal::plain(ReasonCode::WorkloadUnknown));
+        };
+        let person = self.person(issuer, &facts, now).await?;
+        // The nonce says that the token was made for this sign-in, so a cutoff in the past does not concern it.
+        Ok(self.caller(issuer, facts, &person, proof.credential))
+    }
+
+    async fn verify(
+        &self,
+        credential: &str,
+        fingerprint: &Fingerprint,
+        now: Timestamp,
+    ) -> Result<Arc<Verified>, Refusal> {
+        if credential.starts_with(Opaque::ServiceKey.prefix()) {
+            return self.service_key(credential, now).await;
+        }
+        if let Some(help) = not_ours(credential) {
+            return Err(Refusal::new(ReasonCode::CredentialMalformed, help));
+        }
+        let jws = Jws::parse(credential)?;
+        let stated = Claims(&jws.claims).required("iss")?;
+        if self.tokens.is_ours(stated) {
+            return self.session(&jws, now).await;
+        }
+        let issuer = self.issuers.stated(stated)?;
+        let proof = issuer.verify(&jws, Use::Bearer, now).await?;
+        tracing::debug!(
+            issuer = &**issuer.name(),
+            credential = proof.credential.as_str(),
+            token = &*hex(&fingerprint[..6]),
+            "verified a token"
+        );
+        self.admit_proof(issuer, proof, now).await
+    }
+
+    async fn admit_proof(
+        &self,
+        issuer: &Issuer,
+        proof: Proof,
+        now: Timestamp,
+    ) -> Result<Arc<Verified>, Refusal> {
+        let Proof {
+            about,
+            credential,
+            times,
+        } = proof;
+        match about {
+            About::Person(facts) => {
+                let person = self.person(issuer, &facts, now).await?;
+                if times.issued <= person.not_before {
+                    return Err(Ended::Session.refusal());
+                }
+                let caller = self.caller(issuer, facts, &person, credential);
+                let targets = [Target::Person(person.id), Target::Everyone];
+                self.admit(caller, times, &targets, now)
+            }
+            About::Service { name, groups } => {
+                let new =
+                    ServiceId::from_parts(now.unix_ms().unsigned_abs(), self.ids.random_bits());
+                let id = self
+                    .store
+                    .ensure_service(self.org, &name, new, now)
+                    .await
+                    .map_err(unavailable)?;
+                let caller = self.service(id, &name, groups, issuer.name(), credential);
+                self.admit(caller, times, &[Target::Service(id)], now)
+            }
+        }
+    }
+
+    async fn person(
+        &self,
+        issuer: &Issuer,
+        facts: &PersonFacts,
+        now: Timestamp,
+    ) -> Result<Person, Refusal> {
+        let seen = Seen {
+            org: self.org,
+            issuer: issuer.name(),
+            stable_id: &facts.stable_id,
+            email: facts.email.as_deref(),
+            name: facts.name.as_deref(),
+            groups: &facts.groups,
+            at: now,
+        };
+        let new = PersonId::from_parts(now.unix_ms().unsigned_abs(), self.ids.random_bits());
+        let person = self
+            .store
+            .upsert_person(seen, new)
+            .await
+            .map_err(unavailable)?;
+        if person.disabled_at.is_some() {
+            return Err(Ended::Access.refusal());
+        }
+        Ok(person)
+    }
+
+    fn caller(
+        &self,
+        issuer: &Issuer,
+        facts: PersonFacts,
+        person: &Person,
+        credential: Credential,
+    ) -> Caller {
+        Caller {
+            org: self.org,
+            subject: Subject::Person(person.id),
+            stable_id: facts.stable_id.into(),
+            issuer: Arc::clone(issuer.name()),
+            email: facts.email.map(Into::into),
+            name: facts.name.map(Into::into),
+            groups: facts.groups,
+            session: None,
+            credential,
+        }
+    }
+
+    fn service(
+        &self,
+        id: ServiceId,
+        name: &str,
+        groups: BTreeSet<String>,
+        issuer: &Arc<str>,
+        credential: Credential,
+    ) -> Caller {
+        Caller {
+            org: self.org,
+            subject: Subject::Service(id),
+            stable_id: name.into(),
+            issuer: Arc::clone(issuer),
+            email: None,
+            name: Some(name.into()),
+            groups,
+            session: None,
+            credential,
+        }
+    }
+
+    async fn service_key(&self, key: &str, now: Timestamp) -> Result<Arc<Verified>, Refusal> {
+        let unknown = || Refusal::plain(ReasonCode::ServiceKeyUnknown);
+        let hash = hex(&Opaque::ServiceKey.sha256(key).ok_or_else(unknown)?);
+        let known = self
+            .store
+            .service_key(self.org, &hash)
+            .await
+            .map_err(unavailable)?
+            .ok_or_else(unknown)?;
+        if known.revoked_at.is_some() {
+            return Err(Refusal::new(
+                ReasonCode::ServiceKeyUnknown,
+                "The service key has been revoked.",
+            ));
+        }
+        let expires = known.expires.unwrap_or(Timestamp::from_unix_ms(i64::MAX));
+        if now >= expires {
+            return Err(Refusal::new(
+                ReasonCode::ServiceKeyUnknown,
+                "The service key has expired.",
+            ));
+        }
+        let own = OWN_ISSUER.into();
+        let caller = self.service(
+            known.service,
+            &known.service_name,
+            BTreeSet::new(),
+            &own,
+            Credential::ServiceKey,
+        );
+        let targets = [Target::Service(known.service), Target::ServiceKey(hash)];
+        self.admit(
+            caller,
+            Times {
+                issued: known.created,
+                expires,
+            },
+            &targets,
+            now,
+        )
+    }
+
+    async fn session(&self, jws: &Jws<'_>, now: Timestamp) -> Result<Arc<Verified>, Refusal> {
+        let (claims, times) = self.tokens.verify(jws, now)?;
+        let groups = if claims.groups_left_out {
+            let person = self
+                .store
+                .person(self.org, claims.person)
+                .await
+                .map_err(unavailable)?;
+            person.ok_or_else(|| Ended::Access.refusal())?.groups
+        } else {
+            claims.groups
+        };
+        let caller = Caller {
+            org: self.org,
+            subject: Subject::Person(claims.person),
+            stable_id: claims.stable_id.into(),
+            issuer: claims.issuer_name.into(),
+            email: claims.email.map(Into::into),
+            name: claims.name.map(Into::into),
+            groups,
+            session: Some(claims.session),
+            credential: Credential::Session,
+        };
+        let targets = [
+            Target::Person(claims.person),
+            Target::Session(claims.session),
+            Target::Everyone,
+        ];
+        // Measured from the session's beginning: a token refreshed in the very moment of a revocation does not outlive it.
+        self.admit(
+            caller,
+            Times {
+                issued: claims.started,
+                ..times
+            },
+            &targets,
+            now,
+        )
+    }
+
+    fn admit(
+        &self,
+        caller: Caller,
+        times: Times,
+        targets: &[Target],
+        now: Timestamp,
+    ) -> Result<Arc<Verified>, Refusal> {
+        let live = self.revocations.admit(targets, times.issued, now)?;
+        Ok(Arc::new(Verified::new(caller, times.expires, live)))
+    }
+}
+
+/// What to say to credentials that are never accepted, but that people send.
+fn not_ours(credential: &str) -> Option<&'static str> {
+    if credential.starts_with("sk-ant-") {
+        Some("Anthropic API keys are not accepted here; sign in with the company's account.")
+    } else if credential.starts_with(Opaque::RefreshToken.prefix()) {
+        Some(
+            "This is a refresh token; exchange it at the token endpoint instead of sending it with requests.",
+        )
+    } else {
+        None
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unavailable(error: StoreError) -> Refusal {
+    tracing::warn!(
+        error = &error as &dyn std::error::Error,
+        "identity cannot use the store"
+    );
+    Refusal::plain(ReasonCode::StoreUnavailable)
+}
+
+/// Lower-case hexadecimal, as hashes stand in the store.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}

@@ -1,0 +1,125 @@
+//! Our own opaque secrets: service keys `dwk_…` and refresh tokens `dwr_…`. 32 random bytes and a checksum, so that a mistyped or
+//! invented one is refused without asking the store, and so that secret scanners can find them. Only their SHA-256 is stored.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::Ids;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::cache::fingerprint;
+
+const RANDOM_BYTES: usize = 32;
+/// 32 random bytes and 4 of checksum make 48 characters with no bit to spare, so each secret has one spelling.
+const CHECKSUM_BYTES: usize = 4;
+const BODY_CHARS: usize = 48;
+
+/// Which of our secrets it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opaque {
+    /// A service key.
+    ServiceKey,
+    /// A session's refresh token.
+    RefreshToken,
+}
+
+impl Opaque {
+    /// What it begins with.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::ServiceKey => "dwk_",
+            Self::RefreshToken => "dwr_",
+        }
+    }
+
+    /// Draws a new one.
+    pub fn mint(self, ids: &dyn Ids) -> SecretString {
+        let mut bytes = [0; RANDOM_BYTES + CHECKSUM_BYTES];
+        ids.fill(&mut bytes[..RANDOM_BYTES]);
+        let sum = self.checksum(&bytes[..RANDOM_BYTES]);
+        bytes[RANDOM_BYTES..].copy_from_slice(&sum);
+        SecretString::from(format!(
+            "{}{}",
+            self.prefix(),
+            URL_SAFE_NO_PAD.encode(bytes)
+        ))
+    }
+
+    /// The SHA-256 to store or to look up; none when the text is not one of this kind.
+    pub fn sha256(self, text: &str) -> Option<[u8; 32]> {
+        let body = text
+            .strip_prefix(self.prefix())
+            .filter(|body| body.len() == BODY_CHARS)?;
+        let bytes = URL_SAFE_NO_PAD.decode(body).ok()?;
+        let (random, sum) = bytes.split_at_checked(RANDOM_BYTES)?;
+        (sum == self.checksum(random)).then(|| fingerprint(text))
+    }
+
+    /// The SHA-256 of one that was just minted.
+    pub fn sha256_of(self, secret: &SecretString) -> [u8; 32] {
+        fingerprint(secret.expose_secret())
+    }
+
+    fn checksum(self, random: &[u8]) -> [u8; CHECKSUM_BYTES] {
+        let sum = fingerprint(&format!(
+            "{}{}",
+            self.prefix(),
+            URL_SAFE_NO_PAD.encode(random)
+        ));
+        [sum[0], sum[1], sum[2], sum[3]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Counting;
+
+    impl Ids for Counting {
+        fn fill(&self, bytes: &mut [u8]) {
+            for (index, byte) in bytes.iter_mut().enumerate() {
+                *byte = u8::try_from(index % 251).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_minted_secret_reads_back_and_belongs_to_its_kind_alone() {
+        for kind in [Opaque::ServiceKey, Opaque::RefreshToken] {
+            let secret = kind.mint(&Counting);
+            assert_eq!(secret.expose_secret().len(), 52);
+            assert_eq!(
+                kind.sha256(secret.expose_secret()),
+                Some(kind.sha256_of(&secret))
+            );
+        }
+        let key = Opaque::ServiceKey.mint(&Counting);
+        let swapped = key.expose_secret().replace("dwk_", "dwr_");
+        assert_eq!(Opaque::RefreshToken.sha256(&swapped), None);
+    }
+
+    #[test]
+    fn a_secret_changed_anywhere_is_refused_without_a_look_up() {
+        let key = Opaque::ServiceKey.mint(&Counting);
+        let text = key.expose_secret();
+        for at in 0..text.len() {
+            let mut changed = text.as_bytes().to_vec();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            assert_eq!(
+                Opaque::ServiceKey.sha256(str::from_utf8(&changed).unwrap()),
+                None,
+                "position {at}"
+            );
+        }
+        for text in [
+            String::new(),
+            "dwk_".to_owned(),
+            format!("{text}A"),
+            text[..51].to_owned(),
+            format!("{text}="),
+        ] {
+            assert_eq!(Opaque::ServiceKey.sha256(&text), None, "{text}");
+        }
+    }
+}
