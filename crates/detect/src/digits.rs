@@ -27,6 +27,28 @@ impl Run {
     }
 }
 
+/// Bytes on either side that tell a row of numbers from a card.
+const ROW_BYTES: usize = 24;
+/// Groups of digits beside a candidate that make it part of a row; a card may have its date and check code there.
+const ROW_GROUPS: usize = 4;
+
+/// Whether a candidate in groups is a stretch of a longer row of numbers: some windows of any table look like cards.
+pub(crate) fn in_row(text: &[u8], start: usize, end: usize) -> bool {
+    let grouped = text[start..end].contains(&b' ');
+    let beside = |bytes: &[u8]| {
+        bytes
+            .split(|&byte| byte == b' ')
+            .filter(|b| !b.is_empty())
+            .count()
+    };
+    let number = |byte: &&u8| byte.is_ascii_digit() || **byte == b' ';
+    let before = &text[start.saturating_sub(ROW_BYTES)..start];
+    let before = &before[before.len() - before.iter().rev().take_while(number).count()..];
+    let after = &text[end..text.len().min(end + ROW_BYTES)];
+    let after = &after[..after.iter().take_while(number).count()];
+    grouped && beside(before) + beside(after) >= ROW_GROUPS
+}
+
 /// Calls `on_start` for the places in `from..to` where a group of digits begins with room for a card after it, in order.
 pub(crate) fn starts(text: &[u8], from: usize, to: usize, mut on_start: impl FnMut(usize)) {
     let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
@@ -206,6 +228,27 @@ mod tests {
             let text = format!("{before}4111111111111111");
             assert_eq!(first(&text, before.len()).is_some(), is_card, "{text}");
         }
+    }
+
+    #[test]
+    fn a_row_of_numbers_is_told_from_a_card_with_its_date() {
+        let card = "4539 5787 6362 1486";
+        for (before, after, row) in [
+            ("", "", false),
+            ("card ", " 12 28 123", false),
+            ("7 ", " 12 28", false),
+            ("1201 3391 ", " 8821 9071 1123", true),
+            ("", " 8821 9071 1123 4415 8841", true),
+            ("1201 3391 8821 9071 ", "", true),
+            ("1201 3391, ", " x 8821 9071", false),
+        ] {
+            let text = format!("{before}{card}{after}");
+            let (start, end) = (before.len(), before.len() + card.len());
+            assert_eq!(in_row(text.as_bytes(), start, end), row, "{text}");
+        }
+        // In one piece it is a card wherever it stands.
+        let list = "4539578763621486 ".repeat(9);
+        assert!(!in_row(list.as_bytes(), 34, 50));
     }
 
     proptest! {

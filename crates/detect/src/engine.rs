@@ -16,6 +16,8 @@ use crate::validate::{self, Validator};
 pub(crate) const NEAR_BYTES: usize = 300;
 /// Bytes before a match that decide whether it stands alone: an escape such as `\u003d`.
 const EDGE_BYTES: usize = 8;
+/// Confidence that a card number in groups loses when it stands in a row of numbers.
+const ROW_POINTS: i16 = -40;
 
 /// The detectors and the key of their fingerprints. Cheap to clone; shared by all requests.
 #[derive(Clone)]
@@ -229,7 +231,12 @@ impl Detector {
 
     fn digits_at<'t>(&self, text: &'t [u8], start: usize) -> Option<Match<'t>> {
         let run = digits::read(text, start, |digits| validate::card(digits).is_some())?;
-        let points = validate::card(run.digits())?;
+        let row = if digits::in_row(text, start, run.end) {
+            ROW_POINTS
+        } else {
+            0
+        };
+        let points = validate::card(run.digits())? + row;
         let confidence = i16::from(self.confidence)
             .saturating_add(points)
             .clamp(0, 100);

@@ -216,6 +216,11 @@ fn telling_words_raise_confidence() {
         "a published test number"
     );
     assert_eq!(confidence("card 4111111111111111"), 65);
+    assert_eq!(
+        confidence("1201 3391 4539 5787 6362 1486 8821 9071"),
+        20,
+        "a row of a table"
+    );
     assert_eq!(confidence(&made::aws()), 70);
     assert_eq!(
         confidence(&format!("{}\n{}", made::aws(), made::alnum(40))),
