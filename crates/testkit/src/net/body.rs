@@ -1,11 +1,14 @@
 //! Answer bodies: whole ones, and ones fed piece by piece by a task.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::mpsc;
+use tokio::time::Interval;
 
 use super::server::Hangup;
 
@@ -21,12 +24,33 @@ pub enum Body {
         /// A hang-up that waits until what was sent before it has been flushed.
         hanging_up: bool,
     },
+    /// All of it at once, but sent chunked as a stream is.
+    Burst(Option<Bytes>),
+    /// Events at a steady pace, without a task of their own.
+    Paced(Paced),
+}
+
+/// Pieces sent one by one, so much time between two.
+#[derive(Debug)]
+pub struct Paced {
+    pieces: Arc<[Bytes]>,
+    next: usize,
+    timer: Pin<Box<Interval>>,
 }
 
 impl Body {
     /// A whole body.
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
         Self::Whole(Some(bytes.into()))
+    }
+
+    /// A body of pieces at a steady pace; the first comes at once.
+    pub fn paced(pieces: Arc<[Bytes]>, pace: Duration) -> Self {
+        Self::Paced(Paced {
+            pieces,
+            next: 0,
+            timer: Box::pin(tokio::time::interval(pace)),
+        })
     }
 
     /// A body and the feed that fills it. The body ends when the feed is dropped.
@@ -82,7 +106,18 @@ impl hyper::body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Hangup>>> {
         match &mut *self {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            Self::Whole(bytes) | Self::Burst(bytes) => {
+                Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b))))
+            }
+            Self::Paced(paced) => {
+                if paced.next == paced.pieces.len() {
+                    return Poll::Ready(None);
+                }
+                let _ = std::task::ready!(paced.timer.poll_tick(cx));
+                let piece = paced.pieces[paced.next].clone();
+                paced.next += 1;
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
             Self::Fed {
                 hanging_up: true, ..
             } => Poll::Ready(Some(Err(Hangup))),
@@ -100,7 +135,7 @@ impl hyper::body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None))
+        matches!(self, Self::Whole(None) | Self::Burst(None))
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -108,7 +143,7 @@ impl hyper::body::Body for Body {
             Self::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
             }
-            Self::Fed { .. } => SizeHint::default(),
+            Self::Fed { .. } | Self::Burst(_) | Self::Paced(_) => SizeHint::default(),
         }
     }
 }
