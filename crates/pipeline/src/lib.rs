@@ -1,4 +1,271 @@
-//! pipeline
-pub mod quota;
+//! The way of a call, which every door takes and none can shorten:
+//!
+//! ```text
+//! identity -> policy -> inspect -> quota -> ledger -> (upstream) -> settle
+//! ```
+//!
+//! The modules stand in that order. The crate speaks no HTTP to callers or providers: a door brings the request, and takes the
+//! answer back.
+
+pub mod call;
 pub mod fetch;
 pub mod identity;
+pub mod rules;
+pub mod inspect;
+pub mod quota;
+pub mod settle;
+pub mod metrics;
+pub mod ship;
+
+use std::sync::Arc;
+
+use domain::policy::{Ask, BudgetFor};
+use domain::price::PriceBook;
+use domain::{Clock, Ids, ModelId, ReasonCode, Refusal, Usage};
+use ledger::record::{Finding, Name, Outcome};
+
+pub use call::{Call, Facts, Identified, Inspected, Permitted, Received, Reserved};
+pub use inspect::{Inspection, Inspector};
+pub use metrics::Metrics;
+pub use rules::Rules;
+pub use settle::{End, Running};
+
+use identity::{Identity, Verified};
+use quota::{Estimate, Quota};
+
+/// Everything the stages need, wired once in `server`.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// Who callers are.
+    pub identity: Arc<Identity>,
+    /// What they may do.
+    pub rules: Arc<Rules>,
+    /// What is looked for in content.
+    pub inspector: Arc<Inspector>,
+    /// What they have left.
+    pub quota: Arc<Quota>,
+    /// Where everything is written down.
+    pub ledger: Arc<ledger::Ledger>,
+    /// What things cost.
+    pub prices: Arc<PriceBook>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub ids: Arc<dyn Ids>,
+}
+
+/// What a call may cost at most, as far as it is known before it goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charge {
+    /// Nothing is counted or held: counting tokens.
+    Free,
+    /// Input of this many bytes, and output of this many tokens.
+    Tokens {
+        /// Size of the request.
+        body_bytes: usize,
+        /// Output to hold money for.
+        output_tokens: u64,
+    },
+}
+
+/// Bytes of a request that are taken for one token: fewer than any text really has, so that the estimate is high.
+const BYTES_PER_TOKEN: u64 = 3;
+
+impl Pipeline {
+    /// Who is calling? Takes the credential off; no later stage has a field for it.
+    pub fn identified(
+        &self,
+        mut call: Call<Received>,
+        who: Result<Arc<Verified>, Refusal>,
+    ) -> Result<Call<Identified>, Refusal> {
+        match who {
+            Ok(who) => {
+                let policy = who.caller_policy(&self.rules.current());
+                call.draft.name_caller(&who, &policy);
+                Ok(call.next(Identified { who, policy }))
+            }
+            Err(refusal) => Err(call.refuse(refusal)),
+        }
+    }
+
+    /// May they? `model` is what the request names.
+    pub fn permit(
+        &self,
+        mut call: Call<Identified>,
+        model: Option<ModelId>,
+    ) -> Result<Call<Permitted>, Refusal> {
+        let ask = Ask {
+            model: model.as_ref().map(ModelId::as_str),
+            client: call.draft.facts.client,
+            address: call.draft.facts.address,
+        };
+        let decided = call.stage.policy.decide(&call.stage.who.caller, &ask);
+        if let (Some(decision), Some(model)) = (&mut call.draft.decision, &model) {
+            decision.name_model(model);
+        }
+        match decided {
+            Ok(permit) => {
+                if let Some(decision) = &mut call.draft.decision {
+                    decision.granted_by = permit
+                        .granted_by
+                        .iter()
+                        .map(|name| Name::from(name.as_str()))
+                        .collect();
+                }
+                let Call {
+                    draft,
+                    stage: identified,
+                } = call;
+                Ok(Call {
+                    draft,
+                    stage: Permitted {
+                        identified,
+                        permit,
+                        model,
+                    },
+                })
+            }
+            Err(refusal) => Err(call.refuse(refusal)),
+        }
+    }
+
+    /// Begins to look at a request's content, before its texts are read.
+    pub fn inspection(&self, call: &Call<Identified>) -> Inspection {
+        self.inspector.begin(&call.stage.policy)
+    }
+
+    /// May its content leave? Takes the inspection that has seen every text.
+    pub fn inspect(
+        &self,
+        mut call: Call<Permitted>,
+        inspection: Inspection,
+    ) -> Result<Call<Inspected>, Refusal> {
+        let findings = inspection.finish();
+        if let Some(decision) = &mut call.draft.decision {
+            decision.findings = findings
+                .iter()
+                .map(|found| Finding {
+                    detector: (&*found.detector).into(),
+                    count: u32::try_from(found.count).unwrap_or(u32::MAX),
+                    confidence: found.confidence,
+                    fingerprint: found
+                        .fingerprints
+                        .first()
+                        .map(|first| first.to_string().as_str().into()),
+                })
+                .collect();
+        }
+        if let Err(refusal) = self
+            .inspector
+            .judge(&call.stage.identified.policy, &findings)
+        {
+            return Err(call.refuse(refusal));
+        }
+        let Call {
+            draft,
+            stage: permitted,
+        } = call;
+        Ok(Call {
+            draft,
+            stage: Inspected { permitted },
+        })
+    }
+
+    /// Is there room for it? Holds what it may use, and writes the decision; only when that is durable the call may go out.
+    pub async fn reserve(
+        &self,
+        call: Call<Inspected>,
+        charge: Charge,
+    ) -> Result<Call<Reserved>, Refusal> {
+        let now = self.clock.now();
+        let Call {
+            mut draft,
+            stage: Inspected { permitted },
+        } = call;
+        let Permitted {
+            identified: Identified { who, policy },
+            permit,
+            model,
+        } = permitted;
+        // Access may have been taken away while the body arrived.
+        if let Some(ended) = who.live.ended() {
+            let refusal = ended.refusal();
+            draft.refuse(&refusal);
+            return Err(refusal);
+        }
+        let reservation = match self.estimate(charge, model.as_ref()) {
+            None => None,
+            Some(estimate) => match self.quota.reserve(&who.caller, &policy, estimate, now) {
+                Ok(reservation) => Some(reservation),
+                Err(refusal) => {
+                    draft.refuse(&refusal);
+                    return Err(refusal);
+                }
+            },
+        };
+        let Some(mut decision) = draft.decision.take() else {
+            return Err(Refusal::plain(ReasonCode::Internal));
+        };
+        decision.reserved = reservation
+            .as_ref()
+            .map(quota::Reservation::held)
+            .unwrap_or_default();
+        decision.paid_from = policy
+            .budgets
+            .iter()
+            .filter(|budget| budget.scope == BudgetFor::Group)
+            .map(|budget| Name::from(budget.name.as_str()))
+            .collect();
+        let mut outcome = Outcome::of(&decision, ledger::record::Ended::ClientGone);
+        outcome.began = Some(draft.facts.began);
+        self.metrics.began();
+        // From here on the call has an outcome, whatever happens to it.
+        let running = Running {
+            facts: draft.facts,
+            outcome: Some(outcome),
+            reservation,
+            model,
+            ledger: Arc::clone(&self.ledger),
+            metrics: Arc::clone(&self.metrics),
+            prices: Arc::clone(&self.prices),
+            clock: Arc::clone(&self.clock),
+        };
+        if let Err(error) = self.ledger.append(ledger::Record::Decision(decision)).await {
+            tracing::error!(request = %draft.facts.request, error = %error, "a decision is not durable; the call is refused");
+            let code = ReasonCode::LedgerUnavailable;
+            running.end(End::unused(ledger::record::Ended::Refused, Some(code)));
+            return Err(Refusal::plain(code));
+        }
+        let stage = Reserved {
+            who,
+            policy,
+            regions: permit.regions,
+            running,
+        };
+        Ok(Call { draft, stage })
+    }
+
+    fn estimate(&self, charge: Charge, model: Option<&ModelId>) -> Option<Estimate> {
+        let Charge::Tokens {
+            body_bytes,
+            output_tokens,
+        } = charge
+        else {
+            return None;
+        };
+        let input_tokens = u64::try_from(body_bytes).unwrap_or(u64::MAX) / BYTES_PER_TOKEN + 1;
+        // Writing to the one-hour cache is the dearest way to read input.
+        let usage = Usage {
+            cache_write_1h_tokens: input_tokens,
+            output_tokens,
+            ..Usage::default()
+        };
+        let name = model.map_or("", ModelId::as_str);
+        Some(Estimate {
+            usd: self.prices.cost(name, &usage, self.clock.now()).usd,
+            input_tokens,
+        })
+    }
+}

@@ -1,7 +1,7 @@
 //! The two records of a request: what was decided, and how it ended.
 
 use domain::limits::FINDINGS_MAX;
-use domain::{ModelId, OrgId, Reason, Refusal, RequestId, Subject, Usage, Usd};
+use domain::{ClientKind, ModelId, OrgId, Reason, Refusal, RequestId, Subject, Timestamp, Usage, Usd};
 use serde::{Deserialize, Serialize};
 
 use super::{Actor, Name, Origin, Text, bound_names};
@@ -138,6 +138,9 @@ pub struct Decision {
     pub findings_more: u64,
     /// Money set aside for the call.
     pub reserved: Usd,
+    /// Shared budgets it is paid from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paid_from: Vec<Name>,
     /// The upstream chosen, if known already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Name>,
@@ -161,6 +164,7 @@ impl Decision {
             findings: Vec::new(),
             findings_more: 0,
             reserved: Usd::ZERO,
+            paid_from: Vec::new(),
             upstream: None,
             body_bytes: 0,
         }
@@ -174,6 +178,7 @@ impl Decision {
     pub(super) fn bound(&mut self) {
         self.verdict.bound();
         bound_names(&mut self.granted_by, NAMES_MAX);
+        bound_names(&mut self.paid_from, NAMES_MAX);
         if self.findings.len() > FINDINGS_MAX {
             let missing = u64::try_from(self.findings.len() - FINDINGS_MAX).unwrap_or(u64::MAX);
             self.findings_more = self.findings_more.saturating_add(missing);
@@ -200,6 +205,21 @@ pub enum Ended {
     Refused,
     /// The gateway stopped before the end was known; found at the next start.
     Lost,
+}
+
+impl Ended {
+    /// The word for it in records and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::ClientGone => "client_gone",
+            Self::UpstreamCut => "upstream_cut",
+            Self::Revoked => "revoked",
+            Self::Error => "error",
+            Self::Refused => "refused",
+            Self::Lost => "lost",
+        }
+    }
 }
 
 /// How a request ended.
@@ -229,6 +249,15 @@ pub struct Outcome {
     pub usage: Usage,
     /// What it cost.
     pub cost: Usd,
+    /// Shared budgets it was paid from, repeated likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paid_from: Vec<Name>,
+    /// The program, repeated likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientKind>,
+    /// When the request arrived: the window of its budgets that is charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<Timestamp>,
     /// The price of the model was not known; the cost is not the real one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unpriced: bool,
@@ -260,6 +289,9 @@ impl Outcome {
             upstream_requests: Vec::new(),
             usage: Usage::default(),
             cost: Usd::ZERO,
+            paid_from: Vec::new(),
+            client: None,
+            began: None,
             unpriced: false,
             estimated: false,
             first_byte_ms: None,
@@ -276,6 +308,8 @@ impl Outcome {
         outcome.subject = decision.actor.as_ref().map(|actor| actor.subject);
         outcome.model.clone_from(&decision.model);
         outcome.upstream.clone_from(&decision.upstream);
+        outcome.paid_from.clone_from(&decision.paid_from);
+        outcome.client = Some(decision.origin.client);
         outcome
     }
 

@@ -473,6 +473,11 @@ fn unavailable(error: StoreError) -> Refusal {
     Refusal::plain(ReasonCode::StoreUnavailable)
 }
 
+/// The credential a request carries, for a door to keep from the provider.
+pub fn credential_of(headers: &HeaderMap) -> Option<&str> {
+    bearer::credential(headers).ok()
+}
+
 /// Lower-case hexadecimal, as hashes stand in the store.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

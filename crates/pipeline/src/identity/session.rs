@@ -75,10 +75,28 @@ impl Sessions {
                 "Services do not sign in; they send their own token or key.",
             ));
         };
+        self.start_as(self.new_id(), person, client).await
+    }
+
+    /// An id for a session that begins later.
+    pub fn new_id(&self) -> SessionId {
+        SessionId::from_parts(
+            self.clock.now().unix_ms().unsigned_abs(),
+            self.ids.random_bits(),
+        )
+    }
+
+    /// Begins the session of this id for a person whose sign-in was approved before.
+    pub async fn start_as(
+        &self,
+        id: SessionId,
+        person: PersonId,
+        client: &str,
+    ) -> Result<Tokens, Refusal> {
         let person = self.present_person(person).await?;
         let now = self.clock.now();
         let session = Session {
-            id: SessionId::from_parts(now.unix_ms().unsigned_abs(), self.ids.random_bits()),
+            id,
             person: person.id,
             client: client
                 .chars()

@@ -55,19 +55,28 @@ impl Key {
     }
 }
 
-/// Every purse a call of this caller is paid from: their own of each period, the organisation's, and each shared budget's.
-pub fn paid_from(subject: Subject, budgets: &[Budget]) -> Vec<(Key, Period)> {
-    let mut keys: Vec<_> = Period::ALL
-        .into_iter()
-        .flat_map(|period| [(Key::Own(subject), period), (Key::Org, period)])
+/// Every purse a call of this caller is paid from: their own and the organisation's of each period, and those of shared budgets.
+pub(super) fn paid_from(subject: Subject, budgets: &[Budget]) -> Vec<(Key, Period)> {
+    let shared: Vec<&str> = budgets
+        .iter()
+        .filter(|budget| budget.scope == BudgetFor::Group)
+        .map(|budget| &*budget.name)
         .collect();
-    keys.extend(
-        budgets
+    paid_from_names(subject, &shared)
+}
+
+/// The same, with the shared budgets by name: a shared purse is kept for every period, so that a budget whose period is changed
+/// still knows what was spent.
+pub fn paid_from_names(subject: Subject, shared: &[&str]) -> Vec<(Key, Period)> {
+    let keys = |period| {
+        let shared = shared
             .iter()
-            .filter(|budget| budget.scope == BudgetFor::Group)
-            .map(|budget| (Key::Shared(budget.name.clone()), budget.period)),
-    );
-    keys
+            .map(move |name| (Key::Shared((*name).to_owned()), period));
+        [(Key::Own(subject), period), (Key::Org, period)]
+            .into_iter()
+            .chain(shared)
+    };
+    Period::ALL.into_iter().flat_map(keys).collect()
 }
 
 /// What one window holds.

@@ -1,0 +1,96 @@
+//! What Claude's clients ask for beside inference, in the shapes of the reference gateway.
+//!
+//! | file | endpoint |
+//! |---|---|
+//! | [`settings`] | `GET /managed/settings` (Claude Code), `GET /user/bootstrap` (Claude Desktop) |
+//! | [`usage`] | `GET /api/oauth/usage` |
+//! | [`telemetry`] | `POST /v1/metrics`, `/v1/logs`, `/v1/traces` (OTLP) |
+//! | [`spend_limits`] | `/v1/organizations/spend_limits…` (admin) |
+//! | [`about`] | `/`, `/protocol`, `/api/hello` |
+
+pub mod about;
+pub mod settings;
+pub mod spend_limits;
+pub mod telemetry;
+pub mod usage;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::Response;
+use axum::routing::{get, post};
+use domain::policy::CallerPolicy;
+use domain::{OrgId, RequestId};
+use http::HeaderMap;
+use pipeline::identity::Verified;
+use pipeline::{Call, Facts};
+use store::Store;
+
+use crate::inference::{Inference, refuse};
+use spend_limits::AdminKey;
+
+/// What these endpoints stand on.
+#[derive(Debug)]
+pub struct Contract {
+    /// The tenant.
+    pub org: OrgId,
+    /// Our own origin.
+    pub public_url: String,
+    /// The inference door: pipeline, models, providers.
+    pub door: Arc<Inference>,
+    /// Spend limits.
+    pub store: Store,
+    /// Keys of the admin endpoints.
+    pub admin_keys: Vec<AdminKey>,
+    /// What clients delivered.
+    pub telemetry: telemetry::Counted,
+}
+
+/// The endpoints.
+pub fn routes(state: Arc<Contract>) -> Router {
+    Router::new()
+        .route("/", get(about::landing))
+        .route("/protocol", get(about::protocol))
+        .route("/api/hello", get(about::hello))
+        .route("/managed/settings", get(settings::managed))
+        .route("/user/bootstrap", get(settings::bootstrap))
+        .route("/api/oauth/usage", get(usage::usage))
+        .route("/v1/metrics", post(telemetry::metrics))
+        .route("/v1/logs", post(telemetry::logs))
+        .route("/v1/traces", post(telemetry::traces))
+        .route(
+            "/v1/organizations/spend_limits",
+            get(spend_limits::list).post(spend_limits::upsert),
+        )
+        .route(
+            "/v1/organizations/spend_limits/effective",
+            get(spend_limits::effective),
+        )
+        .route(
+            "/v1/organizations/spend_limits/audit",
+            get(spend_limits::audit),
+        )
+        .route(
+            "/v1/organizations/spend_limits/{id}",
+            get(spend_limits::one).delete(spend_limits::remove),
+        )
+        .with_state(state)
+}
+
+impl Contract {
+    /// The caller of an endpoint that reads, or the refusal's response.
+    async fn caller(
+        &self,
+        facts: Facts,
+        headers: &HeaderMap,
+    ) -> Result<(Arc<Verified>, Arc<CallerPolicy>, RequestId), Response> {
+        let call = Call::received(&self.door.pipeline, facts);
+        let call = self
+            .door
+            .identify(call, headers)
+            .await
+            .map_err(refuse(facts.request))?;
+        let (who, policy) = call.done();
+        Ok((who, policy, facts.request))
+    }
+}

@@ -1,0 +1,347 @@
+//! The answer on its way to the client: bytes pass as they come, and are looked at beside. A [`Relay`] owns the call's
+//! [`Running`], so the call is settled whatever ends it: the answer's end, a broken provider, a client that leaves, a person
+//! who is shut out, a budget that runs dry, a provider that falls silent.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::{ReasonCode, Usage, limits};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use ledger::record::Ended;
+use pipeline::identity::Live;
+use pipeline::{End, Running};
+use tokio::time::{Instant, Sleep};
+use wire::usage::{Progress, UsageMeter};
+
+use crate::envelope;
+
+/// Output tokens that a stream's money is held for at a time.
+pub const STREAM_SLICE_TOKENS: u64 = 4_096;
+
+/// A provider's answer, settling its call.
+pub struct Relay {
+    upstream: Option<Incoming>,
+    running: Option<Running>,
+    meter: Meter,
+    live: Arc<Live>,
+    /// Resolves when access is taken away.
+    revoked: Pin<Box<dyn Future<Output = ()> + Send>>,
+    timer: Pin<Box<Sleep>>,
+    last_bytes: Instant,
+    pinged: Instant,
+    /// Output tokens that money is held for.
+    held_tokens: u64,
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Relay")
+            .field("running", &self.running)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How an answer's usage is read.
+#[derive(Debug)]
+enum Meter {
+    Stream(UsageMeter),
+    Whole(Vec<u8>),
+}
+
+impl Relay {
+    /// Relays `upstream`, an event stream or one JSON document.
+    pub fn new(
+        upstream: Incoming,
+        is_stream: bool,
+        held_tokens: u64,
+        running: Running,
+        live: Arc<Live>,
+    ) -> Self {
+        let now = Instant::now();
+        let waits_for = Arc::clone(&live);
+        Self {
+            upstream: Some(upstream),
+            running: Some(running),
+            meter: if is_stream {
+                Meter::Stream(UsageMeter::new(limits::SSE_LINE_BYTES_MAX))
+            } else {
+                Meter::Whole(Vec::new())
+            },
+            live,
+            revoked: Box::pin(async move {
+                waits_for.revoked().await;
+            }),
+            timer: Box::pin(tokio::time::sleep(Duration::from_millis(
+                limits::PING_AFTER_MS,
+            ))),
+            last_bytes: now,
+            pinged: now,
+            held_tokens,
+        }
+    }
+
+    fn on_bytes(&mut self, bytes: &Bytes) -> Option<Cut> {
+        self.last_bytes = Instant::now();
+        match &mut self.meter {
+            Meter::Whole(seen) => {
+                if seen.len() + bytes.len() <= limits::ANSWER_BYTES_MAX {
+                    seen.extend_from_slice(bytes);
+                }
+                None
+            }
+            Meter::Stream(meter) => {
+                meter.push(bytes);
+                let needs = meter.output_tokens_so_far();
+                if needs < self.held_tokens {
+                    return None;
+                }
+                let more = needs - self.held_tokens + STREAM_SLICE_TOKENS;
+                let running = self.running.as_mut()?;
+                if !running.extend(more) {
+                    return Some(Cut::Budget);
+                }
+                self.held_tokens += more;
+                None
+            }
+        }
+    }
+
+    /// What there is to do while the provider is silent.
+    fn on_silence(&mut self, context: &mut Context<'_>) -> Option<Silence> {
+        if self.revoked.as_mut().poll(context).is_ready() {
+            return Some(Silence::Cut(Cut::Revoked));
+        }
+        while self.timer.as_mut().poll(context).is_ready() {
+            let now = Instant::now();
+            let silent = now.duration_since(self.last_bytes);
+            if silent >= Duration::from_millis(limits::UPSTREAM_IDLE_MS) {
+                return Some(Silence::Cut(Cut::Silent));
+            }
+            let ping_every = Duration::from_millis(limits::PING_AFTER_MS);
+            let due = self.last_bytes.max(self.pinged) + ping_every;
+            self.timer
+                .as_mut()
+                .reset(if due > now { due } else { now + ping_every });
+            if due <= now {
+                self.pinged = now;
+                if matches!(&self.meter, Meter::Stream(meter) if meter.at_boundary()) {
+                    return Some(Silence::Ping);
+                }
+            }
+        }
+        None
+    }
+
+    /// Ends the call for a cause of ours; a stream is told why, as its last event.
+    fn cut(&mut self, cut: Cut) -> Option<Bytes> {
+        self.upstream = None;
+        let running = self.running.take()?;
+        let request = running.request();
+        let (how, code) = match cut {
+            Cut::Revoked => (Ended::Revoked, ReasonCode::PersonRevoked),
+            Cut::Budget => (Ended::Error, ReasonCode::BudgetSpent),
+            Cut::Silent => (Ended::UpstreamCut, ReasonCode::UpstreamTimeout),
+            Cut::Broken => (Ended::UpstreamCut, ReasonCode::UpstreamUnavailable),
+        };
+        running.end(End {
+            how,
+            usage: self.partial_usage(),
+            estimated: true,
+            code: Some(code),
+        });
+        let Meter::Stream(meter) = &self.meter else {
+            return None;
+        };
+        let face = envelope::face_of(code);
+        let refusal = domain::Refusal::plain(code);
+        let event = envelope::body(face.kind, &refusal.sentence(), request);
+        let lead = if meter.at_boundary() { "" } else { "\n\n" };
+        Some(Bytes::from(format!(
+            "{lead}event: error\ndata: {event}\n\n"
+        )))
+    }
+
+    fn partial_usage(&self) -> Usage {
+        match &self.meter {
+            Meter::Stream(meter) => meter.estimate(),
+            Meter::Whole(_) => Usage::default(),
+        }
+    }
+
+    fn finish(&mut self) {
+        self.upstream = None;
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        let end = match &self.meter {
+            Meter::Whole(seen) => match wire::usage::from_answer(seen) {
+                Some(usage) => End {
+                    how: Ended::Complete,
+                    usage,
+                    estimated: false,
+                    code: None,
+                },
+                None => End::unused(Ended::Complete, None),
+            },
+            Meter::Stream(meter) => match meter.progress() {
+                Progress::Complete => End {
+                    how: Ended::Complete,
+                    usage: meter.usage(),
+                    estimated: false,
+                    code: None,
+                },
+                Progress::Failed => End {
+                    how: Ended::Error,
+                    usage: meter.estimate(),
+                    estimated: true,
+                    code: Some(ReasonCode::UpstreamUnavailable),
+                },
+                Progress::Partial | Progress::Nothing => End {
+                    how: Ended::UpstreamCut,
+                    usage: meter.estimate(),
+                    estimated: true,
+                    code: Some(ReasonCode::UpstreamUnavailable),
+                },
+            },
+        };
+        running.end(end);
+    }
+}
+
+/// Why we end an answer ourselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Revoked,
+    Budget,
+    Silent,
+    Broken,
+}
+
+enum Silence {
+    Cut(Cut),
+    Ping,
+}
+
+impl Body for Relay {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let relay = self.get_mut();
+        let Some(upstream) = &mut relay.upstream else {
+            return Poll::Ready(None);
+        };
+        if relay.live.is_revoked() {
+            return relay.last_words(Cut::Revoked);
+        }
+        match Pin::new(upstream).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(bytes) => match relay.on_bytes(&bytes) {
+                    Some(cut) => relay.last_words(cut),
+                    None => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                },
+                Err(trailers) => Poll::Ready(Some(Ok(trailers))),
+            },
+            Poll::Ready(None) => {
+                relay.finish();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                tracing::warn!(error = %error, "the provider's answer broke off");
+                relay.last_words(Cut::Broken)
+            }
+            Poll::Pending => match relay.on_silence(context) {
+                None => Poll::Pending,
+                Some(Silence::Ping) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(
+                    b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+                ))))),
+                Some(Silence::Cut(cut)) => relay.last_words(cut),
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.upstream
+            .as_ref()
+            .is_none_or(|upstream| upstream.is_end_stream() && self.running.is_none())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.meter, &self.upstream) {
+            (Meter::Whole(_), Some(upstream)) => upstream.size_hint(),
+            _ => SizeHint::default(),
+        }
+    }
+}
+
+impl Relay {
+    fn last_words(&mut self, cut: Cut) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        Poll::Ready(Some(match self.cut(cut) {
+            Some(bytes) => Ok(Frame::data(bytes)),
+            // A JSON document cannot be ended well half way; the connection is broken off, so that nobody takes it for whole.
+            None => Err(Broken),
+        }))
+    }
+}
+
+/// The answer cannot be completed.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the answer was broken off")]
+pub struct Broken;
+
+impl Drop for Relay {
+    /// The client has left. The provider is heard out for a while, so that what was used is known.
+    fn drop(&mut self) {
+        let (Some(upstream), Some(running)) = (self.upstream.take(), self.running.take()) else {
+            return;
+        };
+        let placeholder = Meter::Whole(Vec::new());
+        let meter = std::mem::replace(&mut self.meter, placeholder);
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn(hear_out(upstream, meter, running));
+            }
+            Err(_) => drop(running),
+        }
+    }
+}
+
+async fn hear_out(mut upstream: Incoming, mut meter: Meter, running: Running) {
+    use http_body_util::BodyExt as _;
+    let rest = async {
+        while let Some(Ok(frame)) = upstream.frame().await {
+            let Ok(bytes) = frame.into_data() else {
+                continue;
+            };
+            match &mut meter {
+                Meter::Stream(stream) => stream.push(&bytes),
+                Meter::Whole(seen) if seen.len() + bytes.len() <= limits::ANSWER_BYTES_MAX => {
+                    seen.extend_from_slice(&bytes);
+                }
+                Meter::Whole(_) => {}
+            }
+        }
+    };
+    let time = Duration::from_millis(limits::DRAIN_AFTER_DISCONNECT_MS);
+    let _ended_or_not = tokio::time::timeout(time, rest).await;
+    let (usage, estimated) = match &meter {
+        Meter::Stream(stream) if stream.progress() == Progress::Complete => (stream.usage(), false),
+        Meter::Stream(stream) => (stream.estimate(), true),
+        Meter::Whole(seen) => {
+            wire::usage::from_answer(seen).map_or((Usage::default(), true), |usage| (usage, false))
+        }
+    };
+    running.end(End {
+        how: Ended::ClientGone,
+        usage,
+        estimated,
+        code: None,
+    });
+}

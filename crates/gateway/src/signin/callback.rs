@@ -1,0 +1,244 @@
+//! `GET /oauth/callback`: back from the identity provider. The browser must be the one that left, the state is good once, and the
+//! ID token must carry the nonce that was sent. Then the person sees what they are about to let in.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, Request, State};
+use axum::response::Response;
+use domain::{Caller, ReasonCode, Refusal, Subject};
+use http::StatusCode;
+use http::header::{AUTHORIZATION, HeaderMap};
+use ledger::record::Origin;
+use pipeline::fetch::Ask;
+use pipeline::identity::Issuer;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::device::{self, Trip};
+use super::pages::{self, Confirm, Frame};
+use super::{SignIn, browser, origin_of};
+
+/// What the identity provider says.
+#[derive(Debug, Deserialize)]
+pub struct Returned {
+    code: Option<SecretString>,
+    state: Option<String>,
+    error: Option<String>,
+}
+
+/// What a decision is about.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Proved {
+    /// The code.
+    pub user_code: String,
+    /// The person.
+    pub person: domain::PersonId,
+    /// The browser.
+    pub binding: String,
+}
+
+/// Handles the request.
+pub async fn returned(
+    State(state): State<Arc<SignIn>>,
+    Query(returned): Query<Returned>,
+    request: Request,
+) -> Response {
+    let origin = origin_of(&request);
+    let address = origin.address;
+    let headers = request.into_parts().0.headers;
+    let trip = match trip_of(&state, &returned, &headers).await {
+        Ok(trip) => trip,
+        Err(page) => return page,
+    };
+    if let Some(error) = &returned.error {
+        let error: String = error
+            .chars()
+            .filter(|c| c.is_ascii_graphic())
+            .take(60)
+            .collect();
+        let text = format!("The identity provider answered: {error}.");
+        return not_signed_in(&state, origin, &Refusal::new(ReasonCode::TokenClaims, text));
+    }
+    let caller = match prove(&state, &trip, returned.code.as_ref()).await {
+        Ok(caller) => caller,
+        Err(refusal) => return not_signed_in(&state, origin, &refusal),
+    };
+    match device::pending(&state, &trip.user_code, address).await {
+        Ok(code) => confirm(&state, &code, &caller, &trip, &headers).await,
+        Err(page) => page,
+    }
+}
+
+/// Takes the trip that this browser went on.
+async fn trip_of(
+    state: &SignIn,
+    returned: &Returned,
+    headers: &HeaderMap,
+) -> Result<Trip, Response> {
+    let lost = || {
+        pages::message(
+            state,
+            StatusCode::BAD_REQUEST,
+            "This sign-in is not known here",
+            "It was used already, is too old, or began in another browser.",
+            "Open the address your client shows once more.",
+        )
+    };
+    let ticket = returned.state.as_deref().ok_or_else(lost)?;
+    let here = device::browser_of(state, headers).ok_or_else(lost)?;
+    let kept = state
+        .store
+        .take_login_state(state.org, &browser::hash(ticket), state.clock.now())
+        .await;
+    let body = kept.map_err(|error| {
+        tracing::error!(error = %error, "a login state cannot be looked up");
+        device::store_away(state)
+    })?;
+    let trip: Trip = body
+        .and_then(|body| serde_json::from_str(&body).ok())
+        .ok_or_else(lost)?;
+    if trip.binding == here.binding() {
+        Ok(trip)
+    } else {
+        Err(lost())
+    }
+}
+
+/// Exchanges the code and proves the person.
+async fn prove(
+    state: &SignIn,
+    trip: &Trip,
+    code: Option<&SecretString>,
+) -> Result<Caller, Refusal> {
+    let code = code.ok_or_else(|| {
+        Refusal::new(
+            ReasonCode::TokenClaims,
+            "The identity provider sent no code.",
+        )
+    })?;
+    let issuer = state
+        .identity
+        .issuers()
+        .iter()
+        .find(|issuer| **issuer.name() == *trip.issuer)
+        .ok_or_else(|| Refusal::plain(ReasonCode::TokenIssuer))?;
+    let id_token = exchange(state, issuer, code, &trip.verifier).await?;
+    state
+        .identity
+        .sign_in(issuer, id_token.expose_secret(), &trip.nonce)
+        .await
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    id_token: SecretString,
+}
+
+async fn exchange(
+    state: &SignIn,
+    issuer: &Issuer,
+    code: &SecretString,
+    verifier: &str,
+) -> Result<SecretString, Refusal> {
+    let unreachable = |text: &str| Refusal::new(ReasonCode::IssuerUnreachable, text);
+    let url = issuer
+        .endpoints()
+        .await?
+        .token
+        .ok_or_else(|| unreachable("The identity provider names no token endpoint."))?;
+    let client_id = issuer.config().client_id.as_deref().unwrap_or_default();
+    let redirect = device::redirect_uri(state);
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", code.expose_secret()),
+        ("redirect_uri", &redirect),
+        ("client_id", client_id),
+        ("code_verifier", verifier),
+    ];
+    let mut ask = Ask::post_form(&url, &fields);
+    if let Some(secret) = &issuer.config().client_secret {
+        ask = ask.header(AUTHORIZATION, &basic(client_id, secret));
+    }
+    let answer = issuer.fetch().send(ask).await.map_err(|error| {
+        tracing::warn!(
+            issuer = &**issuer.name(),
+            error = error.chain(),
+            "the identity provider's token endpoint failed"
+        );
+        unreachable("The identity provider could not be reached.")
+    })?;
+    if !answer.status.is_success() {
+        tracing::warn!(
+            issuer = &**issuer.name(),
+            status = answer.status.as_u16(),
+            "the identity provider refused a code"
+        );
+        return Err(unreachable(
+            "The identity provider did not accept the sign-in.",
+        ));
+    }
+    let tokens: TokenAnswer = serde_json::from_slice(&answer.body).map_err(|_| {
+        unreachable("The identity provider sent no ID token; the scope `openid` may be missing.")
+    })?;
+    Ok(tokens.id_token)
+}
+
+/// RFC 6749, section 2.3.1: both parts form-encoded, then base64.
+fn basic(client_id: &str, secret: &SecretString) -> String {
+    use base64::Engine as _;
+    let encode =
+        |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = format!("{}:{}", encode(client_id), encode(secret.expose_secret()));
+    format!(
+        "Basic {}",
+        base64::engine::general_purpose::STANDARD.encode(pair)
+    )
+}
+
+async fn confirm(
+    state: &SignIn,
+    code: &store::DeviceCode,
+    caller: &Caller,
+    trip: &Trip,
+    headers: &HeaderMap,
+) -> Response {
+    let (Subject::Person(person), Some(here)) =
+        (caller.subject, device::browser_of(state, headers))
+    else {
+        return device::wrong_page(state, &Refusal::plain(ReasonCode::ParameterInvalid));
+    };
+    let ticket = browser::new_secret(&*state.ids);
+    let proved = Proved {
+        user_code: code.user_code.clone(),
+        person,
+        binding: trip.binding.clone(),
+    };
+    if device::keep(state, &ticket, &proved).await.is_err() {
+        return device::store_away(state);
+    }
+    let page = Confirm::new(
+        &Frame::of(state),
+        "Sign in a device",
+        code.client.clone(),
+        code.user_code.clone(),
+        device::clock_time(code.created),
+        code.address.clone(),
+        caller.name.as_deref().unwrap_or(caller.label()).to_owned(),
+        caller.email.as_deref().unwrap_or_default().to_owned(),
+        caller.issuer.to_string(),
+        ticket,
+        here.csrf(),
+    );
+    pages::respond(StatusCode::OK, &page, &[])
+}
+
+fn not_signed_in(state: &SignIn, origin: Origin, refusal: &Refusal) -> Response {
+    state.record(state.refused(origin, refusal));
+    pages::message(
+        state,
+        StatusCode::FORBIDDEN,
+        "You are not signed in",
+        &refusal.sentence(),
+        "Your client keeps waiting; you can open its address once more.",
+    )
+}

@@ -1,0 +1,156 @@
+//! Sign-in of Claude's clients by device code (RFC 8628): the client shows a code, a person opens the page, proves who they are
+//! at the company's identity provider, compares the code and lets the client in.
+//!
+//! | file | endpoint |
+//! |---|---|
+//! | [`discovery`] | `GET /.well-known/oauth-authorization-server`, `GET /oauth/jwks` |
+//! | [`device_authorization`] | `POST /oauth/device_authorization` |
+//! | [`token`] | `POST /oauth/token` |
+//! | [`revoke`] | `POST /oauth/revoke` |
+//! | [`device`] | `GET` and `POST /device` |
+//! | [`callback`] | `GET /oauth/callback` |
+//! | [`decision`] | `POST /device/approve`, `POST /device/deny` |
+//!
+//! Beside them: [`browser`] binds each step to one browser, [`throttle`] slows down guessing, [`pages`] is what people see.
+
+pub mod discovery;
+pub mod device_authorization;
+pub mod token;
+pub mod revoke;
+pub mod device;
+pub mod callback;
+pub mod decision;
+pub mod browser;
+pub mod throttle;
+pub mod pages;
+pub mod oauth;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::{get, post};
+use domain::{Client, Clock, Ids, OrgId, Refusal};
+use http::header::USER_AGENT;
+use ledger::record::{Origin, SignIn as SignInRecord, Verdict};
+use pipeline::identity::{Identity, SessionTokens, Sessions};
+use store::Store;
+
+use crate::inference::ClientAddress;
+use browser::Browsers;
+use throttle::Throttle;
+
+/// What sign-in stands on.
+#[derive(Debug)]
+pub struct SignIn {
+    /// The tenant.
+    pub org: OrgId,
+    /// Its name, for pages.
+    pub org_name: String,
+    /// Our own origin, `https://…` without a slash at its end.
+    pub public_url: String,
+    /// A notice that clients show beside the code.
+    pub login_notice: Option<String>,
+    /// People, device codes, states.
+    pub store: Store,
+    /// Who people are.
+    pub identity: Arc<Identity>,
+    /// Their sessions.
+    pub sessions: Arc<Sessions>,
+    /// The keys of session tokens.
+    pub tokens: Arc<SessionTokens>,
+    /// Where everything is written down.
+    pub ledger: Arc<ledger::Ledger>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub ids: Arc<dyn Ids>,
+    /// Device codes asked for, by address.
+    pub asks: Throttle,
+    /// Wrong user codes, by address.
+    pub guesses: Throttle,
+}
+
+/// The sign-in endpoints.
+pub fn routes(state: Arc<SignIn>) -> Router {
+    Router::new()
+        .route(
+            "/.well-known/oauth-authorization-server",
+            get(discovery::metadata),
+        )
+        .route("/oauth/jwks", get(discovery::keys))
+        .route(
+            "/oauth/device_authorization",
+            post(device_authorization::ask),
+        )
+        .route("/oauth/token", post(token::exchange))
+        .route("/oauth/revoke", post(revoke::revoke))
+        .route("/device", get(device::show).post(device::proceed))
+        .route("/device/approve", post(decision::approve))
+        .route("/device/deny", post(decision::deny))
+        .route("/oauth/callback", get(callback::returned))
+        .route("/assets/{name}", get(pages::asset))
+        .with_state(state)
+}
+
+impl SignIn {
+    fn browsers(&self) -> Browsers<'_> {
+        Browsers {
+            public_url: &self.public_url,
+            ids: &*self.ids,
+        }
+    }
+
+    /// Issuers that people can sign in through, by name.
+    fn issuer_names(&self) -> Vec<String> {
+        let usable = |issuer: &&Arc<pipeline::identity::Issuer>| {
+            issuer.config().vouches_for_people() && issuer.config().client_id.is_some()
+        };
+        self.identity
+            .issuers()
+            .iter()
+            .filter(usable)
+            .map(|issuer| issuer.name().to_string())
+            .collect()
+    }
+
+    /// Writes down a sign-in that came to its end.
+    fn record(&self, record: SignInRecord) {
+        if let Err(error) = self.ledger.note(ledger::Record::SignIn(record)) {
+            tracing::error!(error = %error, "a sign-in is not in the ledger");
+        }
+    }
+
+    /// The record of a sign-in that was refused.
+    fn refused(&self, origin: Origin, refusal: &Refusal) -> SignInRecord {
+        SignInRecord {
+            org: Some(self.org),
+            subject: None,
+            stable_id: None,
+            email: None,
+            issuer: None,
+            method: "device".into(),
+            origin,
+            session: None,
+            verdict: Verdict::refused(refusal),
+        }
+    }
+}
+
+/// A request's address, as the listener found it.
+fn address_of(request: &Request) -> Option<IpAddr> {
+    request
+        .extensions()
+        .get::<ClientAddress>()
+        .and_then(|address| address.0)
+}
+
+/// The program and address a request comes from.
+fn origin_of(request: &Request) -> Origin {
+    let agent = request
+        .headers()
+        .get(USER_AGENT)
+        .and_then(|value| value.to_str().ok());
+    Origin::new(Client::from_headers(agent, None), address_of(request))
+}

@@ -1,0 +1,329 @@
+//! What people see: five small pages that work without scripts. Their style sheets are ours and served by name and hash, so that
+//! browsers may keep them for ever.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use aws_lc_rs::digest;
+use axum::extract::Path;
+use axum::response::{Html, IntoResponse as _, Response};
+use http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use http::{HeaderValue, StatusCode};
+
+use super::SignIn;
+
+struct Asset {
+    path: String,
+    kind: &'static str,
+    text: &'static str,
+}
+
+fn asset_of(name: &str, kind: &'static str, text: &'static str) -> Asset {
+    let hash =
+        pipeline::identity::hex(&digest::digest(&digest::SHA256, text.as_bytes()).as_ref()[..6]);
+    Asset {
+        path: format!("/assets/{hash}-{name}"),
+        kind,
+        text,
+    }
+}
+
+static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+    [
+        asset_of(
+            "tokens.css",
+            "text/css; charset=utf-8",
+            include_str!("../../assets/tokens.css"),
+        ),
+        asset_of(
+            "app.css",
+            "text/css; charset=utf-8",
+            include_str!("../../assets/app.css"),
+        ),
+        asset_of(
+            "icons.svg",
+            "image/svg+xml",
+            include_str!("../../assets/icons.svg"),
+        ),
+    ]
+});
+
+/// Where the style sheets and icons are.
+#[derive(Debug, Clone)]
+pub struct Assets {
+    tokens: &'static str,
+    app: &'static str,
+    icons: &'static str,
+}
+
+impl Assets {
+    fn current() -> Self {
+        let [tokens, app, icons] = &*ASSETS;
+        Self {
+            tokens: &tokens.path,
+            app: &app.path,
+            icons: &icons.path,
+        }
+    }
+}
+
+/// What every page shows around its content.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// The organisation.
+    pub org: String,
+    /// Our host.
+    pub host: String,
+    assets: Assets,
+}
+
+impl Frame {
+    /// The frame of this gateway's pages.
+    pub fn of(state: &SignIn) -> Self {
+        let host = state
+            .public_url
+            .split_once("://")
+            .map_or("", |(_, host)| host);
+        Self {
+            org: state.org_name.clone(),
+            host: host.to_owned(),
+            assets: Assets::current(),
+        }
+    }
+}
+
+macro_rules! page {
+    ($(#[$doc:meta])* $name:ident, $file:literal { $($(#[$field_doc:meta])* $field:ident: $type:ty),* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Template)]
+        #[template(path = $file)]
+        pub struct $name {
+            /// The page's title.
+            pub title: String,
+            org: String,
+            host: String,
+            assets: Assets,
+            $( $(#[$field_doc])* pub $field: $type, )*
+        }
+
+        impl $name {
+            /// The page with its content.
+            #[allow(clippy::too_many_arguments, reason = "one argument for each part of the page")]
+            pub fn new(frame: &Frame, title: impl Into<String>, $($field: $type),*) -> Self {
+                let Frame { org, host, assets } = frame.clone();
+                Self { title: title.into(), org, host, assets, $($field),* }
+            }
+        }
+    };
+}
+
+page!(
+    /// Asks for the code.
+    EnterCode, "enter_code.html" {}
+);
+page!(
+    /// Shows the code before the person proves who they are.
+    CheckCode, "check_code.html" {
+        /// The program.
+        asks: String,
+        /// The code.
+        user_code: String,
+        /// Until when it is good.
+        good_until: String,
+        /// When it was asked for.
+        asked_at: String,
+        /// From where.
+        address: String,
+        /// The form token.
+        csrf: String,
+        /// Whom one can sign in with.
+        issuers: Vec<String>
+    }
+);
+page!(
+    /// Shows the code and the person, for the decision.
+    Confirm, "confirm.html" {
+        /// The program.
+        asks: String,
+        /// The code.
+        user_code: String,
+        /// When it was asked for.
+        asked_at: String,
+        /// From where.
+        address: String,
+        /// The person's name.
+        person: String,
+        /// Their e-mail.
+        email: String,
+        /// Who vouches for them.
+        issuer: String,
+        /// The secret of this decision.
+        confirm: String,
+        /// The form token.
+        csrf: String
+    }
+);
+page!(
+    /// Says how it ended.
+    Message, "message.html" {
+        /// What happened.
+        what: String,
+        /// What to do.
+        next: String
+    }
+);
+
+/// A page as a response. `forms_to` are other origins its forms may lead to.
+pub fn respond(status: StatusCode, page: &impl Template, forms_to: &[String]) -> Response {
+    let Ok(html) = page.render() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut response = (status, Html(html)).into_response();
+    let headers = response.headers_mut();
+    let forms = forms_to.iter().fold(String::from("'self'"), |all, origin| {
+        format!("{all} {origin}")
+    });
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
+    );
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        headers.insert(HeaderName::from_static("content-security-policy"), policy);
+    }
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A page that says what happened and what to do.
+pub fn message(
+    state: &SignIn,
+    status: StatusCode,
+    title: &str,
+    what: &str,
+    next: &str,
+) -> Response {
+    respond(
+        status,
+        &Message::new(&Frame::of(state), title, what.to_owned(), next.to_owned()),
+        &[],
+    )
+}
+
+/// `GET /assets/{name}`.
+pub async fn asset(Path(name): Path<String>) -> Response {
+    let Some(asset) = ASSETS
+        .iter()
+        .find(|asset| asset.path.strip_prefix("/assets/") == Some(&name))
+    else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let mut response = asset.text.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.kind));
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=31536000, immutable"),
+    );
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame() -> Frame {
+        Frame {
+            org: "Northwind <Association>".into(),
+            host: "ai.example".into(),
+            assets: Assets::current(),
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_stays_text() {
+        let page = CheckCode::new(
+            &frame(),
+            "Sign in",
+            "<script>alert(1)</script>".into(),
+            "WDJK-MPRT".into(),
+            "14:42".into(),
+            "14:32".into(),
+            "\"><img src=x>".into(),
+            "t".into(),
+            vec!["Entra & co".into()],
+        );
+        let html = page.render().unwrap();
+        assert!(
+            !html.contains("<script>") && !html.contains("<img src=x"),
+            "{html}"
+        );
+        assert!(html.contains("Northwind &#60;Association&#62;"), "{html}");
+    }
+
+    #[test]
+    fn every_page_renders_from_its_sample_twice_alike() {
+        let pages: [Box<dyn Fn() -> String>; 4] = [
+            Box::new(|| EnterCode::new(&frame(), "Sign in").render().unwrap()),
+            Box::new(|| {
+                let (a, b, c, d, e) = (
+                    "Claude Code 2.1.329",
+                    "WDJK-MPRT",
+                    "14:42",
+                    "14:32",
+                    "10.0.0.1",
+                );
+                let issuers = vec!["entra".to_owned(), "okta".to_owned()];
+                CheckCode::new(
+                    &frame(),
+                    "t",
+                    a.into(),
+                    b.into(),
+                    c.into(),
+                    d.into(),
+                    e.into(),
+                    "x".into(),
+                    issuers,
+                )
+                .render()
+                .unwrap()
+            }),
+            Box::new(|| {
+                let person = "Membership lead".to_owned();
+                let (a, b, c, d) = (
+                    "Claude Code".to_owned(),
+                    "WDJK-MPRT".to_owned(),
+                    "14:32".to_owned(),
+                    "10.0.0.1".to_owned(),
+                );
+                let (e, f, g, h) = (
+                    "lead@northwind.example".into(),
+                    "entra".into(),
+                    "s".into(),
+                    "x".into(),
+                );
+                Confirm::new(&frame(), "t", a, b, c, d, person, e, f, g, h)
+                    .render()
+                    .unwrap()
+            }),
+            Box::new(|| {
+                Message::new(&frame(), "Done", "It is in.".into(), "Close this.".into())
+                    .render()
+                    .unwrap()
+            }),
+        ];
+        for page in pages {
+            let html = page();
+            assert_eq!(html, page());
+            assert!(
+                !html.contains("style=") && !html.contains("<script"),
+                "{html}"
+            );
+        }
+    }
+}

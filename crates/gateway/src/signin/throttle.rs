@@ -1,0 +1,82 @@
+//! So many tries from one address in a fixed window; beyond them the address waits for the next.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+
+use domain::Timestamp;
+
+/// Addresses counted at once; when there are more, the oldest windows are forgotten.
+const ADDRESSES_MAX: usize = 50_000;
+
+/// Counts tries by address. IPv6 addresses count by their /64, which one household or host has to itself.
+#[derive(Debug)]
+pub struct Throttle {
+    most: u32,
+    window_ms: i64,
+    counts: Mutex<HashMap<Option<IpAddr>, (i64, u32)>>,
+}
+
+impl Throttle {
+    /// At most `most` tries in each window of so many seconds.
+    pub fn new(most: u32, window_s: u32) -> Self {
+        Self {
+            most,
+            window_ms: i64::from(window_s) * 1_000,
+            counts: Mutex::default(),
+        }
+    }
+
+    /// Counts a try; false when it is one too many.
+    pub fn admit(&self, address: Option<IpAddr>, now: Timestamp) -> bool {
+        let window = now.unix_ms().div_euclid(self.window_ms);
+        let mut counts = self
+            .counts
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if counts.len() >= ADDRESSES_MAX {
+            counts.retain(|_, (seen, _)| *seen == window);
+        }
+        let entry = counts.entry(address.map(network)).or_insert((window, 0));
+        if entry.0 != window {
+            *entry = (window, 0);
+        }
+        entry.1 = entry.1.saturating_add(1);
+        entry.1 <= self.most
+    }
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_waits_for_the_next_window_and_others_do_not() {
+        let throttle = Throttle::new(2, 600);
+        let (here, there) = (
+            Some("10.0.0.1".parse().unwrap()),
+            Some("10.0.0.2".parse().unwrap()),
+        );
+        let at = Timestamp::from_unix_s;
+        assert!(throttle.admit(here, at(0)) && throttle.admit(here, at(1)));
+        assert!(!throttle.admit(here, at(2)));
+        assert!(throttle.admit(there, at(2)));
+        assert!(throttle.admit(here, at(600)));
+    }
+
+    #[test]
+    fn addresses_of_one_household_count_together() {
+        let throttle = Throttle::new(1, 600);
+        let at = Timestamp::from_unix_s(0);
+        assert!(throttle.admit(Some("2001:db8::1".parse().unwrap()), at));
+        assert!(!throttle.admit(Some("2001:db8::2".parse().unwrap()), at));
+        assert!(throttle.admit(Some("2001:db8:0:1::1".parse().unwrap()), at));
+    }
+}

@@ -1,0 +1,152 @@
+//! `POST /oauth/token`: a device code or a refresh token for the tokens of a session.
+//!
+//! `invalid_grant` makes clients throw their sign-in away, so it is said only when the sign-in has really ended; an outage of ours
+//! is `temporarily_unavailable`, which they wait out.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use domain::{ReasonCode, Refusal, Subject};
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, StatusCode};
+use ledger::record::{Origin, SessionChange, SessionEvent, Verdict};
+use pipeline::identity::Tokens;
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use store::DevicePoll;
+
+use super::{SignIn, browser, oauth, origin_of};
+
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// Handles the request.
+pub async fn exchange(State(state): State<Arc<SignIn>>, request: Request) -> Response {
+    let origin = origin_of(&request);
+    let form = match oauth::Form::read(request.into_body()).await {
+        Ok(form) => form,
+        Err(refused) => return refused,
+    };
+    match form.field("grant_type") {
+        DEVICE_GRANT => device(&state, form.field("device_code"), origin).await,
+        "refresh_token" => refresh(&state, form.field("refresh_token"), origin).await,
+        _ => oauth::error(
+            StatusCode::BAD_REQUEST,
+            "unsupported_grant_type",
+            "Use the device or the refresh grant.",
+        ),
+    }
+}
+
+async fn device(state: &SignIn, device_code: &str, origin: Origin) -> Response {
+    let refuse = |code: &str, text: &str| oauth::error(StatusCode::BAD_REQUEST, code, text);
+    let hash = browser::hash(device_code);
+    let (person, session) = match state
+        .store
+        .poll_device(state.org, &hash, state.clock.now())
+        .await
+    {
+        Ok(DevicePoll::Approved { person, session }) => (person, session),
+        Ok(DevicePoll::Pending) => {
+            return refuse("authorization_pending", "Nobody has answered yet.");
+        }
+        Ok(DevicePoll::SlowDown) => {
+            return refuse(
+                "slow_down",
+                "Ask less often: wait five seconds more each time.",
+            );
+        }
+        Ok(DevicePoll::Denied) => return refuse("access_denied", "The sign-in was denied."),
+        Ok(DevicePoll::Expired) => {
+            return refuse("expired_token", "The code has expired; start again.");
+        }
+        Ok(DevicePoll::Unknown) => {
+            return refuse("invalid_grant", "This code is not known, or was used.");
+        }
+        Err(error) => {
+            tracing::error!(error = %error, "a device code cannot be looked up");
+            return oauth::unavailable();
+        }
+    };
+    match state
+        .sessions
+        .start_as(session, person, client_text(&origin).as_str())
+        .await
+    {
+        Ok(tokens) => {
+            let mut record = state.refused(origin, &Refusal::plain(ReasonCode::Internal));
+            record.verdict = Verdict::allowed();
+            record.subject = Some(Subject::Person(person));
+            record.session = Some(session);
+            record.email = tokens.email.as_deref().map(Into::into);
+            state.record(record);
+            granted(&tokens)
+        }
+        Err(refusal) => {
+            state.record(state.refused(origin, &refusal));
+            failed(&refusal)
+        }
+    }
+}
+
+async fn refresh(state: &SignIn, refresh_token: &str, origin: Origin) -> Response {
+    match state.sessions.refresh(refresh_token).await {
+        Ok(tokens) => {
+            let record = SessionChange {
+                event: SessionEvent::Refresh,
+                session: tokens.session,
+                org: state.org,
+                subject: Subject::Person(tokens.person),
+                origin: Some(origin),
+                cause: None,
+            };
+            if let Err(error) = state.ledger.note(ledger::Record::Session(record)) {
+                tracing::error!(error = %error, "a refresh is not in the ledger");
+            }
+            granted(&tokens)
+        }
+        Err(refusal) => {
+            state.record(state.refused(origin, &refusal));
+            failed(&refusal)
+        }
+    }
+}
+
+fn client_text(origin: &Origin) -> String {
+    let version = origin
+        .version
+        .map(|version| format!(" {version}"))
+        .unwrap_or_default();
+    format!("{}{version}", origin.client.as_str())
+}
+
+fn granted(tokens: &Tokens) -> Response {
+    let mut answer = json!({
+        "access_token": tokens.access.expose_secret(),
+        "token_type": "Bearer",
+        "expires_in": tokens.expires_in_s,
+        "refresh_token": tokens.refresh.expose_secret(),
+    });
+    if let Some(email) = &tokens.email {
+        answer["email"] = json!(email);
+    }
+    let mut response = Json(answer).into_response();
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn failed(refusal: &Refusal) -> Response {
+    match refusal.code() {
+        ReasonCode::StoreUnavailable | ReasonCode::Internal | ReasonCode::IssuerUnreachable => {
+            oauth::unavailable()
+        }
+        _ => oauth::error(
+            StatusCode::UNAUTHORIZED,
+            "invalid_grant",
+            &refusal.sentence(),
+        ),
+    }
+}

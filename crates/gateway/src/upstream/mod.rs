@@ -1,0 +1,22 @@
+//! The providers behind us, and the only place that holds their credentials.
+//!
+//! A call that carries a reservation is sent to the first upstream that serves its model in a region it may stay in, and to the
+//! next when that one fails before its first byte. What the caller proved themselves with never comes this far: the stages
+//! before have no field for it.
+//!
+//! - [`config`]: what an operator writes
+//! - [`client`]: connections
+//! - [`credential`]: what we prove ourselves with: a key, or an Entra token
+//! - [`health`]: what we remember of failures
+//! - [`headers`]: what goes out and what comes back
+//! - [`route`]: the order of trying
+
+pub mod client;
+pub mod config;
+pub mod credential;
+pub mod headers;
+pub mod health;
+pub mod route;
+
+pub use config::{AuthConfig, InvalidUpstream, ProviderKind, UpstreamConfig};
+pub use route::{Answer, Failure, Outgoing, Upstreams};

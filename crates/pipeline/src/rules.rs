@@ -1,0 +1,168 @@
+//! The policy in force, and how a replica learns of a new one: three numbers are read from the store every
+//! [`limits::STORE_POLL_MS`]; what cannot be read leaves the last good policy in force.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use domain::policy::{Budget, BudgetFor, Who};
+use domain::window::Period;
+use domain::{OrgId, Policy, Usd, limits};
+use store::{SpendLimit, Store, Watermarks};
+
+/// The policy in force.
+#[derive(Debug)]
+pub struct Rules {
+    current: ArcSwap<Policy>,
+}
+
+impl Rules {
+    /// Begins with a policy.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(policy),
+        }
+    }
+
+    /// The policy in force now.
+    pub fn current(&self) -> Arc<Policy> {
+        self.current.load_full()
+    }
+
+    /// Puts another policy in force.
+    pub fn replace(&self, policy: Policy) {
+        self.current.store(Arc::new(policy));
+    }
+
+    /// Reads the store's policy and spend limits once and puts them in force.
+    pub async fn load(&self, store: &Store, org: OrgId) -> Result<Watermarks, LoadError> {
+        let marks = store.watermarks(org).await?;
+        let policy = match store.latest_policy(org).await? {
+            Some(latest) => Policy::parse(latest.version, &latest.text)?,
+            None => Policy::empty(),
+        };
+        let limits = store.spend_limits(org).await?;
+        self.replace(policy.with_spend_limits(limits.iter().flat_map(budgets).collect()));
+        Ok(marks)
+    }
+
+    /// Follows the store for as long as the process lives.
+    pub async fn follow(&self, store: &Store, org: OrgId, mut known: Watermarks) {
+        let mut tick = tokio::time::interval(Duration::from_millis(limits::STORE_POLL_MS));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let Ok(marks) = store.watermarks(org).await else {
+                continue;
+            };
+            if (marks.policy_version, marks.spend_limits)
+                == (known.policy_version, known.spend_limits)
+            {
+                continue;
+            }
+            match self.load(store, org).await {
+                Ok(marks) => {
+                    tracing::info!(version = marks.policy_version, "policy in force");
+                    known = marks;
+                }
+                Err(error) => {
+                    tracing::error!(error = %error, version = marks.policy_version, "policy not readable; the last good one stays");
+                    known = marks;
+                }
+            }
+        }
+    }
+}
+
+/// The store's policy cannot be put in force.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It cannot be read.
+    #[error("the policy cannot be read from the store")]
+    Store(#[from] store::StoreError),
+    /// It cannot be understood.
+    #[error("the store's policy is not one")]
+    Policy(#[from] domain::policy::UnreadablePolicy),
+}
+
+/// A spend limit of the admin endpoints as budgets: a cap of its own, and a shared one when it has a pool.
+fn budgets(limit: &SpendLimit) -> Vec<Budget> {
+    let mut who = Who::default();
+    let scope = match limit.scope_type.as_str() {
+        "user" => {
+            who.people.insert(limit.scope_id.clone());
+            BudgetFor::Person
+        }
+        "rbac_group" => {
+            who.groups.insert(limit.scope_id.clone());
+            BudgetFor::Member
+        }
+        _ => BudgetFor::Member,
+    };
+    let budget = |name: String, scope, amount_usd, period| Budget {
+        name,
+        who: who.clone(),
+        scope,
+        amount_usd,
+        period,
+        hard: true,
+    };
+    let own = limit
+        .amount_cents
+        .as_deref()
+        .and_then(cents)
+        .map(|amount| budget(limit.id.to_string(), scope, amount, limit.period));
+    let pool = limit
+        .pooled_json
+        .as_deref()
+        .and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok())
+        .filter(|pool| pool["paused"] != serde_json::Value::Bool(true))
+        .and_then(|pool| cents(pool["amount"].as_str()?))
+        .map(|amount| {
+            budget(
+                format!("{}:pool", limit.id),
+                BudgetFor::Group,
+                amount,
+                Period::Monthly,
+            )
+        });
+    own.into_iter().chain(pool).collect()
+}
+
+/// Cents as a decimal text, in dollars.
+fn cents(text: &str) -> Option<Usd> {
+    let amount: Usd = text.parse().ok()?;
+    Some(Usd::from_nanos(amount.nanos() / 100))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{BudgetId, Timestamp};
+
+    #[test]
+    fn a_limit_with_a_pool_is_two_budgets() {
+        let limit = SpendLimit {
+            id: BudgetId::from_parts(1, 1),
+            scope_type: "rbac_group".into(),
+            scope_id: "eng".into(),
+            period: Period::Monthly,
+            amount_cents: Some("6000".into()),
+            pooled_json: Some(r#"{"amount":"100000","paused":false}"#.into()),
+            created: Timestamp::default(),
+            updated: Timestamp::default(),
+        };
+        let found = budgets(&limit);
+        let shape: Vec<_> = found
+            .iter()
+            .map(|b| (b.scope, b.amount_usd.to_string(), b.period))
+            .collect();
+        assert_eq!(
+            shape,
+            [
+                (BudgetFor::Member, "60".to_owned(), Period::Monthly),
+                (BudgetFor::Group, "1000".to_owned(), Period::Monthly)
+            ]
+        );
+    }
+}

@@ -1,0 +1,248 @@
+//! The ledger's copy in the store, and what is counted from it. Follows the ledger batch by batch; a batch and the cursor after it
+//! are one transaction, so that sums equal the records whatever dies when.
+//!
+//! At the start of the process [`recover`] gives an outcome to calls that a crash left without one, counting what had been
+//! reserved as spent, and [`restore`] tells the quota what was spent before.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::window::Period;
+use domain::{OrgId, Timestamp, Usage, Usd};
+use ledger::read::{Batch, ReadError, Tail};
+use ledger::record::{Decision, Ended, Outcome};
+use ledger::{Ledger, Position, Record};
+use store::ledger::Batch as Shipment;
+use store::{LedgerRow, Spending, Store, UsageHour};
+
+use crate::quota::Quota;
+use crate::quota::budget::{Key, paid_from_names};
+
+/// How long to wait after the store failed.
+const RETRY_MS: u64 = 1_000;
+
+/// Ships for as long as the ledger is open. Call with the position that [`catch_up`] returned.
+pub async fn follow(store: &Store, org: OrgId, folder: &Path, ledger: Arc<Ledger>, from: Position) {
+    let mut tail = Tail::new(folder, from, ledger.durable());
+    let chain = ledger.chain().as_str().to_owned();
+    drop(ledger);
+    loop {
+        let at = tail.position();
+        let batch = match tail.next().await {
+            Ok(Some(batch)) => batch,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(error = %error, "the ledger cannot be read back; its copy waits");
+                tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
+                continue;
+            }
+        };
+        if let Err(error) = ship(store, org, &chain, at, &batch).await {
+            tracing::warn!(error = %error, "the store does not take records; they wait in the spool");
+            tail.rewind(at);
+            tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
+        }
+    }
+}
+
+async fn ship(
+    store: &Store,
+    org: OrgId,
+    chain: &str,
+    at: Position,
+    batch: &Batch,
+) -> Result<(), store::StoreError> {
+    let Some(end) = batch.end() else {
+        return Ok(());
+    };
+    let shipment = shipment(org, batch);
+    // A cursor that is elsewhere means that these records were shipped before: nothing is lost by going on.
+    let shipped = store
+        .ship(chain, at.seq + 1, end.seq + 1, &shipment)
+        .await?;
+    if !shipped {
+        tracing::debug!(from = at.seq + 1, "records had been shipped before");
+    }
+    Ok(())
+}
+
+fn shipment(org: OrgId, batch: &Batch) -> Shipment {
+    let mut shipment = Shipment::default();
+    for entry in &batch.entries {
+        let Ok(line) = entry.decode() else { continue };
+        let Ok(record) = line.record() else { continue };
+        let (request, subject) = about(&record);
+        shipment.rows.push(LedgerRow {
+            org,
+            at: line.time,
+            seq: line.seq,
+            kind: record.kind().as_str().to_owned(),
+            request_id: request,
+            subject,
+            body: line.record.to_owned(),
+        });
+        match &record {
+            Record::Outcome(outcome) => count_outcome(org, line.time, outcome, &mut shipment),
+            Record::Decision(decision) if !decision.verdict.is_allowed() => {
+                shipment
+                    .usage
+                    .push(usage_of_refusal(org, line.time, decision));
+            }
+            _ => {}
+        }
+    }
+    shipment
+}
+
+fn about(record: &Record) -> (Option<String>, Option<String>) {
+    match record {
+        Record::Decision(decision) => (
+            Some(decision.request.to_string()),
+            decision
+                .actor
+                .as_ref()
+                .map(|actor| actor.subject.to_string()),
+        ),
+        Record::Outcome(outcome) => (
+            Some(outcome.request.to_string()),
+            outcome.subject.map(|subject| subject.to_string()),
+        ),
+        _ => (None, None),
+    }
+}
+
+fn count_outcome(org: OrgId, at: Timestamp, outcome: &Outcome, shipment: &mut Shipment) {
+    let Some(subject) = outcome.subject else {
+        return;
+    };
+    let text = |name: &Option<ledger::record::Name>| {
+        name.as_ref()
+            .map_or(String::new(), |name| name.as_str().to_owned())
+    };
+    shipment.usage.push(UsageHour {
+        org,
+        at,
+        subject: subject.to_string(),
+        model: text(&outcome.model),
+        client: outcome
+            .client
+            .map_or("other", domain::ClientKind::as_str)
+            .to_owned(),
+        upstream: text(&outcome.upstream),
+        outcome: outcome.ended.as_str().to_owned(),
+        usage: outcome.usage,
+        cost: outcome.cost,
+    });
+    if outcome.cost > Usd::ZERO {
+        let began = outcome.began.unwrap_or(at);
+        let shared: Vec<&str> = outcome
+            .paid_from
+            .iter()
+            .map(ledger::record::Name::as_str)
+            .collect();
+        shipment
+            .spending
+            .extend(
+                paid_from_names(subject, &shared)
+                    .into_iter()
+                    .map(|(key, period)| Spending {
+                        org,
+                        purse: key.to_string(),
+                        period,
+                        at: began,
+                        cost: outcome.cost,
+                    }),
+            );
+    }
+}
+
+fn usage_of_refusal(org: OrgId, at: Timestamp, decision: &Decision) -> UsageHour {
+    let subject = decision
+        .actor
+        .as_ref()
+        .map_or_else(String::new, |actor| actor.subject.to_string());
+    // A refused model's name is what a caller made up; only what was allowed is counted by model.
+    UsageHour {
+        org,
+        at,
+        subject,
+        model: String::new(),
+        client: decision.origin.client.as_str().to_owned(),
+        upstream: String::new(),
+        outcome: "refused".to_owned(),
+        usage: Usage::default(),
+        cost: Usd::ZERO,
+    }
+}
+
+/// Why the process cannot take up where it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The spool cannot be read.
+    #[error("the ledger cannot be read")]
+    Read(#[from] ReadError),
+    /// The ledger cannot be written.
+    #[error("the ledger cannot be written")]
+    Write(#[from] ledger::LedgerError),
+    /// The store cannot be written.
+    #[error("the store cannot be written")]
+    Store(#[from] store::StoreError),
+}
+
+/// Gives an outcome to every call that a crash left without one: lost, at the price of its reservation. Before new requests.
+pub async fn recover(folder: &Path, ledger: &Ledger) -> Result<usize, RecoverError> {
+    let (lost, _) = ledger::read::unfinished(folder, Position::default())?;
+    for decision in &lost {
+        let mut outcome = Outcome::of(decision, Ended::Lost);
+        outcome.cost = decision.reserved;
+        outcome.estimated = true;
+        ledger.append(Record::Outcome(outcome)).await?;
+    }
+    Ok(lost.len())
+}
+
+/// Ships all that is durable and returns where it stopped.
+pub async fn catch_up(
+    store: &Store,
+    org: OrgId,
+    folder: &Path,
+    ledger: &Ledger,
+) -> Result<Position, RecoverError> {
+    let chain = ledger.chain().as_str();
+    let cursor = store.ledger_cursor(chain).await?;
+    let mut tail = Tail::new(folder, Position::default(), ledger.durable());
+    while tail.position().seq < tail.durable().seq {
+        let at = tail.position();
+        let Some(mut batch) = tail.next().await? else {
+            break;
+        };
+        // Skip what was shipped before; a batch may begin before the cursor and end after it.
+        batch.entries.retain(|entry| entry.position.seq >= cursor);
+        if let Some(first) = batch.entries.first() {
+            let from = Position {
+                seq: first.position.seq - 1,
+                ..at
+            };
+            ship(store, org, chain, from, &batch).await?;
+        }
+    }
+    Ok(tail.position())
+}
+
+/// Tells the quota what every purse has spent in the periods that are under way.
+pub async fn restore(
+    store: &Store,
+    org: OrgId,
+    quota: &Quota,
+    now: Timestamp,
+) -> Result<(), store::StoreError> {
+    for period in Period::ALL {
+        for (purse, spent) in store.spent(org, period, now).await? {
+            if let Some(key) = Key::parse(&purse) {
+                quota.restore(&key, period, spent, now);
+            }
+        }
+    }
+    Ok(())
+}
