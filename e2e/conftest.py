@@ -9,13 +9,14 @@ import platform
 
 import pytest
 
+ROOT = pathlib.Path(__file__).parent.parent
 NODE_ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
 
 
 @pytest.fixture(scope="session")
 def node_packages() -> pathlib.Path:
     """The folder whose `node_modules` holds the pinned Node packages."""
-    return pathlib.Path(os.environ["DOORWARD_NODE"])
+    return pathlib.Path(os.environ.get("DOORWARD_NODE", ROOT / ".work/node"))
 
 
 @pytest.fixture(scope="session")
