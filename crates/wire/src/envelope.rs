@@ -6,6 +6,9 @@ use std::ops::Range;
 
 use crate::json::{self, JsonError, JsonFault, Place, RawStr, Scalar, Visit};
 
+/// Longest value that is shown together with its key; a longer one is shown from the document, without a copy.
+const JOINED_BYTES_MAX: usize = 4 * 1024;
+
 /// The fields of a Messages or `count_tokens` request that decide how it is handled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -29,7 +32,8 @@ pub struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Reads a request body. `on_text` is called with every string of the document in its order, keys included, decoded; it sees
     /// message texts, tool inputs and results, system texts wherever they stand, `safeguards`, metadata and fields we do not
-    /// know. What it saw counts only when the answer is `Ok`.
+    /// know. A string of moderate length comes with its key as one text, `key: value`: what a value is called is half of what it
+    /// is. What `on_text` saw counts only when the answer is `Ok`.
     ///
     /// A body that is no object, a `model` that is no string, a `stream` that is no boolean and a `max_tokens` that is no whole
     /// number are refused, because a lenient parser behind us might read them otherwise.
@@ -55,8 +59,10 @@ impl<'a> Envelope<'a> {
                     fields,
                     on_text,
                     buffer,
+                    waiting: None,
                 };
                 json::scan(body, depth_max, &mut both)?;
+                both.show_waiting();
                 both.fields.envelope
             }
         };
@@ -140,12 +146,44 @@ struct FieldsAndTexts<'a, 'f> {
     fields: Fields<'a>,
     on_text: &'f mut dyn FnMut(&str),
     buffer: String,
+    /// A key that has not been shown yet, because its value may follow.
+    waiting: Option<RawStr<'a>>,
+}
+
+impl<'a> FieldsAndTexts<'a, '_> {
+    fn show(&mut self, text: RawStr<'a>) {
+        (self.on_text)(text.decode_in(&mut self.buffer));
+    }
+
+    fn show_waiting(&mut self) {
+        if let Some(key) = self.waiting.take() {
+            self.show(key);
+        }
+    }
 }
 
 impl<'a> Visit<'a> for FieldsAndTexts<'a, '_> {
     fn text(&mut self, text: RawStr<'a>, place: Place<'a>) {
         self.fields.text(text, place);
-        (self.on_text)(text.decode_in(&mut self.buffer));
+        if place.key {
+            self.show_waiting();
+            self.waiting = Some(text);
+            return;
+        }
+        match (place.name, self.waiting) {
+            (Some(_), Some(key)) if text.raw().len() <= JOINED_BYTES_MAX => {
+                self.waiting = None;
+                self.buffer.clear();
+                key.decode_into(&mut self.buffer);
+                self.buffer.push_str(": ");
+                text.decode_into(&mut self.buffer);
+                (self.on_text)(&self.buffer);
+            }
+            _ => {
+                self.show_waiting();
+                self.show(text);
+            }
+        }
     }
 
     fn scalar(&mut self, key: RawStr<'a>, value: Scalar<'a>) -> Result<(), JsonFault> {
@@ -240,17 +278,60 @@ mod tests {
             Some(&mut |text: &str| texts.push(text.to_owned())),
         )
         .unwrap();
-        for wanted in [
-            "sys\ntem",
-            "from a tool",
-            "mid conversation",
-            "cat k",
-            "/srv",
-            "hidden",
-            "unknown_field",
+        assert_eq!(
+            texts,
+            [
+                "model: m",
+                "system",
+                "type: text",
+                "text: sys\ntem",
+                "messages",
+                "role: user",
+                "content",
+                "type: tool_result",
+                "content",
+                "type: text",
+                "text: from a tool",
+                "role: system",
+                "content: mid conversation",
+                "role: assistant",
+                "content",
+                "type: tool_use",
+                "input",
+                "command: cat k",
+                "safeguards",
+                "live_cwd: /srv",
+                "unknown_field",
+                "deep",
+                "hidden",
+            ]
+        );
+    }
+
+    fn shown(body: &str) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut on_text = |text: &str| texts.push(text.to_owned());
+        Envelope::read(body.as_bytes(), 128, Some(&mut on_text)).unwrap();
+        texts
+    }
+
+    #[test]
+    fn a_key_is_shown_with_its_own_value_only_and_never_lost() {
+        for (body, expected) in [
+            (r#"{"a":1,"b":"c"}"#, &["a", "b: c"][..]),
+            (r#"{"a":{},"b":[]}"#, &["a", "b"]),
+            (r#"{"a":[{"b":1},["c"]]}"#, &["a", "b", "c"]),
+            (r#"{"a":{"b":null}}"#, &["a", "b"]),
+            (r#"{"\u0061":"\u0062\n"}"#, &["a: b\n"]),
+            (r#"{"":""}"#, &[": "]),
         ] {
-            assert!(texts.iter().any(|text| text == wanted), "{wanted}");
+            assert_eq!(shown(body), expected, "{body}");
         }
+        let long = "x".repeat(JOINED_BYTES_MAX + 1);
+        assert_eq!(
+            shown(&format!(r#"{{"a":"{long}","b":"c"}}"#)),
+            ["a", &long, "b: c"]
+        );
     }
 
     #[test]

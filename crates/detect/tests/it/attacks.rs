@@ -92,3 +92,18 @@ fn beginnings_without_end_are_looked_at_in_linear_time() {
         assert!(scan(&part.repeat(200_000)).len() <= 2, "{part}");
     }
 }
+
+#[test]
+fn a_secret_that_only_its_json_key_gives_away_is_found() {
+    let body = format!(
+        r#"{{"messages":[{{"content":[{{"type":"tool_use","input":{{"secretAccessKey":"{}","card_number":"{}"}}}}]}}]}}"#,
+        made::alnum(40),
+        made::card()
+    );
+    let engine = crate::engine();
+    let mut scanner = engine.scanner(&engine.select([("*", 90)]));
+    wire::Envelope::read(body.as_bytes(), 64, Some(&mut |text| scanner.text(text))).unwrap();
+    let findings = scanner.finish();
+    let ids: Vec<_> = findings.iter().map(|f| &*f.detector).collect();
+    assert_eq!(ids, ["secret.aws_secret_access_key", "payment_card.number"]);
+}

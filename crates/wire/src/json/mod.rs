@@ -89,6 +89,8 @@ pub struct Place<'a> {
     pub depth: usize,
     /// Whether it is a key.
     pub key: bool,
+    /// The key whose value it is. None for keys and for items of arrays.
+    pub name: Option<RawStr<'a>>,
 }
 
 /// What a document's reader wants to hear of. Every method does nothing unless overridden.
@@ -226,35 +228,39 @@ mod tests {
 
     #[test]
     fn every_string_is_reported_with_its_place() {
+        /// Text, field, depth, whether a key, name; a dash for none.
         #[derive(Default)]
-        struct Places(Vec<(String, Option<String>, usize, bool)>);
+        struct Places(Vec<String>);
         impl<'a> Visit<'a> for Places {
             fn text(&mut self, text: RawStr<'a>, place: Place<'a>) {
-                let field = place.field.map(|key| key.decode().into_owned());
-                let text = text.decode().into_owned();
-                self.0.push((text, field, place.depth, place.key));
+                let or_dash = |key: Option<RawStr<'_>>| {
+                    key.map_or("-".to_owned(), |key| key.decode().into_owned())
+                };
+                let kind = if place.key { "key" } else { "value" };
+                let (field, name) = (or_dash(place.field), or_dash(place.name));
+                let text = text.decode();
+                self.0
+                    .push(format!("{text} {field} {} {kind} {name}", place.depth));
             }
         }
         let mut places = Places::default();
-        let document = br#"{"a":["x\n\"y\"","\ud83d\ude00"],"b":{"c":{"e":"f"},"d":"\/\u0041"}}"#;
+        let document =
+            br#"{"a":["x\n\"y\"","\ud83d\ude00"],"b":{"c":{"e":"f"},"d":"\/\u0041"},"g":"h"}"#;
         scan(document, 8, &mut places).unwrap();
-        let seen: Vec<_> = places
-            .0
-            .iter()
-            .map(|(text, field, depth, key)| (&**text, field.as_deref(), *depth, *key))
-            .collect();
         assert_eq!(
-            seen,
+            places.0,
             [
-                ("a", Some("a"), 1, true),
-                ("x\n\"y\"", Some("a"), 2, false),
-                ("\u{1f600}", Some("a"), 2, false),
-                ("b", Some("b"), 1, true),
-                ("c", Some("b"), 2, true),
-                ("e", Some("b"), 3, true),
-                ("f", Some("b"), 3, false),
-                ("d", Some("b"), 2, true),
-                ("/A", Some("b"), 2, false),
+                "a a 1 key -",
+                "x\n\"y\" a 2 value -",
+                "\u{1f600} a 2 value -",
+                "b b 1 key -",
+                "c b 2 key -",
+                "e b 3 key -",
+                "f b 3 value e",
+                "d b 2 key -",
+                "/A b 2 value d",
+                "g g 1 key -",
+                "h g 1 value g",
             ]
         );
     }

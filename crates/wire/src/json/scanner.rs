@@ -38,7 +38,7 @@ impl<'a> Scanner<'a> {
     }
 
     pub(super) fn document(&mut self, visit: &mut impl Visit<'a>) -> Step<()> {
-        let mut opened = self.value(visit)?;
+        let mut opened = self.value(None, visit)?;
         while let Some(&object) = self.open.last() {
             let byte = self.next_byte()?;
             if byte == if object { b'}' } else { b']' } {
@@ -54,10 +54,8 @@ impl<'a> Scanner<'a> {
                 }
                 self.at += 1;
             }
-            if object {
-                self.key(visit)?;
-            }
-            opened = self.value(visit)?;
+            let name = if object { Some(self.key(visit)?) } else { None };
+            opened = self.value(name, visit)?;
         }
         self.blanks();
         if self.at == self.bytes.len() {
@@ -68,7 +66,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A key and its colon.
-    fn key(&mut self, visit: &mut impl Visit<'a>) -> Step<()> {
+    fn key(&mut self, visit: &mut impl Visit<'a>) -> Step<RawStr<'a>> {
         if self.next_byte()? != b'"' {
             return Err(JsonFault::Unexpected);
         }
@@ -83,20 +81,20 @@ impl<'a> Scanner<'a> {
             self.keys.push(key);
             self.field = Some(key);
         }
-        visit.text(key, self.place(true));
+        visit.text(key, self.place(true, None));
         if self.next_byte()? != b':' {
             return Err(JsonFault::Unexpected);
         }
         self.at += 1;
-        Ok(())
+        Ok(key)
     }
 
     /// A scalar, or the opening of a container; whether it was an opening.
-    fn value(&mut self, visit: &mut impl Visit<'a>) -> Step<bool> {
+    fn value(&mut self, name: Option<RawStr<'a>>, visit: &mut impl Visit<'a>) -> Step<bool> {
         let scalar = match self.next_byte()? {
             b'"' => {
                 let text = self.string()?;
-                visit.text(text, self.place(false));
+                visit.text(text, self.place(false, name));
                 Scalar::Text(text)
             }
             byte @ (b'{' | b'[') => return self.container(byte == b'{', visit),
@@ -126,11 +124,12 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
-    const fn place(&self, key: bool) -> Place<'a> {
+    const fn place(&self, key: bool, name: Option<RawStr<'a>>) -> Place<'a> {
         Place {
             field: self.field,
             depth: self.open.len(),
             key,
+            name,
         }
     }
 
