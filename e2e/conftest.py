@@ -1,6 +1,6 @@
-"""Fixtures of all end-to-end tests: where the pinned clients are, and processes that always end.
+"""Fixtures of all end-to-end tests: where the pinned clients are, and the fakes and gateways they talk to.
 
-It reads the environment that `cargo xtask test` sets and starts nothing by itself.
+It reads the environment that `cargo xtask test` sets; every process it starts ends with it.
 """
 
 import os
@@ -8,6 +8,10 @@ import pathlib
 import platform
 
 import pytest
+
+from actors.fakes import Fakes
+from differential.reference import CLIENT_ID, CLIENT_SECRET, Reference
+from differential.requests import POLICY
 
 ROOT = pathlib.Path(__file__).parent.parent
 NODE_ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
@@ -26,3 +30,40 @@ def claude_binary(node_packages) -> pathlib.Path:
     binary = node_packages / "node_modules/@anthropic-ai" / f"claude-code-{system}" / "claude"
     assert binary.is_file(), f"{binary} is missing: run `cargo xtask test e2e`"
     return binary
+
+
+@pytest.fixture(scope="session")
+def programs() -> pathlib.Path:
+    """The folder with what cargo built."""
+    return pathlib.Path(os.environ.get("DOORWARD_PROGRAMS", ROOT / "target/debug"))
+
+
+@pytest.fixture(scope="session")
+def shared_fakes(programs):
+    fakes = Fakes(programs / "examples/fakes")
+    yield fakes
+    fakes.close()
+
+
+@pytest.fixture
+def fakes(shared_fakes):
+    """The fakes, healthy and with nothing seen yet."""
+    shared_fakes.heal()
+    shared_fakes.forget()
+    return shared_fakes
+
+
+@pytest.fixture(scope="session")
+def reference(claude_binary, shared_fakes, tmp_path_factory):
+    """The reference gateway with the policy of the differential tests."""
+    gateway = Reference(
+        claude_binary,
+        tmp_path_factory.mktemp("reference"),
+        idp=shared_fakes.issuer,
+        provider=shared_fakes.provider,
+        provider_key=shared_fakes.provider_key,
+        policy=POLICY,
+    )
+    shared_fakes.register(CLIENT_ID, CLIENT_SECRET, f"{gateway.base}/oauth/callback")
+    with gateway:
+        yield gateway

@@ -14,6 +14,8 @@ from actors.plain_http import Answer
 ALLOWED_MODEL = "claude-sonnet-5"
 DENIED_MODEL = "claude-opus-5-5"
 PERSON = "ada"
+# what both gateways are told to hold people to, as Claude Code's managed settings say it
+POLICY = {"availableModels": ["sonnet", "haiku"], "env": {"DOORWARD_DIFFERENTIAL": "1"}}
 OVER_THE_LIMIT_BYTES = 32 * 1024 * 1024 + 1
 
 

@@ -181,10 +181,7 @@ fn test_clients(run: &mut Run<'_>) -> Result<Tally> {
     pytest
         .args(["-m", "pytest", "e2e"])
         .current_dir(run.workspace.root())
-        .env(
-            "DOORWARD_BINARY",
-            run.workspace.target().join("debug/doorward"),
-        )
+        .env("DOORWARD_PROGRAMS", run.workspace.target().join("debug"))
         .env("DOORWARD_NODE", packages)
         .env(postgres::VARIABLE, url);
     counted(&mut pytest, Tally::from_pytest)

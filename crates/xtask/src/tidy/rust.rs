@@ -53,7 +53,7 @@ fn reads_environment(code: &str) -> bool {
     code.contains("std::env") || code.contains("env::var")
 }
 
-/// Functions whose lines, without blank ones and comments, are too many.
+/// Functions with too many lines, counted as clippy does: between the braces, without blank ones and comments.
 fn long_functions(source: &Source) -> Vec<Finding> {
     let lines: Vec<&str> = source.text.lines().collect();
     let mut findings = Vec::new();
@@ -61,13 +61,9 @@ fn long_functions(source: &Source) -> Vec<Finding> {
         let Some(name) = function_name(line) else {
             continue;
         };
-        let indent = &line[..line.len() - line.trim_start().len()];
-        let closing = format!("{indent}}}");
-        let body = &lines[start..];
-        let Some(length) = body.iter().position(|line| *line == closing) else {
+        let Some(counted) = body_lines(&lines[start..]) else {
             continue;
         };
-        let counted = body[..=length].iter().filter(|line| is_code(line)).count();
         if counted > FUNCTION_LINES_MAX {
             let what =
                 format!("`{name}` has {counted} lines: more than {FUNCTION_LINES_MAX}, split it");
@@ -75,6 +71,16 @@ fn long_functions(source: &Source) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Lines of code between the braces of the function that begins here.
+fn body_lines(lines: &[&str]) -> Option<usize> {
+    let indent = lines[0].len() - lines[0].trim_start().len();
+    let closing = format!("{}}}", &lines[0][..indent]);
+    let opening = lines.iter().position(|line| line.ends_with('{'))?;
+    let body = &lines[opening + 1..];
+    let end = body.iter().position(|line| *line == closing)?;
+    Some(body[..end].iter().filter(|line| is_code(line)).count())
 }
 
 fn is_code(line: &str) -> bool {
@@ -126,10 +132,10 @@ mod tests {
     #[test]
     fn a_function_has_at_most_70_lines_of_code() {
         let head = "pub(crate) async fn f<T>(t: T)";
-        check("a.rs", &function(head, 68), &[]);
+        check("a.rs", &function(head, 70), &[]);
         check(
             "a.rs",
-            &function(head, 69),
+            &function(head, 71),
             &["2: `f` has 71 lines: more than 70, split it"],
         );
     }

@@ -51,8 +51,8 @@ pub(super) fn examine(source: &Source) -> Vec<Finding> {
     if source.extension() == "py" && !source.text.is_empty() && !source.text.starts_with("\"\"\"") {
         found(1, "the file does not open with a docstring".into());
     }
-    // snapshots hold what was printed, blanks included
-    let blanks_matter = source.extension() != "snap";
+    // snapshots and seeds hold what was printed or sent, blanks included
+    let blanks_matter = source.extension() != "snap" && !source.path.starts_with("fuzz/seeds");
     for (number, line) in source.lines() {
         if blanks_matter && line.ends_with([' ', '\t', '\r']) {
             found(number, "trailing blanks".into());
@@ -102,6 +102,7 @@ mod tests {
         );
         check("a.css", "b\r\nc\n", &["1: trailing blanks"]);
         check("x.snap", "a \n", &[]);
+        check("fuzz/seeds/a.sse", "data: \n", &[]);
     }
 
     #[test]
