@@ -10,10 +10,10 @@ pub mod document;
 pub mod settings;
 pub mod text;
 
-pub use text::UnreadablePolicy;
 pub use compile::{CallerPolicy, InvalidPolicy, Policy};
 pub use decide::{Ask, Permit};
 pub use document::{
     Budget, BudgetFor, DesktopSettings, Document, Grant, Inspect, InspectAction, Limit,
     ManagedSettings, Require, Who,
 };
+pub use text::UnreadablePolicy;

@@ -68,15 +68,28 @@ mod tests {
 
     #[test]
     fn a_misspelt_key_is_a_mistake_with_its_line() {
-        let error = Policy::parse(1, "[[grant]]\nname = \"a\"\nmodel = [\"x\"]\n").unwrap_err().to_string();
-        assert!(error.contains("line 3") && error.contains("model"), "{error}");
+        let error = Policy::parse(1, "[[grant]]\nname = \"a\"\nmodel = [\"x\"]\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("line 3") && error.contains("model"),
+            "{error}"
+        );
     }
 
     #[test]
     fn every_mistake_is_named_at_once() {
         let text = "[[grant]]\nname = \"a\"\n[[budget]]\nname = \"b\"\nfor = \"person\"\namount_usd = \"-1\"\nperiod = \"daily\"\n";
-        let Err(UnreadablePolicy::Invalid(mistakes)) = Policy::parse(1, text) else { panic!("it is invalid") };
-        let places: Vec<_> = mistakes.iter().map(|mistake| mistake.path.as_str()).collect();
-        assert_eq!(places, ["budget[0].amount_usd", "budget[0].who.people", "grant[0]"]);
+        let Err(UnreadablePolicy::Invalid(mistakes)) = Policy::parse(1, text) else {
+            panic!("it is invalid")
+        };
+        let places: Vec<_> = mistakes
+            .iter()
+            .map(|mistake| mistake.path.as_str())
+            .collect();
+        assert_eq!(
+            places,
+            ["budget[0].amount_usd", "budget[0].who.people", "grant[0]"]
+        );
     }
 }

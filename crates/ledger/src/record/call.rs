@@ -1,7 +1,9 @@
 //! The two records of a request: what was decided, and how it ended.
 
 use domain::limits::FINDINGS_MAX;
-use domain::{ClientKind, ModelId, OrgId, Reason, Refusal, RequestId, Subject, Timestamp, Usage, Usd};
+use domain::{
+    ClientKind, ModelId, OrgId, Reason, Refusal, RequestId, Subject, Timestamp, Usage, Usd,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Actor, Name, Origin, Text, bound_names};
