@@ -57,10 +57,16 @@ pub struct Device {
 }
 
 /// Signs a person in at a gateway by device code, from discovery to token.
+///
+/// Errors: the pages led to a refusal, which the error shows, or the gateway gave no session.
 pub async fn device_sign_in(base: &str, person: &str) -> Result<Session, ClientError> {
     let device = Device::begin(base).await?;
-    device.approve(&mut Browser::new(), person).await?;
-    device.finish().await
+    let end = device.approve(&mut Browser::new(), person).await?;
+    if end.status == 200 {
+        device.finish().await
+    } else {
+        Err(end.unexpected("a page that says the sign-in is done"))
+    }
 }
 
 impl Device {
@@ -169,7 +175,7 @@ async fn say_yes(browser: &mut Browser, first: Page, person: &str) -> Result<Pag
         if page.status != 200 || page.stopped {
             return Ok(page);
         }
-        let Some((form, button)) = way_forward(&page, person) else {
+        let Some((form, button)) = way_forward(&page, person)? else {
             return Ok(page);
         };
         page = browser.submit(&page, form, button, &[]).await?;
@@ -177,14 +183,19 @@ async fn say_yes(browser: &mut Browser, first: Page, person: &str) -> Result<Pag
     Err(page.unexpected("the end of a sign-in"))
 }
 
-fn way_forward<'p>(page: &'p Page, person: &str) -> Option<(&'p Form, &'p Button)> {
-    let lists_people = page.buttons().any(|(_, button)| button.name == "person");
-    page.buttons().find(|(form, button)| {
-        if lists_people {
-            return button.name == "person" && button.value == person;
-        }
-        form.method == "post" && !declines(button)
-    })
+fn way_forward<'p>(
+    page: &'p Page,
+    person: &str,
+) -> Result<Option<(&'p Form, &'p Button)>, ClientError> {
+    if !page.buttons().any(|(_, button)| button.name == "person") {
+        let mut forward = page.buttons();
+        return Ok(forward.find(|(form, button)| form.method == "post" && !declines(button)));
+    }
+    let theirs = |button: &Button| button.name == "person" && button.value == person;
+    let found = page.buttons().find(|(_, button)| theirs(button));
+    found
+        .map(Some)
+        .ok_or_else(|| page.unexpected(&format!("a button for {person}")))
 }
 
 fn declines(button: &Button) -> bool {

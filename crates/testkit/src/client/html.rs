@@ -341,6 +341,13 @@ fn character(name: &str) -> Option<char> {
         "apos" => '\'',
         "nbsp" => '\u{a0}',
         "middot" => '·',
+        "hellip" => '…',
+        "mdash" => '—',
+        "ndash" => '–',
+        "lsquo" => '‘',
+        "rsquo" => '’',
+        "ldquo" => '“',
+        "rdquo" => '”',
         _ => return None,
     })
 }
@@ -392,6 +399,20 @@ mod tests {
         assert_eq!(labels, ["This is me, let it in", "Deny"]);
         assert_eq!(form.buttons[1].action.as_deref(), Some("/device/deny"));
         assert!(form.buttons[1].skips_checks);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn anything_at_all_is_read_without_failing(text in "[<>/=\"'&;a-f#! \\-]{0,60}|\\PC{0,60}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn an_attribute_survives_the_way_through_a_page(value in "\\PC{0,40}") {
+            let escaped = value.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+            let html = parse(&format!("<form><input name=\"n\" value=\"{escaped}\"></form>"));
+            proptest::prop_assert_eq!(&html.forms[0].fields[0].1, &value);
+        }
     }
 
     #[test]

@@ -11,10 +11,15 @@ use crate::ids::mixed;
 const WORDS_BY_DEFAULT: usize = 24;
 const THINKING_WORDS: usize = 6;
 
-const WORDS: [&str; 32] = [
-    "the", "plan", "is", "simple", "and", "each", "step", "can", "be", "checked", "before", "we",
-    "go", "on", "first", "read", "what", "is", "there", "then", "change", "one", "thing", "run",
-    "the", "tests", "again", "note", "result", "in", "plain", "words",
+const SENTENCES: [&str; 8] = [
+    "This is a simulated answer, made without a model.",
+    "The plan is simple, and each step can be checked before the next.",
+    "Read what is there first, then change one thing and run the tests again.",
+    "The smallest change that could work is the one to try.",
+    "What was asked for and what was done are set side by side below.",
+    "Nothing here was thought up; the words follow from the prompt alone.",
+    "If the result surprises you, look at the input before the code.",
+    "That is all there is to say about it for now.",
 ];
 
 /// An answer, ready to be written as JSON or as a stream.
@@ -160,18 +165,19 @@ impl Draft {
         granted
     }
 
+    /// So many words of sentences that follow from the seed.
     fn words(&mut self, count: usize) -> Vec<String> {
-        (0..count)
-            .map(|at| {
-                self.seed = mixed(self.seed.wrapping_add(0x9e37_79b9));
-                let word = WORDS[usize::try_from(self.seed % 32).unwrap_or(0)];
-                if at == 0 {
-                    word.to_owned()
-                } else {
-                    format!(" {word}")
-                }
-            })
-            .collect()
+        let mut words: Vec<String> = Vec::new();
+        while words.len() < count {
+            self.seed = mixed(self.seed.wrapping_add(1));
+            let sentence = SENTENCES[usize::try_from(self.seed % 8).unwrap_or(0)];
+            words.extend(sentence.split(' ').map(|word| format!(" {word}")));
+        }
+        words.truncate(count);
+        if let Some(first) = words.first_mut() {
+            first.remove(0);
+        }
+        words
     }
 
     fn think(&mut self, omitted: bool) {
@@ -244,11 +250,7 @@ impl Draft {
     }
 }
 
-/// A text in pieces of one word each, with the blanks before it.
+/// A text in pieces of one word each, with the blank after it.
 fn words_of(text: &str) -> Vec<String> {
-    let mut pieces: Vec<String> = Vec::new();
-    for part in text.split_inclusive(' ') {
-        pieces.push(part.to_owned());
-    }
-    pieces
+    text.split_inclusive(' ').map(str::to_owned).collect()
 }

@@ -146,6 +146,19 @@ async fn a_silent_stream_stays_open_until_the_client_leaves() {
 }
 
 #[tokio::test]
+async fn a_request_that_gets_no_answer_ends_when_its_client_leaves() {
+    let (provider, actor) = anthropic();
+    let waiting = tokio::spawn(async move { actor.messages(MODEL, "Hi [testkit hang]").await });
+    assert_eq!(provider.wait_for(1).await.unwrap()[0].ending, None);
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    assert_eq!(
+        provider.wait_ended(1).await.unwrap()[0].ending,
+        Some(Ending::ClientLeft)
+    );
+}
+
+#[tokio::test]
 async fn an_error_event_comes_after_a_good_start() {
     let (_provider, actor) = anthropic();
     let (events, error) = streamed(&actor, "error-after=3 type=api_error").await;

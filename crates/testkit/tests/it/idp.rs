@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use testkit::idp::workload::GithubJob;
 use testkit::idp::{App, Endpoint, IdpFault};
-use testkit::token::{Attack, Keys};
+use testkit::token::{Algorithm, Attack, Keys};
 use testkit::{Answer, Browser, FakeClock, Http, Idp, Person};
 
 use super::idp;
@@ -346,6 +346,20 @@ async fn a_provider_that_is_down_refuses_connections_and_returns_on_its_port() {
 }
 
 #[tokio::test]
+async fn a_fake_that_is_dropped_closes_its_port() {
+    let (builder, _) = idp();
+    let idp = builder.start().unwrap();
+    let url = idp.discovery_url();
+    let http = Http::new();
+    assert_eq!(http.get(&url).send().await.unwrap().status, 200);
+    drop(idp);
+    // it closes at its next turn, which comes before ours is over
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+    assert!(http.get(&url).send().await.is_err());
+}
+
+#[tokio::test]
 async fn no_attack_passes_a_careful_verifier_and_the_honest_token_does() {
     let (builder, clock) = idp();
     let idp = builder.start().unwrap();
@@ -374,6 +388,42 @@ async fn no_attack_passes_a_careful_verifier_and_the_honest_token_does() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), attacks.len(), "names are distinct");
+}
+
+#[tokio::test]
+async fn another_library_verifies_our_tokens_by_our_published_keys() {
+    let (builder, clock) = idp();
+    let idp = builder.start().unwrap();
+    idp.rotate_keys_to(Algorithm::Rs256);
+    let jwks = Http::new()
+        .get(&format!("{}/jwks", idp.url()))
+        .send()
+        .await
+        .unwrap()
+        .json();
+    let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_value(jwks).unwrap();
+    for (kid, algorithm) in [
+        ("key-1", jsonwebtoken::Algorithm::ES256),
+        ("key-2", jsonwebtoken::Algorithm::RS256),
+    ] {
+        let key = jsonwebtoken::DecodingKey::from_jwk(jwks.find(kid).unwrap()).unwrap();
+        let mut rules = jsonwebtoken::Validation::new(algorithm);
+        rules.set_audience(&["desktop"]);
+        rules.validate_exp = false;
+        let token = idp.id_token("ada", "desktop");
+        let signed_by_this =
+            jsonwebtoken::decode_header(&token).unwrap().kid.as_deref() == Some(kid);
+        let found = jsonwebtoken::decode::<Value>(&token, &key, &rules);
+        assert_eq!(found.is_ok(), signed_by_this, "{kid}: {found:?}");
+    }
+    let good = idp.id_claims(&idp.person("ada").unwrap(), "desktop");
+    for Attack { name, token } in idp
+        .attacks(&good)
+        .iter()
+        .filter(|a| a.name.starts_with("HS256"))
+    {
+        assert!(idp.keys().verify(token, &clock).is_err(), "{name}");
+    }
 }
 
 #[tokio::test]
