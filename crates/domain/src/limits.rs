@@ -109,6 +109,8 @@ pub const LEDGER_QUEUE_BYTES_MAX: usize = 128 * 1024 * 1024;
 pub const LEDGER_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Longest line of a spool: the largest record and its envelope. A longer one is damage.
 pub const LEDGER_LINE_BYTES_MAX: usize = LEDGER_RECORD_BYTES_MAX + 1024;
+/// How long outcomes wait for a decision to share its write with; then they are written by themselves.
+pub const LEDGER_NOTE_WAIT_MS: u64 = 10;
 /// How often a signed checkpoint is added to a ledger that has grown since the last.
 pub const LEDGER_CHECKPOINT_MS: u64 = 10_000;
 /// How often a ledger that could not be written tries again.

@@ -1,12 +1,16 @@
 //! The bounded queue between callers and the writer's thread. One lock, held for a push or a swap; a sleeping writer is woken,
-//! a busy one is not, so that a record costs no system call of its own.
+//! a busy one is not, so that a record costs no system call of its own. Notes alone are left waiting for a moment, so that the
+//! next append does not find the disk busy with them.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::Timestamp;
-use domain::limits::{CALLS_MAX, LEDGER_BATCH_BYTES_MAX, LEDGER_QUEUE_BYTES_MAX, LEDGER_QUEUE_MAX};
+use domain::limits::{
+    CALLS_MAX, LEDGER_BATCH_BYTES_MAX, LEDGER_NOTE_WAIT_MS, LEDGER_QUEUE_BYTES_MAX,
+    LEDGER_QUEUE_MAX,
+};
 use tokio::sync::{Notify, oneshot};
 
 use crate::{LedgerError, Receipt};
@@ -39,13 +43,28 @@ enum Gate {
     Ended,
 }
 
+/// What a waiting writer wants to be woken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sleep {
+    /// It is busy, or looks by itself.
+    Awake,
+    /// Any entry.
+    ForAny,
+    /// An append; it knows of the notes.
+    ForAppend,
+}
+
 #[derive(Debug)]
 struct State {
     entries: VecDeque<Entry>,
+    /// How many of the entries are appends.
+    appends: usize,
     bytes: usize,
     gate: Gate,
     stop: bool,
-    writer_sleeps: bool,
+    sleep: Sleep,
+    /// When the oldest entry came.
+    since: Instant,
     refused: u64,
 }
 
@@ -64,14 +83,23 @@ pub(crate) struct Taken {
     pub(crate) stop: bool,
 }
 
+impl State {
+    /// Whether the entries are worth a write of their own now: somebody waits for one, or they fill it.
+    fn is_due(&self) -> bool {
+        self.appends > 0 || self.bytes >= LEDGER_BATCH_BYTES_MAX
+    }
+}
+
 impl Queue {
     pub(crate) fn new() -> Self {
         let state = State {
             entries: VecDeque::new(),
+            appends: 0,
             bytes: 0,
             gate: Gate::Open,
             stop: false,
-            writer_sleeps: false,
+            sleep: Sleep::Awake,
+            since: Instant::now(),
             refused: 0,
         };
         Self {
@@ -107,11 +135,20 @@ impl Queue {
         if state.entries.len() >= records_max || state.bytes + entry.json.len() > bytes_max {
             return Err(NotTaken::Full(entry));
         }
+        if state.entries.is_empty() {
+            state.since = Instant::now();
+        }
         state.bytes += entry.json.len();
+        state.appends += usize::from(is_append);
         state.entries.push_back(entry);
-        let asleep = std::mem::take(&mut state.writer_sleeps);
-        drop(state);
-        if asleep {
+        let wake = match state.sleep {
+            Sleep::Awake => false,
+            Sleep::ForAny => true,
+            Sleep::ForAppend => state.is_due(),
+        };
+        if wake {
+            state.sleep = Sleep::Awake;
+            drop(state);
             self.wake.notify_one();
         }
         Ok(())
@@ -134,16 +171,25 @@ impl Queue {
     /// Waits for entries until `deadline` and takes them, up to a batch's size.
     pub(crate) fn take(&self, deadline: Option<Instant>) -> Taken {
         let mut state = self.state();
-        while state.entries.is_empty() && !state.stop {
-            state.writer_sleeps = true;
-            let Some(deadline) = deadline else {
+        while !state.stop && !state.is_due() {
+            let notes_due = state.since + Duration::from_millis(LEDGER_NOTE_WAIT_MS);
+            let (sleep, until) = if state.entries.is_empty() {
+                (Sleep::ForAny, deadline)
+            } else {
+                (
+                    Sleep::ForAppend,
+                    Some(deadline.map_or(notes_due, |deadline| deadline.min(notes_due))),
+                )
+            };
+            state.sleep = sleep;
+            let Some(until) = until else {
                 state = self
                     .wake
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
@@ -153,7 +199,7 @@ impl Queue {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        state.writer_sleeps = false;
+        state.sleep = Sleep::Awake;
         let mut bytes = 0;
         let fits = |entry: &Entry| {
             bytes += entry.json.len();
@@ -168,6 +214,7 @@ impl Queue {
             .count();
         let entries: Vec<Entry> = state.entries.drain(..count).collect();
         state.bytes -= entries.iter().map(|entry| entry.json.len()).sum::<usize>();
+        state.appends -= entries.iter().filter(|entry| entry.done.is_some()).count();
         let stop = state.stop && state.entries.is_empty();
         drop(state);
         self.space.notify_waiters();
@@ -183,6 +230,7 @@ impl Queue {
             batch.into_iter().chain(waiting).partition_entries();
         state.bytes = kept.iter().map(|entry| entry.json.len()).sum();
         state.entries = kept;
+        state.appends = 0;
         state.refused += u64::try_from(refused.len()).unwrap_or(u64::MAX);
         drop(state);
         for entry in refused {
@@ -203,7 +251,7 @@ impl Queue {
             if left.is_zero() {
                 break;
             }
-            // pushes do not wake: `writer_sleeps` stays unset
+            // pushes do not wake: `sleep` says awake
             state = self
                 .wake
                 .wait_timeout(state, left)
@@ -236,6 +284,7 @@ impl Queue {
         let mut state = self.state();
         state.gate = Gate::Ended;
         let left = std::mem::take(&mut state.entries);
+        state.appends = 0;
         state.bytes = 0;
         drop(state);
         self.space.notify_waiters();

@@ -114,6 +114,19 @@ async fn a_note_keeps_its_place_between_appends() {
 }
 
 #[tokio::test]
+async fn a_note_that_nobody_follows_becomes_durable_by_itself() {
+    let spool = Spool::new();
+    let ledger = spool.open();
+    let mut durable = ledger.durable();
+    ledger.note(outcome(0)).unwrap();
+    durable
+        .wait_for(|position| position.seq == 2)
+        .await
+        .unwrap();
+    assert_eq!(spool.outcomes(), up_to(1));
+}
+
+#[tokio::test]
 async fn a_dropped_append_still_reaches_the_disk() {
     let spool = Spool::new();
     let ledger = spool.open();
