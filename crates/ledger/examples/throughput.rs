@@ -1,6 +1,7 @@
 //! Measures the ledger on this machine's disk: `cargo run --release -p ledger --example throughput`.
 //!
-//! Prints durable records a second, processor time per record (all threads, from `/proc/self/stat`), and what one sync costs. It
+//! Prints durable records a second, processor time per record (all threads, from `/proc/self/stat`), what one sync costs, and how
+//! fast the same records are verified. It
 //! writes to a folder of its own in the working directory and removes it. Not a test: nothing depends on what it prints.
 
 #![expect(clippy::print_stdout, reason = "it prints what it measures")]
@@ -17,6 +18,7 @@ use domain::{
     ClientKind, Clock, Credential, OrgId, PersonId, RequestId, SessionId, Subject, Timestamp, Usd,
 };
 use ledger::record::{Actor, Decision, Door, Ended, Origin, Outcome};
+use ledger::verify::{Trust, verify_folder};
 use ledger::{ChainId, Ledger, Record, SigningKey};
 
 const TIME: Duration = Duration::from_secs(5);
@@ -130,6 +132,7 @@ fn measure(folder: &Path, appenders: u64) -> Result<(), Box<dyn Error>> {
             }
             Ok::<_, Box<dyn Error>>(())
         })?;
+    let key = ledger.public_key();
     drop(ledger);
     let (time, cpu) = (begin.elapsed(), processor_time()?.saturating_sub(before));
     let records = done.load(Ordering::Relaxed);
@@ -138,6 +141,12 @@ fn measure(folder: &Path, appenders: u64) -> Result<(), Box<dyn Error>> {
     println!(
         "{appenders} appenders: {rate} durable records/s, {each} ns of processor time per record"
     );
+    let begin = Instant::now();
+    let mut trust = Trust::none();
+    trust.add_key(key);
+    let report = verify_folder(folder, trust)?;
+    let rate = u128::from(report.lines) * 1_000 / begin.elapsed().as_millis().max(1);
+    println!("verified at {rate} records/s, clean: {}", report.is_clean());
     Ok(())
 }
 

@@ -55,19 +55,19 @@ pub(crate) fn recover(disk: &dyn Disk, chain: &ChainId) -> Result<Recovered, Ope
             });
         }
     }
-    check_signed(disk, &end)?;
+    check_signed(disk, chain, &end)?;
     Ok(end)
 }
 
 /// What was signed must be there still: a spool put back from an older copy would go on with numbers already used.
-fn check_signed(disk: &dyn Disk, end: &Recovered) -> Result<(), OpenError> {
+fn check_signed(disk: &dyn Disk, chain: &ChainId, end: &Recovered) -> Result<(), OpenError> {
     let Some(line) = disk.last_checkpoint()? else {
         return Ok(());
     };
     let Ok(signed) = serde_json::from_slice::<Checkpoint>(&line) else {
         return Ok(());
     };
-    if signed.seq > end.head.seq {
+    if signed.chain == *chain && signed.seq > end.head.seq {
         return Err(OpenError::RolledBack {
             signed: signed.seq,
             found: end.head.seq,

@@ -122,7 +122,8 @@ pub struct Status {
     pub durable: Position,
 }
 
-/// An open ledger: one chain, one folder, one writer's thread. Dropping it writes what waits, signs, and joins the thread.
+/// An open ledger: one chain, one folder, one writer's thread. Dropping it writes what waits, signs,
+/// and joins the thread, which blocks for the disk.
 #[derive(Debug)]
 pub struct Ledger {
     queue: Arc<Queue>,
