@@ -110,6 +110,8 @@ pub struct EntraConfig {
     pub sts_url: String,
     /// Microsoft Graph, for people in more than 200 groups; national clouds differ.
     pub graph_url: Url,
+    /// The scope of tokens for it. Default: the Graph address with `/.default`.
+    pub graph_scope: Option<String>,
     /// The application that may read group memberships; its secret is `client_secret` unless given here.
     pub graph_client_id: Option<String>,
     /// Its secret.
@@ -125,6 +127,7 @@ impl Default for EntraConfig {
             discovery_appid: None,
             sts_url: "https://sts.windows.net".to_owned(),
             graph_url: Url::parse("https://graph.microsoft.com").expect("a constant URL parses"),
+            graph_scope: None,
             graph_client_id: None,
             graph_client_secret: None,
         }

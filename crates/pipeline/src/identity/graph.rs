@@ -40,12 +40,20 @@ struct Token {
     expires: Timestamp,
 }
 
+/// Where Graph is, and as whom we ask.
+#[derive(Debug)]
+pub(super) struct Api {
+    pub(super) url: Url,
+    /// Default: the URL with `/.default`.
+    pub(super) scope: Option<String>,
+    pub(super) client_id: String,
+    pub(super) client_secret: SecretString,
+}
+
 /// A client of Microsoft Graph for one Entra configuration.
 #[derive(Debug)]
 pub(super) struct Graph {
-    url: Url,
-    client_id: String,
-    client_secret: SecretString,
+    api: Api,
     fetch: Fetch,
     clock: Arc<dyn Clock>,
     groups: Cache<(String, String), Groups>,
@@ -58,18 +66,10 @@ const TENANTS_MAX: usize = 256;
 const RENEW_BEFORE_MS: i64 = 60_000;
 
 impl Graph {
-    pub(super) fn new(
-        url: Url,
-        client_id: String,
-        client_secret: SecretString,
-        fetch: Fetch,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(super) fn new(api: Api, fetch: Fetch, clock: Arc<dyn Clock>) -> Self {
         let groups = Cache::new(limits::DIRECTORY_GROUPS_PEOPLE_MAX);
         Self {
-            url,
-            client_id,
-            client_secret,
+            api,
             fetch,
             clock,
             groups,
@@ -122,7 +122,7 @@ impl Graph {
         token_url: &Url,
         now: Timestamp,
     ) -> Result<BTreeSet<String>, GraphError> {
-        let mut url = self.url.clone();
+        let mut url = self.api.url.clone();
         url.path_segments_mut()
             .map_err(|()| GraphError::Url)?
             .pop_if_empty()
@@ -155,11 +155,14 @@ impl Graph {
             }
             self.tokens.remove(tenant);
         }
-        let scope = format!("{}/.default", self.url.as_str().trim_end_matches('/'));
+        let scope =
+            self.api.scope.clone().unwrap_or_else(|| {
+                format!("{}/.default", self.api.url.as_str().trim_end_matches('/'))
+            });
         let fields = [
             ("grant_type", "client_credentials"),
-            ("client_id", &self.client_id),
-            ("client_secret", self.client_secret.expose_secret()),
+            ("client_id", &self.api.client_id),
+            ("client_secret", self.api.client_secret.expose_secret()),
             ("scope", &scope),
         ];
         let answer = self.fetch.json(Ask::post_form(url, &fields)).await?;

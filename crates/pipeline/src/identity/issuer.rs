@@ -14,7 +14,7 @@ use url::Url;
 use super::claims::{Claims, Times, shown, wrong};
 use super::config::{IssuerConfig, IssuerKind, RsaAlgorithm};
 use super::entra::{self, Entra, EntraSubject};
-use super::graph::Graph;
+use super::graph::{Api, Graph};
 use super::jws::Jws;
 use super::source::{Endpoints, KeySource, Location, SourceState};
 use super::workload;
@@ -167,7 +167,7 @@ impl Issuer {
     ) -> Result<Proof, Refusal> {
         let claims = Claims(&jws.claims);
         let stated = claims.required("iss")?;
-        check_type(jws.typ.as_deref(), usage)?;
+        check_type(jws.compact.typ.as_deref(), usage)?;
         match usage {
             Use::Bearer => {
                 claims.audience(&self.config.audiences, &self.config.authorized_parties)?;
@@ -181,20 +181,22 @@ impl Issuer {
         match &self.kind {
             Kind::Generic(source) => {
                 source
-                    .verify(jws, |key_issuer| key_issuer == stated)
+                    .verify(&jws.compact, |key_issuer| key_issuer == stated)
                     .await?;
             }
             Kind::Entra(entra) => {
                 entra
                     .source(stated)
-                    .verify(jws, |key_issuer| entra.may_sign(key_issuer, stated))
+                    .verify(&jws.compact, |key_issuer| {
+                        entra.may_sign(key_issuer, stated)
+                    })
                     .await?;
             }
         }
         if let Use::SignIn { nonce } = usage {
             check_nonce(claims, nonce)?;
         }
-        let access = jws.typ.as_deref() == Some("at+jwt")
+        let access = jws.compact.typ.as_deref() == Some("at+jwt")
             || entra::is_access_token(claims)
             || claims.0.contains_key("scope");
         let about = self.about(claims, stated, usage).await?;
@@ -220,17 +222,20 @@ impl Issuer {
             Kind::Generic(_) => None,
             Kind::Entra(entra) => Some(entra.subject(claims, stated)?),
         };
-        if matches!(usage, Use::Bearer) {
-            if let Some(rule) = workload::matching(&self.config.workload, claims) {
-                return Ok(About::Service {
-                    name: rule.service.clone(),
-                    groups: rule.groups.clone(),
-                });
-            }
-            let application = subject.as_ref().is_some_and(|subject| subject.application);
-            if application || !self.config.vouches_for_people() {
-                return Err(Refusal::plain(ReasonCode::WorkloadUnknown));
-            }
+        if matches!(usage, Use::Bearer)
+            && let Some(rule) = workload::matching(&self.config.workload, claims)
+        {
+            return Ok(About::Service {
+                name: rule.service.clone(),
+                groups: rule.groups.clone(),
+            });
+        }
+        let application = match &subject {
+            Some(subject) => subject.application,
+            None => workload::is_application(claims)?,
+        };
+        if application || !self.config.vouches_for_people() {
+            return Err(Refusal::plain(ReasonCode::WorkloadUnknown));
         }
         let groups = self.groups(claims, subject.as_ref()).await?;
         let stable_id = match subject {
@@ -303,16 +308,13 @@ fn graph(config: &IssuerConfig, fetch: &Fetch, clock: &Arc<dyn Clock>) -> Option
         .graph_client_secret
         .as_ref()
         .or(config.client_secret.as_ref())?;
-    let url = config.entra.graph_url.clone();
-    (config.kind == IssuerKind::Entra).then(|| {
-        Graph::new(
-            url,
-            id.clone(),
-            secret.clone(),
-            fetch.clone(),
-            Arc::clone(clock),
-        )
-    })
+    let api = Api {
+        url: config.entra.graph_url.clone(),
+        scope: config.entra.graph_scope.clone(),
+        client_id: id.clone(),
+        client_secret: secret.clone(),
+    };
+    (config.kind == IssuerKind::Entra).then(|| Graph::new(api, fetch.clone(), Arc::clone(clock)))
 }
 
 /// A token of another kind (a logout token, a security event) must not pass for one of these, though the same issuer signed it.

@@ -12,7 +12,7 @@ use super::json;
 
 /// A token taken apart, nothing of it proved.
 #[derive(Debug)]
-pub struct Jws<'t> {
+pub struct Compact<'t> {
     /// What was signed: the first two segments with their dot.
     pub(super) signed: &'t str,
     /// The third segment.
@@ -23,6 +23,13 @@ pub struct Jws<'t> {
     pub(super) kid: Option<String>,
     /// Its `typ`, lower case, without `application/`.
     pub(super) typ: Option<String>,
+    payload: Vec<u8>,
+}
+
+/// A JWT taken apart: a compact JWS whose payload is one JSON object. Nothing of it proved.
+#[derive(Debug)]
+pub struct Jws<'t> {
+    pub(super) compact: Compact<'t>,
     /// Its claims.
     pub(super) claims: Map<String, Value>,
 }
@@ -34,11 +41,25 @@ const REFUSED: [&str; 4] = ["crit", "b64", "enc", "zip"];
 impl<'t> Jws<'t> {
     /// Takes a token apart.
     pub fn parse(token: &'t str) -> Result<Self, Refusal> {
+        let compact = Compact::parse(token)?;
+        let claims = json::object(&compact.payload, limits::TOKEN_DEPTH_MAX).ok_or_else(|| {
+            malformed(
+                "The token's claims are not one JSON object that can be read in one way only.",
+            )
+        })?;
+        Ok(Self { compact, claims })
+    }
+}
+
+impl<'t> Compact<'t> {
+    /// Takes a compact JWS apart, whatever its payload is.
+    pub fn parse(token: &'t str) -> Result<Self, Refusal> {
         if token.len() > limits::TOKEN_BYTES_MAX {
-            return Err(malformed(&format!(
+            let text = format!(
                 "The token is longer than {} bytes.",
                 limits::TOKEN_BYTES_MAX
-            )));
+            );
+            return Err(malformed(&text));
         }
         let mut segments = token.split('.');
         let (Some(head), Some(body), Some(signature), None) = (
@@ -51,54 +72,48 @@ impl<'t> Jws<'t> {
                 "The token does not have the three parts of a signed token.",
             ));
         };
-        let header = decode(head).ok_or_else(|| {
-            malformed("The token's header is not canonical base64url JSON, read in one way only.")
+        let decode = |segment: &str| {
+            let spelling = || malformed("A part of the token is not canonical base64url.");
+            URL_SAFE_NO_PAD.decode(segment).map_err(|_| spelling())
+        };
+        let header = json::object(&decode(head)?, limits::TOKEN_DEPTH_MAX).ok_or_else(|| {
+            malformed("The token's header is not one JSON object that can be read in one way only.")
         })?;
-        let claims = decode(body).ok_or_else(|| {
-            malformed("The token's claims are not canonical base64url JSON, read in one way only.")
-        })?;
-        // Decoded here so that no two spellings of one signature exist; the value is decoded again where it is checked.
-        if URL_SAFE_NO_PAD.decode(signature).is_err() {
-            return Err(malformed(
-                "The token's signature is not canonical base64url.",
-            ));
-        }
+        let payload = decode(body)?;
+        // Decoded here so that no two spellings of one signature pass; decoded again where it is checked.
+        decode(signature)?;
         let signed = &token[..head.len() + 1 + body.len()];
-        Self::from_parts(signed, signature, &header, claims)
-    }
-
-    fn from_parts(
-        signed: &'t str,
-        signature: &'t str,
-        header: &Map<String, Value>,
-        claims: Map<String, Value>,
-    ) -> Result<Self, Refusal> {
-        if let Some(name) = REFUSED.iter().find(|&&name| header.contains_key(name)) {
-            return Err(malformed(&format!(
-                "The token's header asks for `{name}`, which we do not support."
-            )));
-        }
-        let algorithm = text(header, "alg")?.and_then(supported).ok_or_else(|| {
-            Refusal::new(
-                ReasonCode::TokenAlgorithm,
-                "The token is not signed with an algorithm we accept (RS, PS, ES or EdDSA).",
-            )
-        })?;
-        let typ = text(header, "typ")?.map(|typ| {
-            let typ = typ.to_ascii_lowercase();
-            typ.strip_prefix("application/")
-                .map_or(typ.clone(), str::to_owned)
-        });
-        let kid = text(header, "kid")?.map(str::to_owned);
+        let (algorithm, kid, typ) = read(&header)?;
         Ok(Self {
             signed,
             signature,
             algorithm,
             kid,
             typ,
-            claims,
+            payload,
         })
     }
+}
+
+type Read = (Algorithm, Option<String>, Option<String>);
+
+fn read(header: &Map<String, Value>) -> Result<Read, Refusal> {
+    if let Some(name) = REFUSED.iter().find(|&&name| header.contains_key(name)) {
+        let text = format!("The token's header asks for `{name}`, which we do not support.");
+        return Err(malformed(&text));
+    }
+    let algorithm = text(header, "alg")?.and_then(supported).ok_or_else(|| {
+        let text = "The token is not signed with an algorithm we accept (RS, PS, ES or EdDSA).";
+        Refusal::new(ReasonCode::TokenAlgorithm, text)
+    })?;
+    let kid = text(header, "kid")?.map(str::to_owned);
+    let typ = text(header, "typ")?.map(|typ| {
+        let typ = typ.to_ascii_lowercase();
+        typ.strip_prefix("application/")
+            .map(str::to_owned)
+            .unwrap_or(typ)
+    });
+    Ok((algorithm, kid, typ))
 }
 
 /// The algorithms we verify. No symmetric one: a public key must never serve as a shared secret.
@@ -115,13 +130,6 @@ pub(super) fn supported(name: &str) -> Option<Algorithm> {
         "EdDSA" | "Ed25519" => Some(Algorithm::EdDSA),
         _ => None,
     }
-}
-
-fn decode(segment: &str) -> Option<Map<String, Value>> {
-    json::object(
-        &URL_SAFE_NO_PAD.decode(segment).ok()?,
-        limits::TOKEN_DEPTH_MAX,
-    )
 }
 
 fn text<'a>(header: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Refusal> {

@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Map, Value};
 
 use super::json;
-use super::jws::{self, Jws};
+use super::jws::{self, Compact};
 
 /// Smallest RSA modulus that is believed, in bits.
 const RSA_BITS_MIN: usize = 2_048;
@@ -28,14 +28,14 @@ pub(super) struct Key {
 
 /// Keys as they were at one moment.
 #[derive(Debug, Clone)]
-pub(super) struct KeySet {
+pub struct KeySet {
     keys: Vec<Key>,
     pub(super) fetched_at: Timestamp,
 }
 
 /// Why a token is not proved by a set of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unproved {
+pub enum Unproved {
     /// No key of that id.
     KeyUnknown,
     /// The key is for another algorithm.
@@ -60,11 +60,7 @@ pub enum BadKeySet {
 impl KeySet {
     /// Reads a JWK set. Keys that are not for signatures, too weak or not understood are left out, as are those beyond
     /// [`limits::KEYS_MAX`]; RSA keys that state no algorithm get `rsa`.
-    pub(super) fn parse(
-        bytes: &[u8],
-        rsa: Algorithm,
-        fetched_at: Timestamp,
-    ) -> Result<Self, BadKeySet> {
+    pub fn parse(bytes: &[u8], rsa: Algorithm, fetched_at: Timestamp) -> Result<Self, BadKeySet> {
         let document = json::object(bytes, limits::TOKEN_DEPTH_MAX).ok_or(BadKeySet::Form)?;
         let members = document
             .get("keys")
@@ -85,16 +81,17 @@ impl KeySet {
         Self { keys, fetched_at }
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// How many keys there are.
+    pub fn count(&self) -> usize {
         self.keys.len()
     }
 
     /// Checks a token's signature. `may_sign` tells whether a key's `issuer` member fits the token.
     ///
     /// Two keys of one id are two candidates. A token without a `kid` has every key of its algorithm as a candidate.
-    pub(super) fn verify(
+    pub fn verify(
         &self,
-        jws: &Jws<'_>,
+        jws: &Compact<'_>,
         may_sign: impl Fn(&str) -> bool,
     ) -> Result<(), Unproved> {
         let mut nearest = Unproved::KeyUnknown;
@@ -195,7 +192,7 @@ impl Key {
         })
     }
 
-    fn signed(&self, jws: &Jws<'_>) -> bool {
+    fn signed(&self, jws: &Compact<'_>) -> bool {
         jsonwebtoken::crypto::verify(
             jws.signature,
             jws.signed.as_bytes(),
@@ -360,7 +357,7 @@ mod tests {
             Algorithm::RS256,
             Timestamp::default(),
         );
-        assert_eq!(set.unwrap().len(), limits::KEYS_MAX);
+        assert_eq!(set.unwrap().count(), limits::KEYS_MAX);
         for (text, error) in [
             ("", BadKeySet::Form),
             ("[]", BadKeySet::Form),

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | [`config`] | issuers as configured |
 //! | `bearer` | the one credential of a request |
-//! | `json`, `jws`, `claims` | a token taken apart, strictly, and its claims read |
-//! | `keys`, `source` | keys with pinned algorithms, and where they come from |
+//! | `json`, [`jws`], `claims` | a token taken apart, strictly, and its claims read |
+//! | [`keys`], [`source`] | keys with pinned algorithms, and where they come from |
 //! | `issuer`, `entra`, `graph`, `workload` | whom an issuer's token is about |
 //! | [`opaque`] | service keys and refresh tokens |
 //! | [`session_token`], [`session`] | our own tokens and sessions |
@@ -19,6 +19,7 @@ pub mod cache;
 pub mod config;
 pub mod issuer;
 pub mod jws;
+pub mod keys;
 pub mod opaque;
 pub mod revocation;
 pub mod self_test;
@@ -31,7 +32,6 @@ mod claims;
 mod entra;
 mod graph;
 mod json;
-mod keys;
 mod known_answers;
 mod workload;
 

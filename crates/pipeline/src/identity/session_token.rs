@@ -237,7 +237,7 @@ impl SessionTokens {
         jws: &Jws<'_>,
         now: Timestamp,
     ) -> Result<(SessionClaims, Times), Refusal> {
-        if jws.typ.as_deref() != Some(TYPE) || jws.kid.is_none() {
+        if jws.compact.typ.as_deref() != Some(TYPE) || jws.compact.kid.is_none() {
             return Err(Refusal::plain(ReasonCode::CredentialMalformed));
         }
         let claims = Claims(&jws.claims);
@@ -249,7 +249,7 @@ impl SessionTokens {
         self.ring
             .load()
             .verifying
-            .verify(jws, |_| false)
+            .verify(&jws.compact, |_| false)
             .map_err(|problem| {
                 Refusal::plain(match problem {
                     Unproved::KeyUnknown | Unproved::Issuer => ReasonCode::TokenKeyUnknown,

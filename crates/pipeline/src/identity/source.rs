@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::json;
-use super::jws::Jws;
+use super::jws::Compact;
 use super::keys::{BadKeySet, KeySet, Unproved};
 use crate::fetch::{Ask, Fetch, FetchError};
 
@@ -125,7 +125,7 @@ impl KeySource {
     /// Checks a token's signature, fetching keys when there are none, or when the token names one that is not known.
     pub(super) async fn verify(
         self: &Arc<Self>,
-        jws: &Jws<'_>,
+        jws: &Compact<'_>,
         may_sign: impl Fn(&str) -> bool,
     ) -> Result<(), Refusal> {
         let first = self.check(jws, &may_sign);
@@ -143,7 +143,7 @@ impl KeySource {
     /// None when there are no keys that can be believed.
     fn check(
         &self,
-        jws: &Jws<'_>,
+        jws: &Compact<'_>,
         may_sign: &impl Fn(&str) -> bool,
     ) -> Option<Result<(), Unproved>> {
         let known = self.known.load();
@@ -185,7 +185,7 @@ impl KeySource {
         let known = self.known.load();
         SourceState {
             fetched_at: known.as_ref().map(|known| known.keys.fetched_at),
-            keys: known.as_ref().map_or(0, |known| known.keys.len()),
+            keys: known.as_ref().map_or(0, |known| known.keys.count()),
             usable: known
                 .as_ref()
                 .is_some_and(|known| self.is_believed(&known.keys)),
@@ -238,7 +238,7 @@ impl KeySource {
             Ok(known) => {
                 tracing::info!(
                     issuer = &*self.name,
-                    keys = known.keys.len(),
+                    keys = known.keys.count(),
                     "fetched the issuer's keys"
                 );
                 self.known.store(Some(Arc::new(known)));

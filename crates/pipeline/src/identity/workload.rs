@@ -1,5 +1,6 @@
 //! Which service a machine's token stands for: the first rule of its issuer whose claims all match. Pure.
 
+use domain::Refusal;
 use serde_json::Value;
 
 use super::claims::Claims;
@@ -17,6 +18,19 @@ pub(super) fn matching<'r>(
                 .iter()
                 .all(|(name, pattern)| claim_matches(claims, name, pattern))
     })
+}
+
+/// Whether a generic issuer's token was given to an application for itself, with no person behind it: its subject is the
+/// application (RFC 9068, section 2.2), or it says so.
+pub(super) fn is_application(claims: Claims<'_>) -> Result<bool, Refusal> {
+    let subject = claims.text("sub")?;
+    for name in ["client_id", "azp", "cid", "appid"] {
+        if subject.is_some() && claims.text(name)? == subject {
+            return Ok(true);
+        }
+    }
+    let says = |name: &str, value: &str| claims.0.get(name).is_some_and(|stated| stated == value);
+    Ok(says("idtyp", "app") || says("gty", "client-credentials"))
 }
 
 fn claim_matches(claims: Claims<'_>, name: &str, pattern: &str) -> bool {
@@ -126,6 +140,26 @@ mod tests {
             ),
             None
         );
+    }
+
+    #[test]
+    fn an_application_is_told_from_a_person() {
+        let check = |claims: Value, expected: bool| {
+            let found = is_application(Claims(claims.as_object().unwrap()));
+            assert_eq!(found.unwrap(), expected, "{claims}");
+        };
+        check(
+            json!({"sub": "ada", "azp": "desktop", "client_id": "desktop"}),
+            false,
+        );
+        check(json!({"sub": "robot", "client_id": "robot"}), true);
+        check(json!({"sub": "robot", "azp": "robot"}), true);
+        check(json!({"sub": "robot", "cid": "robot"}), true);
+        check(
+            json!({"sub": "robot@clients", "gty": "client-credentials"}),
+            true,
+        );
+        check(json!({"azp": "desktop"}), false);
     }
 
     proptest! {
