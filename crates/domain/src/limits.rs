@@ -144,3 +144,17 @@ pub const DETECT_BLOCK_BYTES: usize = 8 * 1024;
 pub const STORE_POLL_MS: u64 = 400;
 /// Largest policy text.
 pub const POLICY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Connections of one replica to the store; beyond it queries wait their turn.
+pub const STORE_CONNECTIONS_MAX: u32 = 8;
+/// How long a query waits for a connection; then it fails (`store_unavailable`).
+pub const STORE_WAIT_MS: u64 = 5_000;
+/// How long one answer of the store may take; then the query fails and its transaction is undone.
+pub const STORE_ANSWER_MS: u64 = 10_000;
+/// How long a replica that starts waits for another one that migrates the schema; then it does not start.
+pub const STORE_MIGRATION_MS: u64 = 60_000;
+/// Browser sign-ins that may be under way at once; beyond it new ones are refused.
+pub const LOGIN_STATES_MAX: i64 = 10_000;
+/// Spend limits of one organisation; beyond it new ones are refused. All of them are enforced, so none may be left unread.
+pub const SPEND_LIMITS_MAX: i64 = 100_000;
+/// Most rows of one page of a list.
+pub const STORE_PAGE_MAX: u32 = 1_000;

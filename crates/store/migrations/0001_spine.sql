@@ -43,7 +43,8 @@ CREATE TABLE sessions (
   client TEXT NOT NULL,
   created BIGINT NOT NULL,
   ended_at BIGINT,
-  ended_why TEXT
+  ended_why TEXT,
+  idp_sealed BYTEA
 );
 CREATE INDEX sessions_by_person ON sessions (person);
 
@@ -71,6 +72,7 @@ CREATE TABLE device_codes (
   interval_s BIGINT NOT NULL,
   polled_at BIGINT NOT NULL
 );
+CREATE INDEX device_codes_by_expiry ON device_codes (expires);
 
 CREATE TABLE login_states (
   state_hash TEXT PRIMARY KEY,
@@ -78,6 +80,7 @@ CREATE TABLE login_states (
   body TEXT NOT NULL,
   expires BIGINT NOT NULL
 );
+CREATE INDEX login_states_by_expiry ON login_states (expires);
 
 CREATE TABLE policies (
   org TEXT NOT NULL REFERENCES orgs (id),
@@ -112,6 +115,7 @@ CREATE TABLE spend_limit_audit (
   before_json TEXT,
   after_json TEXT
 );
+CREATE INDEX spend_limit_audit_by_time ON spend_limit_audit (org, created, id);
 
 CREATE TABLE revocations (
   org TEXT NOT NULL REFERENCES orgs (id),
@@ -140,6 +144,7 @@ CREATE TABLE ledger_cursors (
   next_seq BIGINT NOT NULL
 );
 
+-- `at` is part of the key so that the table can be cut into days by it.
 CREATE TABLE ledger_records (
   org TEXT NOT NULL,
   at BIGINT NOT NULL,
@@ -149,9 +154,10 @@ CREATE TABLE ledger_records (
   request_id TEXT,
   subject TEXT,
   body TEXT NOT NULL,
-  PRIMARY KEY (chain, seq)
+  PRIMARY KEY (chain, seq, at)
 );
 CREATE INDEX ledger_records_by_subject ON ledger_records (org, subject, at);
+CREATE INDEX ledger_records_by_request ON ledger_records (org, request_id);
 CREATE INDEX ledger_records_by_time ON ledger_records (org, at);
 
 CREATE TABLE usage_hours (

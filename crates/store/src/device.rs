@@ -1,9 +1,9 @@
-//! Device sign-ins (RFC 8628) and the browser round trips they take. Codes are kept as hashes but for the short one that people
-//! compare; each is consumed once.
+//! Device sign-ins (RFC 8628). Codes are kept as hashes but for the short one that people compare; each is consumed once.
 
 use domain::{OrgId, PersonId, SessionId, Timestamp, limits};
-use sqlx::Row as _;
+use sqlx::{Row as _, query};
 
+use crate::connection::Tx;
 use crate::{Result, Store, StoreError, id, maybe_id, time};
 
 /// A sign-in that a client asked for.
@@ -57,33 +57,31 @@ pub enum DevicePoll {
 }
 
 impl Store {
-    /// Keeps a new sign-in, unless too many are open; then false.
+    /// Keeps a new sign-in, unless too many are open; then false. Clears away those that ended long ago.
     pub async fn insert_device_code(&self, org: OrgId, code: &DeviceCode) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        sqlx::query("DELETE FROM device_codes WHERE expires < $1")
-            .bind(code.created.plus_ms(-limits::DEVICE_CODE_MS).unix_ms())
-            .execute(&mut *tx)
+        let mut tx = self.pools.begin().await?;
+        let long_ago = code.created.plus_ms(-limits::DEVICE_CODE_MS);
+        tx.run(query("DELETE FROM device_codes WHERE expires < $1").bind(long_ago.unix_ms()))
             .await?;
-        let open: i64 = sqlx::query("SELECT COUNT(*) FROM device_codes")
-            .fetch_one(&mut *tx)
-            .await?
-            .try_get(0)?;
+        let open = open_codes(&mut tx, code.created).await?;
         if usize::try_from(open).is_ok_and(|open| open >= limits::DEVICE_CODES_OPEN_MAX) {
             return Ok(false);
         }
-        sqlx::query(
-            "INSERT INTO device_codes (device_hash, org, user_code, client, address, created, expires, state, interval_s, polled_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, 0)",
+        tx.run(
+            query(
+                "INSERT INTO device_codes \
+                   (device_hash, org, user_code, client, address, created, expires, state, interval_s, polled_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, 0)",
+            )
+            .bind(&code.device_hash)
+            .bind(org.to_string())
+            .bind(&code.user_code)
+            .bind(&code.client)
+            .bind(&code.address)
+            .bind(code.created.unix_ms())
+            .bind(code.expires.unix_ms())
+            .bind(i64::from(limits::DEVICE_POLL_S)),
         )
-        .bind(&code.device_hash)
-        .bind(org.to_string())
-        .bind(&code.user_code)
-        .bind(&code.client)
-        .bind(&code.address)
-        .bind(code.created.unix_ms())
-        .bind(code.expires.unix_ms())
-        .bind(i64::from(limits::DEVICE_POLL_S))
-        .execute(&mut *tx)
         .await?;
         tx.commit().await?;
         Ok(true)
@@ -95,13 +93,12 @@ impl Store {
         org: OrgId,
         user_code: &str,
     ) -> Result<Option<(DeviceCode, DeviceState)>> {
-        let row = sqlx::query(
+        let row = self.pools.row(query(
             "SELECT device_hash, user_code, client, address, created, expires, state FROM device_codes \
              WHERE org = $1 AND user_code = $2",
         )
         .bind(org.to_string())
-        .bind(user_code)
-        .fetch_optional(&self.pool)
+        .bind(user_code))
         .await?;
         let Some(row) = row else { return Ok(None) };
         let state = match row.try_get::<String, _>(6)?.as_str() {
@@ -130,30 +127,32 @@ impl Store {
         session: SessionId,
         at: Timestamp,
     ) -> Result<bool> {
-        let done = sqlx::query(
-            "UPDATE device_codes SET state = 'approved', person = $3, session = $4 \
+        let done = self
+            .pools
+            .write(
+                query(
+                    "UPDATE device_codes SET state = 'approved', person = $3, session = $4 \
              WHERE org = $1 AND user_code = $2 AND state = 'pending' AND expires > $5",
-        )
-        .bind(org.to_string())
-        .bind(user_code)
-        .bind(person.to_string())
-        .bind(session.to_string())
-        .bind(at.unix_ms())
-        .execute(&self.pool)
-        .await?;
-        Ok(done.rows_affected() == 1)
+                )
+                .bind(org.to_string())
+                .bind(user_code)
+                .bind(person.to_string())
+                .bind(session.to_string())
+                .bind(at.unix_ms()),
+            )
+            .await?;
+        Ok(done == 1)
     }
 
     /// Sends a pending sign-in away; false when it is not pending.
     pub async fn deny_device(&self, org: OrgId, user_code: &str) -> Result<bool> {
-        let done = sqlx::query(
+        let done = self.pools.write(query(
             "UPDATE device_codes SET state = 'denied' WHERE org = $1 AND user_code = $2 AND state = 'pending'",
         )
         .bind(org.to_string())
-        .bind(user_code)
-        .execute(&self.pool)
+        .bind(user_code))
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done == 1)
     }
 
     /// Answers a client that asks. An approved code is consumed by the answer; asking before the interval is over makes it longer
@@ -164,15 +163,17 @@ impl Store {
         device_hash: &str,
         at: Timestamp,
     ) -> Result<DevicePoll> {
-        let mut tx = self.begin().await?;
-        let row = sqlx::query(
-            "UPDATE device_codes SET created = created WHERE org = $1 AND device_hash = $2 \
+        let mut tx = self.pools.begin().await?;
+        let row = tx
+            .row(
+                query(
+                    "UPDATE device_codes SET created = created WHERE org = $1 AND device_hash = $2 \
              RETURNING state, expires, interval_s, polled_at, person, session",
-        )
-        .bind(org.to_string())
-        .bind(device_hash)
-        .fetch_optional(&mut *tx)
-        .await?;
+                )
+                .bind(org.to_string())
+                .bind(device_hash),
+            )
+            .await?;
         let Some(row) = row else {
             return Ok(DevicePoll::Unknown);
         };
@@ -191,11 +192,10 @@ impl Store {
                 let (interval_s, polled_at): (i64, _) = (row.try_get(2)?, time(&row, 3)?);
                 // Half a second of forgiveness for clients whose timers run fast.
                 let early = at.ms_since(polled_at) + 500 < interval_s.saturating_mul(1_000);
-                sqlx::query("UPDATE device_codes SET polled_at = $2, interval_s = $3 WHERE device_hash = $1")
+                tx.run(query("UPDATE device_codes SET polled_at = $2, interval_s = $3 WHERE device_hash = $1")
                     .bind(device_hash)
                     .bind(at.unix_ms())
-                    .bind(if early { interval_s.saturating_add(5).min(60) } else { interval_s })
-                    .execute(&mut *tx)
+                    .bind(if early { interval_s.saturating_add(5).min(60) } else { interval_s }))
                     .await?;
                 tx.commit().await?;
                 return Ok(if early {
@@ -205,52 +205,17 @@ impl Store {
                 });
             }
         };
-        sqlx::query("DELETE FROM device_codes WHERE device_hash = $1")
-            .bind(device_hash)
-            .execute(&mut *tx)
+        tx.run(query("DELETE FROM device_codes WHERE device_hash = $1").bind(device_hash))
             .await?;
         tx.commit().await?;
         Ok(answer)
     }
+}
 
-    /// Keeps what a browser must bring back from the identity provider.
-    pub async fn insert_login_state(
-        &self,
-        org: OrgId,
-        hash: &str,
-        body: &str,
-        expires: Timestamp,
-    ) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO login_states (state_hash, org, body, expires) VALUES ($1, $2, $3, $4)",
-        )
-        .bind(hash)
-        .bind(org.to_string())
-        .bind(body)
-        .bind(expires.unix_ms())
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
-    /// Takes it back: once, and only in time. Clears what is too old on the way.
-    pub async fn take_login_state(
-        &self,
-        org: OrgId,
-        hash: &str,
-        at: Timestamp,
-    ) -> Result<Option<String>> {
-        sqlx::query("DELETE FROM login_states WHERE expires <= $1")
-            .bind(at.unix_ms())
-            .execute(&self.pool)
-            .await?;
-        let row = sqlx::query(
-            "DELETE FROM login_states WHERE org = $1 AND state_hash = $2 RETURNING body",
-        )
-        .bind(org.to_string())
-        .bind(hash)
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(row.map(|row| row.try_get(0)).transpose()?)
-    }
+/// Sign-ins of the whole installation that could still be answered.
+async fn open_codes(tx: &mut Tx, at: Timestamp) -> Result<i64> {
+    let count = query("SELECT COUNT(*) FROM device_codes WHERE expires > $1 AND state = 'pending'");
+    let row = tx.row(count.bind(at.unix_ms())).await?;
+    let row = row.ok_or(StoreError::Damaged("device_codes"))?;
+    Ok(row.try_get(0)?)
 }

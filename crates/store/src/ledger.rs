@@ -1,11 +1,15 @@
 //! The ledger's copy for queries, and what is counted from it: usage by the hour, spending by the period. A batch is shipped in
 //! one transaction that also moves the chain's cursor, so a repeat changes nothing and a sum can never miss or double a record.
 
+use std::collections::BTreeMap;
+
 use domain::window::Period;
 use domain::{OrgId, Timestamp, Usage, Usd};
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _, query};
 
-use crate::{Result, Store, Tx, unsigned};
+use crate::connection::Tx;
+use crate::usage::hour_of;
+use crate::{Result, Store, StoreError, unsigned};
 
 /// One record, as queries need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,158 +79,240 @@ pub struct Batch {
     pub spending: Vec<Spending>,
 }
 
-const HOUR_MS: i64 = 3_600_000;
+/// Rows of one statement: eight values each stay well under what either engine takes.
+const ROWS_AT_ONCE: usize = 64;
+/// More tokens than any call can use. A provider's nonsense must not make sums overflow, which would hold up the ledger's copy.
+const TOKENS_OF_A_CALL_MAX: i64 = 1 << 40;
+/// More money than any call can cost, for the same reason: a million dollars. Nor does a call give money back.
+const NANOS_OF_A_CALL_MAX: i64 = 1_000_000 * 1_000_000_000;
 
 impl Store {
     /// The number of the next record of a chain that has not been shipped; 1 for a new chain.
     pub async fn ledger_cursor(&self, chain: &str) -> Result<u64> {
-        let row = sqlx::query("SELECT next_seq FROM ledger_cursors WHERE chain = $1")
-            .bind(chain)
-            .fetch_optional(&self.pool)
-            .await?;
+        let cursor = query("SELECT next_seq FROM ledger_cursors WHERE chain = $1").bind(chain);
+        let row = self.pools.row(cursor).await?;
         row.map_or(Ok(1), |row| unsigned(&row, 0, "ledger_cursors.next_seq"))
     }
 
-    /// Ships records `from..to` of a chain; false, and nothing written, when the cursor does not stand at `from`.
+    /// Ships records `from..to` of a chain. False, and nothing written, when all of them were shipped before;
+    /// [`StoreError::Cursor`], and nothing written, when the copy ends elsewhere than at `from`.
     pub async fn ship(&self, chain: &str, from: u64, to: u64, batch: &Batch) -> Result<bool> {
-        let as_i64 = |seq: u64| i64::try_from(seq).unwrap_or(i64::MAX);
-        let mut tx = self.begin().await?;
-        sqlx::query("INSERT INTO ledger_cursors (chain, next_seq) VALUES ($1, 1) ON CONFLICT (chain) DO NOTHING")
-            .bind(chain)
-            .execute(&mut *tx)
-            .await?;
-        let moved = sqlx::query(
-            "UPDATE ledger_cursors SET next_seq = $3 WHERE chain = $1 AND next_seq = $2",
-        )
-        .bind(chain)
-        .bind(as_i64(from))
-        .bind(as_i64(to))
-        .execute(&mut *tx)
-        .await?;
-        if moved.rows_affected() != 1 {
+        if let Some(row) = batch.rows.iter().find(|row| !(from..to).contains(&row.seq)) {
+            return Err(StoreError::OutsideBatch(row.seq));
+        }
+        let mut tx = self.pools.begin().await?;
+        let next = take_cursor(&mut tx, chain).await?;
+        if next >= to {
             return Ok(false);
         }
-        for row in &batch.rows {
-            insert_row(&mut tx, chain, row).await?;
+        if next != from {
+            return Err(StoreError::Cursor { next });
         }
-        for usage in &batch.usage {
-            add_usage(&mut tx, usage).await?;
+        let moved = query("UPDATE ledger_cursors SET next_seq = $2 WHERE chain = $1");
+        tx.run(moved.bind(chain).bind(number(to))).await?;
+        for rows in batch.rows.chunks(ROWS_AT_ONCE) {
+            insert_rows(&mut tx, chain, rows).await?;
         }
-        for spending in &batch.spending {
-            add_spending(&mut tx, spending).await?;
+        for (key, sum) in usage_sums(&batch.usage) {
+            add_usage(&mut tx, &key, &sum).await?;
+        }
+        for (key, nanos) in spending_sums(&batch.spending) {
+            add_spending(&mut tx, &key, nanos).await?;
         }
         tx.commit().await?;
         Ok(true)
     }
 
-    /// What every purse has spent in the window of a period around `at`.
-    pub async fn spent(
+    /// The record of one kind about one request, as JSON.
+    pub async fn record_of_request(
         &self,
         org: OrgId,
-        period: Period,
-        at: Timestamp,
-    ) -> Result<Vec<(String, Usd)>> {
-        let rows = sqlx::query(
-            "SELECT purse, spent_nanos FROM spending WHERE org = $1 AND period = $2 AND window_start = $3",
+        request: &str,
+        kind: &str,
+    ) -> Result<Option<String>> {
+        let statement = query(
+            "SELECT body FROM ledger_records WHERE org = $1 AND request_id = $2 AND kind = $3 LIMIT 1",
         )
         .bind(org.to_string())
-        .bind(period.as_str())
-        .bind(period.window(at).0.unix_ms())
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter()
-            .map(|row| Ok((row.try_get(0)?, Usd::from_nanos(row.try_get(1)?))))
-            .collect()
-    }
-
-    /// Money and requests of an organisation from one moment up to another, by hour.
-    pub async fn usage_total(
-        &self,
-        org: OrgId,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<(u64, Usd)> {
-        let row = sqlx::query(
-            "SELECT CAST(COALESCE(SUM(requests), 0) AS BIGINT), CAST(COALESCE(SUM(cost_nanos), 0) AS BIGINT) \
-             FROM usage_hours WHERE org = $1 AND hour >= $2 AND hour < $3",
-        )
-        .bind(org.to_string())
-        .bind(from.unix_ms().div_euclid(HOUR_MS) * HOUR_MS)
-        .bind(to.unix_ms())
-        .fetch_one(&self.pool)
-        .await?;
-        Ok((
-            unsigned(&row, 0, "usage_hours.requests")?,
-            Usd::from_nanos(row.try_get(1)?),
-        ))
+        .bind(request)
+        .bind(kind);
+        let row = self.pools.row(statement).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 }
 
-async fn insert_row(tx: &mut Tx, chain: &str, row: &LedgerRow) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO ledger_records (org, at, chain, seq, kind, request_id, subject, body) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (chain, seq) DO NOTHING",
-    )
-    .bind(row.org.to_string())
-    .bind(row.at.unix_ms())
-    .bind(chain)
-    .bind(i64::try_from(row.seq).unwrap_or(i64::MAX))
-    .bind(&row.kind)
-    .bind(&row.request_id)
-    .bind(&row.subject)
-    .bind(&row.body)
-    .execute(&mut **tx)
-    .await?;
+fn nanos_of(cost: Usd) -> i64 {
+    cost.nanos().clamp(0, NANOS_OF_A_CALL_MAX)
+}
+
+fn number(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+/// The chain's cursor, its row held by the transaction.
+async fn take_cursor(tx: &mut Tx, chain: &str) -> Result<u64> {
+    let row = tx
+        .row(
+            query(
+                "INSERT INTO ledger_cursors (chain, next_seq) VALUES ($1, 1) \
+                 ON CONFLICT (chain) DO UPDATE SET next_seq = ledger_cursors.next_seq RETURNING next_seq",
+            )
+            .bind(chain),
+        )
+        .await?
+        .ok_or(StoreError::Damaged("ledger_cursors.next_seq"))?;
+    unsigned(&row, 0, "ledger_cursors.next_seq")
+}
+
+async fn insert_rows(tx: &mut Tx, chain: &str, rows: &[LedgerRow]) -> Result<()> {
+    let sql = insert_statement(rows.len());
+    let mut statement = query(AssertSqlSafe(sql));
+    for row in rows {
+        statement = statement
+            .bind(row.org.to_string())
+            .bind(row.at.unix_ms())
+            .bind(chain)
+            .bind(number(row.seq))
+            .bind(&row.kind)
+            .bind(&row.request_id)
+            .bind(&row.subject)
+            .bind(&row.body);
+    }
+    tx.run(statement).await?;
     Ok(())
 }
 
-async fn add_usage(tx: &mut Tx, add: &UsageHour) -> Result<()> {
-    let tokens = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    sqlx::query(
+/// The statement that takes this many rows; its text depends on nothing else.
+fn insert_statement(rows: usize) -> String {
+    let mut sql = String::from(
+        "INSERT INTO ledger_records (org, at, chain, seq, kind, request_id, subject, body) VALUES ",
+    );
+    for row in 0..rows {
+        let comma = if row == 0 { "" } else { ", " };
+        let at = row * 8;
+        sql.push_str(comma);
+        for value in 1..=8 {
+            let before = if value == 1 { "(" } else { ", " };
+            sql.push_str(before);
+            sql.push('$');
+            sql.push_str(&(at + value).to_string());
+        }
+        sql.push(')');
+    }
+    sql
+}
+
+/// What identifies one row of `usage_hours`, in the order of its key.
+type UsageKey<'a> = (OrgId, i64, &'a str, &'a str, &'a str, &'a str, &'a str);
+/// Requests, input, output, cache write, cache read, nano-dollars.
+type UsageCounts = [i64; 6];
+
+/// One entry per row that will change, in the order of the key: replicas that ship at once take rows in the same order, so that
+/// none waits for another in a circle, and a batch of many calls of one person is one change.
+fn usage_sums(usage: &[UsageHour]) -> BTreeMap<UsageKey<'_>, UsageCounts> {
+    let tokens = |count: u64| number(count).min(TOKENS_OF_A_CALL_MAX);
+    let mut sums = BTreeMap::<_, UsageCounts>::new();
+    for call in usage {
+        let key = (
+            call.org,
+            hour_of(call.at),
+            call.subject.as_str(),
+            call.model.as_str(),
+            call.client.as_str(),
+            call.upstream.as_str(),
+            call.outcome.as_str(),
+        );
+        let cache_write = call
+            .usage
+            .cache_write_5m_tokens
+            .saturating_add(call.usage.cache_write_1h_tokens);
+        let more = [
+            1,
+            tokens(call.usage.input_tokens),
+            tokens(call.usage.output_tokens),
+            tokens(cache_write),
+            tokens(call.usage.cache_read_tokens),
+            nanos_of(call.cost),
+        ];
+        let sum = sums.entry(key).or_default();
+        for (sum, more) in sum.iter_mut().zip(more) {
+            *sum = sum.saturating_add(more);
+        }
+    }
+    sums
+}
+
+async fn add_usage(tx: &mut Tx, key: &UsageKey<'_>, sum: &UsageCounts) -> Result<()> {
+    let (org, hour, subject, model, client, upstream, outcome) = key;
+    let mut statement = query(
         "INSERT INTO usage_hours (org, hour, subject, model, client, upstream, outcome, requests, \
            input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, cost_nanos) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
          ON CONFLICT (org, hour, subject, model, client, upstream, outcome) DO UPDATE SET \
-           requests = usage_hours.requests + 1, \
+           requests = usage_hours.requests + excluded.requests, \
            input_tokens = usage_hours.input_tokens + excluded.input_tokens, \
            output_tokens = usage_hours.output_tokens + excluded.output_tokens, \
            cache_write_tokens = usage_hours.cache_write_tokens + excluded.cache_write_tokens, \
            cache_read_tokens = usage_hours.cache_read_tokens + excluded.cache_read_tokens, \
            cost_nanos = usage_hours.cost_nanos + excluded.cost_nanos",
     )
-    .bind(add.org.to_string())
-    .bind(add.at.unix_ms().div_euclid(HOUR_MS) * HOUR_MS)
-    .bind(&add.subject)
-    .bind(&add.model)
-    .bind(&add.client)
-    .bind(&add.upstream)
-    .bind(&add.outcome)
-    .bind(tokens(add.usage.input_tokens))
-    .bind(tokens(add.usage.output_tokens))
-    .bind(tokens(
-        add.usage
-            .cache_write_5m_tokens
-            .saturating_add(add.usage.cache_write_1h_tokens),
-    ))
-    .bind(tokens(add.usage.cache_read_tokens))
-    .bind(add.cost.nanos())
-    .execute(&mut **tx)
+    .bind(org.to_string())
+    .bind(*hour);
+    for text in [subject, model, client, upstream, outcome] {
+        statement = statement.bind(*text);
+    }
+    for count in sum {
+        statement = statement.bind(*count);
+    }
+    tx.run(statement).await?;
+    Ok(())
+}
+
+/// What identifies one row of `spending`, in the order of its key.
+type PurseKey<'a> = (OrgId, &'a str, &'static str, i64);
+
+/// As [`usage_sums`].
+fn spending_sums(spending: &[Spending]) -> BTreeMap<PurseKey<'_>, i64> {
+    let mut sums = BTreeMap::<_, i64>::new();
+    for call in spending {
+        let window = call.period.window(call.at).0.unix_ms();
+        let key = (call.org, call.purse.as_str(), call.period.as_str(), window);
+        let sum = sums.entry(key).or_default();
+        *sum = sum.saturating_add(nanos_of(call.cost));
+    }
+    sums
+}
+
+async fn add_spending(tx: &mut Tx, key: &PurseKey<'_>, nanos: i64) -> Result<()> {
+    let (org, purse, period, window) = key;
+    tx.run(
+        query(
+            "INSERT INTO spending (org, purse, period, window_start, spent_nanos) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (org, purse, period, window_start) DO UPDATE SET \
+               spent_nanos = spending.spent_nanos + excluded.spent_nanos",
+        )
+        .bind(org.to_string())
+        .bind(*purse)
+        .bind(*period)
+        .bind(*window)
+        .bind(nanos),
+    )
     .await?;
     Ok(())
 }
 
-async fn add_spending(tx: &mut Tx, add: &Spending) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO spending (org, purse, period, window_start, spent_nanos) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (org, purse, period, window_start) DO UPDATE SET \
-           spent_nanos = spending.spent_nanos + excluded.spent_nanos",
-    )
-    .bind(add.org.to_string())
-    .bind(&add.purse)
-    .bind(add.period.as_str())
-    .bind(add.period.window(add.at).0.unix_ms())
-    .bind(add.cost.nanos())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_for_several_rows_numbers_its_values_through() {
+        let sql = insert_statement(2);
+        assert!(
+            sql.ends_with(
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8), ($9, $10, $11, $12, $13, $14, $15, $16)"
+            ),
+            "{sql}"
+        );
+    }
 }

@@ -1,36 +1,47 @@
 //! The only SQL of Doorward, one file per noun, written once for SQLite and PostgreSQL.
 //!
-//! Times are Unix milliseconds, ids and hashes are text, documents are JSON text. Every row belongs to an organisation. A write
-//! that returned an error has written nothing. Nothing here decides who may do what; callers have decided.
+//! Times are Unix milliseconds, ids and hashes are text, documents are JSON text. Every row belongs to an organisation and no query
+//! reaches into another one, but for what belongs to the installation: sealed secrets and the ledger's cursors. A write happens
+//! as a whole or not at all, and [`StoreError::nothing_written`] says which. Nothing here decides who may do what; callers have
+//! decided.
 
+mod connection;
 pub mod device;
+mod error;
 pub mod ledger;
-pub mod migrate;
+pub mod logins;
+mod migrate;
 pub mod people;
 pub mod policies;
+mod refresh;
 pub mod revocations;
 pub mod secrets;
 pub mod services;
 pub mod sessions;
 pub mod spend_limits;
+pub mod usage;
 
 use domain::{OrgId, Timestamp};
-use sqlx::any::{AnyPoolOptions, AnyRow};
-use sqlx::{AnyPool, Executor as _, Row as _};
+use sqlx::any::AnyRow;
+use sqlx::{Row as _, query};
+
+use crate::connection::{Pools, Tx};
 
 pub use device::{DeviceCode, DevicePoll, DeviceState};
+pub use error::{Result, StoreError};
 pub use ledger::{LedgerRow, Spending, UsageHour};
 pub use people::{Person, Seen};
 pub use policies::{PolicyVersion, PutPolicy};
 pub use revocations::{Revocation, Target};
 pub use services::ServiceKey;
 pub use sessions::{Rotation, Session};
-pub use spend_limits::{SpendLimit, SpendLimitAudit};
+pub use spend_limits::{Page, SpendLimit, SpendLimitAudit};
+pub use usage::UsageSum;
 
-/// Connections to PostgreSQL.
-const CONNECTIONS_MAX: u32 = 8;
-/// How long a query waits for a connection.
-const ACQUIRE_MS: u64 = 5_000;
+/// The names of the counters, which are also what replicas watch.
+const POLICIES: &str = "policies";
+const SPEND_LIMITS: &str = "spend_limits";
+const REVOCATIONS: &str = "revocations";
 
 /// Which database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,159 +52,86 @@ pub enum Engine {
     Postgres,
 }
 
-/// What went wrong; in every case nothing was written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database cannot be reached or said no; nothing was written.
-    #[error("the store cannot be reached or refused; nothing was written")]
-    Database(#[source] sqlx::Error),
-    /// A row holds what we never wrote.
-    #[error("the store holds a value of `{0}` that cannot be")]
-    Damaged(&'static str),
-    /// The address names no engine we know.
-    #[error("the store's address must begin with `sqlite:` or `postgres:`")]
-    Address,
-    /// A newer Doorward has been here.
-    #[error(
-        "the store has schema {found}, newer than {known}, the newest this version knows; run the newer version"
-    )]
-    NewerSchema {
-        /// In the database.
-        found: i64,
-        /// In this program.
-        known: i64,
-    },
-    /// A migration that was applied is not the one this program has.
-    #[error(
-        "migration {0} was applied in another form; this program and the store do not belong together"
-    )]
-    ChangedMigration(i64),
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-/// The result of every query.
-pub type Result<T> = std::result::Result<T, StoreError>;
-
 /// A handle on the database; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: AnyPool,
-    engine: Engine,
+    pools: Pools,
 }
-
-type Tx = sqlx::Transaction<'static, sqlx::Any>;
 
 impl Store {
     /// Opens `sqlite:<path>` or `postgres://…` and brings its schema up to date.
     pub async fn open(url: &str) -> Result<Self> {
-        sqlx::any::install_default_drivers();
-        let engine = match url.split_once(':').map(|(scheme, _)| scheme) {
-            Some("sqlite") => Engine::Sqlite,
-            Some("postgres" | "postgresql") => Engine::Postgres,
-            _ => return Err(StoreError::Address),
-        };
-        let address = match engine {
-            Engine::Sqlite if !url.contains('?') => format!("{url}?mode=rwc"),
-            _ => url.to_owned(),
-        };
-        let pool = AnyPoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(std::time::Duration::from_millis(ACQUIRE_MS))
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    if engine == Engine::Sqlite {
-                        connection
-                            .execute(
-                                "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
-                                 PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
-                            )
-                            .await?;
-                    }
-                    Ok(())
-                })
-            })
-            .connect(&address)
-            .await?;
-        let store = Self { pool, engine };
-        migrate::run(&store).await?;
-        Ok(store)
+        let pools = Pools::open(url).await?;
+        migrate::run(&pools).await?;
+        Ok(Self { pools })
     }
 
     /// Which database it is.
     pub const fn engine(&self) -> Engine {
-        self.engine
+        self.pools.engine()
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
-        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        self.pools.row(query("SELECT 1")).await?;
         Ok(())
     }
 
     /// Closes every connection.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.pools.close().await;
     }
 
     /// The organisation of this name, made with `new` as its id when there is none.
     pub async fn ensure_org(&self, name: &str, new: OrgId) -> Result<OrgId> {
-        sqlx::query("INSERT INTO orgs (id, name) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
-            .bind(new.to_string())
-            .bind(name)
-            .execute(&self.pool)
-            .await?;
-        let row = sqlx::query("SELECT id FROM orgs WHERE name = $1")
-            .bind(name)
-            .fetch_one(&self.pool)
-            .await?;
-        id(&row, 0, "orgs.id")
+        let mut tx = self.pools.begin().await?;
+        tx.run(
+            query("INSERT INTO orgs (id, name) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+                .bind(new.to_string())
+                .bind(name),
+        )
+        .await?;
+        let row = tx
+            .row(query("SELECT id FROM orgs WHERE name = $1").bind(name))
+            .await?
+            .ok_or(StoreError::Damaged("orgs.name"))?;
+        let org = id(&row, 0, "orgs.id")?;
+        tx.commit().await?;
+        Ok(org)
     }
 
     /// Three numbers that change when there is something new for a replica: the latest policy version, a counter of changes to
-    /// spend limits, and the last revocation's number.
+    /// spend limits, and the last revocation's number. One look at three rows, cheap enough for several a second.
     pub async fn watermarks(&self, org: OrgId) -> Result<Watermarks> {
-        let row = sqlx::query(
-            "SELECT COALESCE((SELECT MAX(version) FROM policies WHERE org = $1), 0), \
-                    COALESCE((SELECT value FROM counters WHERE org = $1 AND name = 'spend_limits'), 0), \
-                    COALESCE((SELECT MAX(seq) FROM revocations WHERE org = $1), 0)",
-        )
-        .bind(org.to_string())
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(Watermarks {
-            policy_version: unsigned(&row, 0, "policies.version")?,
-            spend_limits: row.try_get(1)?,
-            revocation: row.try_get(2)?,
-        })
+        let counters = query("SELECT name, value FROM counters WHERE org = $1 LIMIT 16");
+        let mut marks = Watermarks::default();
+        for row in self.pools.rows(counters.bind(org.to_string())).await? {
+            match row.try_get::<&str, _>(0)? {
+                POLICIES => marks.policy_version = unsigned(&row, 1, "counters.value")?,
+                SPEND_LIMITS => marks.spend_limits = row.try_get(1)?,
+                REVOCATIONS => marks.revocation = row.try_get(1)?,
+                _ => return Err(StoreError::Damaged("counters.name")),
+            }
+        }
+        Ok(marks)
     }
+}
 
-    /// A transaction that takes the write lock at its beginning, so that it never fails half way for a lock.
-    async fn begin(&self) -> Result<Tx> {
-        let statement = match self.engine {
-            Engine::Sqlite => "BEGIN IMMEDIATE",
-            Engine::Postgres => "BEGIN",
-        };
-        Ok(self.pool.begin_with(statement).await?)
-    }
-
-    /// In a transaction: adds one to a counter and returns it. The row stays locked until the end, so numbers become visible in
-    /// order.
-    async fn next(tx: &mut Tx, org: OrgId, name: &'static str) -> Result<i64> {
-        let row = sqlx::query(
-            "INSERT INTO counters (org, name, value) VALUES ($1, $2, 1) \
-             ON CONFLICT (org, name) DO UPDATE SET value = counters.value + 1 RETURNING value",
+/// In a transaction: adds one to a counter and returns it. The row stays locked until the end, so numbers become visible in
+/// order and without a hole. Whoever takes it takes it before any row that another holder of it may want.
+async fn next(tx: &mut Tx, org: OrgId, name: &'static str) -> Result<i64> {
+    let row = tx
+        .row(
+            query(
+                "INSERT INTO counters (org, name, value) VALUES ($1, $2, 1) \
+                 ON CONFLICT (org, name) DO UPDATE SET value = counters.value + 1 RETURNING value",
+            )
+            .bind(org.to_string())
+            .bind(name),
         )
-        .bind(org.to_string())
-        .bind(name)
-        .fetch_one(&mut **tx)
-        .await?;
-        Ok(row.try_get(0)?)
-    }
+        .await?
+        .ok_or(StoreError::Damaged("counters.value"))?;
+    Ok(row.try_get(0)?)
 }
 
 /// What [`Store::watermarks`] returns.

@@ -2,9 +2,11 @@
 //! wait. A database that a newer program has migrated is refused, and so is one whose history differs from ours.
 
 use aws_lc_rs::digest;
-use sqlx::{AssertSqlSafe, Row as _};
+use domain::limits;
+use sqlx::{Row as _, query};
 
-use crate::{Engine, Result, Store, StoreError, Tx};
+use crate::connection::{Pools, Tx};
+use crate::{Engine, Result, StoreError};
 
 /// Every migration, oldest first; its place is its number. Never changed once released.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_spine.sql")];
@@ -12,71 +14,116 @@ const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_spine.sql")];
 /// Any fixed number, the same for every Doorward.
 const POSTGRES_LOCK: i64 = 7_206_154_991;
 
-/// Brings the schema up to date.
-pub(crate) async fn run(store: &Store) -> Result<()> {
-    let mut tx = store.begin().await?;
-    if store.engine == Engine::Postgres {
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
-            .bind(POSTGRES_LOCK)
-            .execute(&mut *tx)
-            .await?;
-    }
-    sqlx::query(
+/// Brings the schema up to date, one migration after the other.
+pub(crate) async fn run(pools: &Pools) -> Result<()> {
+    while step(pools).await? {}
+    Ok(())
+}
+
+/// Applies the first migration that is missing; false when none is.
+async fn step(pools: &Pools) -> Result<bool> {
+    let mut tx = pools.begin().await?;
+    lock(&mut tx).await?;
+    tx.run(query(
         "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL)",
-    )
-    .execute(&mut *tx)
+    ))
     .await?;
-    let rows = sqlx::query("SELECT number, checksum FROM migrations ORDER BY number")
-        .fetch_all(&mut *tx)
+    let rows = tx
+        .rows(query(
+            "SELECT number, checksum FROM migrations ORDER BY number",
+        ))
         .await?;
+    let mut applied = Vec::with_capacity(rows.len());
     for row in &rows {
-        check(row.try_get(0)?, &row.try_get::<String, _>(1)?)?;
+        applied.push((row.try_get(0)?, row.try_get(1)?));
     }
-    for (number, sql) in (1i64..).zip(MIGRATIONS).skip(rows.len()) {
-        apply(&mut tx, number, sql).await?;
-    }
+    check(&applied)?;
+    let Some(sql) = MIGRATIONS.get(applied.len()) else {
+        return Ok(false);
+    };
+    let number = number_of(applied.len());
+    tx.script(sql).await?;
+    tx.run(
+        query("INSERT INTO migrations (number, checksum) VALUES ($1, $2)")
+            .bind(number)
+            .bind(checksum(sql)),
+    )
+    .await?;
     tx.commit().await?;
-    Ok(())
-}
-
-fn check(number: i64, found: &str) -> Result<()> {
-    let known = i64::try_from(MIGRATIONS.len()).expect("few migrations");
-    let ours = usize::try_from(number - 1)
-        .ok()
-        .and_then(|index| MIGRATIONS.get(index));
-    match ours {
-        None => Err(StoreError::NewerSchema {
-            found: number,
-            known,
-        }),
-        Some(sql) if checksum(sql) != found => Err(StoreError::ChangedMigration(number)),
-        Some(_) => Ok(()),
-    }
-}
-
-async fn apply(tx: &mut Tx, number: i64, sql: &'static str) -> Result<()> {
-    for statement in sql
-        .split(';')
-        .map(str::trim)
-        .filter(|statement| !statement.is_empty())
-    {
-        sqlx::query(AssertSqlSafe(statement))
-            .execute(&mut **tx)
-            .await?;
-    }
-    sqlx::query("INSERT INTO migrations (number, checksum) VALUES ($1, $2)")
-        .bind(number)
-        .bind(checksum(sql))
-        .execute(&mut **tx)
-        .await?;
     tracing::info!(number, "store migrated");
+    Ok(true)
+}
+
+/// Until the transaction's end. On SQLite its beginning has taken the only write lock already.
+async fn lock(tx: &mut Tx) -> Result<()> {
+    if tx.engine() == Engine::Sqlite {
+        return Ok(());
+    }
+    // Indexes on large tables take long, and so does another replica that makes them.
+    let wait_ms = limits::STORE_MIGRATION_MS;
+    tx.settings(&format!(
+        "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {wait_ms}"
+    ))
+    .await?;
+    tx.slow(query("SELECT pg_advisory_xact_lock($1)").bind(POSTGRES_LOCK))
+        .await
+}
+
+/// The history must be ours from its first to its last entry.
+fn check(applied: &[(i64, String)]) -> Result<()> {
+    let known = number_of(MIGRATIONS.len()) - 1;
+    if let Some(&(found, _)) = applied.last().filter(|(last, _)| *last > known) {
+        return Err(StoreError::NewerSchema { found, known });
+    }
+    for (index, (number, found)) in applied.iter().enumerate() {
+        let ours = MIGRATIONS.get(index).map(|sql| checksum(sql));
+        if *number != number_of(index) || ours.as_ref() != Some(found) {
+            return Err(StoreError::ChangedMigration(*number));
+        }
+    }
     Ok(())
 }
+
+fn number_of(index: usize) -> i64 {
+    i64::try_from(index + 1).expect("there are few migrations")
+}
+
+const HEX: [char; 16] = [
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+];
 
 fn checksum(sql: &str) -> String {
     let hash = digest::digest(&digest::SHA256, sql.as_bytes());
-    hash.as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hash.as_ref().iter().fold(String::new(), |mut text, byte| {
+        text.push(HEX[usize::from(byte >> 4)]);
+        text.push(HEX[usize::from(byte & 15)]);
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(applied: &[(i64, &str)]) -> String {
+        let applied: Vec<_> = applied
+            .iter()
+            .map(|(n, sum)| (*n, (*sum).to_owned()))
+            .collect();
+        check(&applied).map_or_else(|error| error.to_string(), |()| "fine".to_owned())
+    }
+
+    #[test]
+    fn only_a_history_that_is_ours_from_first_to_last_is_taken() {
+        let ours = checksum(MIGRATIONS[0]);
+        assert_eq!(verdict(&[]), "fine");
+        assert_eq!(verdict(&[(1, &ours)]), "fine");
+        assert!(verdict(&[(1, "other")]).starts_with("migration 1 was applied in another form"));
+        assert!(verdict(&[(0, &ours)]).starts_with("migration 0 was applied in another form"));
+        let newer = verdict(&[(1, &ours), (2, "x"), (7, "y")]);
+        assert!(
+            newer.starts_with("the store has schema 7, newer than"),
+            "{newer}"
+        );
+    }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use domain::{OrgId, PersonId, Timestamp};
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{Row as _, query};
 
 use crate::{Result, Store, StoreError, id, maybe_time, time};
 
@@ -55,7 +55,7 @@ impl Store {
     pub async fn upsert_person(&self, seen: Seen<'_>, new: PersonId) -> Result<Person> {
         let groups =
             serde_json::to_string(seen.groups).map_err(|_| StoreError::Damaged("people.groups"))?;
-        let row = sqlx::query(
+        let row = self.pools.write_row(query(
             "INSERT INTO people (id, org, issuer, stable_id, email, name, groups_json, first_seen, last_seen, not_before) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 0) \
              ON CONFLICT (org, issuer, stable_id) DO UPDATE SET \
@@ -69,34 +69,53 @@ impl Store {
         .bind(seen.email)
         .bind(seen.name)
         .bind(groups)
-        .bind(seen.at.unix_ms())
-        .fetch_one(&self.pool)
+        .bind(seen.at.unix_ms()))
         .await?;
-        person(&row)
+        person(&row.ok_or(StoreError::Damaged("people.id"))?)
     }
 
     /// A person by our id.
     pub async fn person(&self, org: OrgId, person_id: PersonId) -> Result<Option<Person>> {
-        let row = sqlx::query(
+        let row = self.pools.row(query(
             "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, disabled_at FROM people \
              WHERE org = $1 AND id = $2",
         )
         .bind(org.to_string())
-        .bind(person_id.to_string())
-        .fetch_optional(&self.pool)
+        .bind(person_id.to_string()))
         .await?;
         row.as_ref().map(person).transpose()
     }
 
-    /// People whose id, stable id, e-mail or name is exactly this text.
+    /// The person of this issuer and stable id.
+    pub async fn person_by_stable(
+        &self,
+        org: OrgId,
+        issuer: &str,
+        stable_id: &str,
+    ) -> Result<Option<Person>> {
+        let row = self
+            .pools
+            .row(
+                query(
+                    "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, disabled_at FROM people \
+                     WHERE org = $1 AND issuer = $2 AND stable_id = $3",
+                )
+                .bind(org.to_string())
+                .bind(issuer)
+                .bind(stable_id),
+            )
+            .await?;
+        row.as_ref().map(person).transpose()
+    }
+
+    /// People whose id, stable id, e-mail (in any case) or name is this text, at most a hundred.
     pub async fn find_people(&self, org: OrgId, text: &str) -> Result<Vec<Person>> {
-        let rows = sqlx::query(
+        let rows = self.pools.rows(query(
             "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, disabled_at FROM people \
-             WHERE org = $1 AND (id = $2 OR stable_id = $2 OR email = $2 OR name = $2) ORDER BY id LIMIT 100",
+             WHERE org = $1 AND (id = $2 OR stable_id = $2 OR LOWER(email) = LOWER($2) OR name = $2) ORDER BY id LIMIT 100",
         )
         .bind(org.to_string())
-        .bind(text)
-        .fetch_all(&self.pool)
+        .bind(text))
         .await?;
         rows.iter().map(person).collect()
     }
@@ -109,13 +128,16 @@ impl Store {
         person_id: PersonId,
         at: Option<Timestamp>,
     ) -> Result<bool> {
-        let done = sqlx::query("UPDATE people SET disabled_at = $3 WHERE org = $1 AND id = $2")
-            .bind(org.to_string())
-            .bind(person_id.to_string())
-            .bind(at.map(Timestamp::unix_ms))
-            .execute(&self.pool)
+        let done = self
+            .pools
+            .write(
+                query("UPDATE people SET disabled_at = $3 WHERE org = $1 AND id = $2")
+                    .bind(org.to_string())
+                    .bind(person_id.to_string())
+                    .bind(at.map(Timestamp::unix_ms)),
+            )
             .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done == 1)
     }
 }
 

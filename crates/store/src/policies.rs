@@ -1,10 +1,10 @@
 //! Policy versions: each an immutable text with author, reason and time.
 
-use domain::{OrgId, Timestamp};
-use sqlx::Row as _;
+use domain::{OrgId, Timestamp, limits};
 use sqlx::any::AnyRow;
+use sqlx::{Row as _, query};
 
-use crate::{Result, Store, time, unsigned};
+use crate::{POLICIES, Result, Store, next, time, unsigned};
 
 /// One version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,9 +38,9 @@ impl Store {
         expected: u64,
         new: &PolicyVersion,
     ) -> Result<PutPolicy> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.pools.begin().await?;
         // The counter's row is the lock that orders two authors.
-        let number = Self::next(&mut tx, org, "policies").await?;
+        let number = next(&mut tx, org, POLICIES).await?;
         if number
             != i64::try_from(expected)
                 .unwrap_or(i64::MAX)
@@ -48,7 +48,7 @@ impl Store {
         {
             return Ok(PutPolicy::Conflict(u64::try_from(number - 1).unwrap_or(0)));
         }
-        sqlx::query(
+        tx.run(query(
             "INSERT INTO policies (org, version, body, author, reason, created) VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(org.to_string())
@@ -56,8 +56,7 @@ impl Store {
         .bind(&new.text)
         .bind(&new.author)
         .bind(&new.reason)
-        .bind(new.created.unix_ms())
-        .execute(&mut *tx)
+        .bind(new.created.unix_ms()))
         .await?;
         tx.commit().await?;
         Ok(PutPolicy::Added(expected + 1))
@@ -65,25 +64,46 @@ impl Store {
 
     /// The latest version; none before the first.
     pub async fn latest_policy(&self, org: OrgId) -> Result<Option<PolicyVersion>> {
-        let row = sqlx::query(
+        let row = self.pools.row(query(
             "SELECT version, body, author, reason, created FROM policies WHERE org = $1 ORDER BY version DESC LIMIT 1",
         )
-        .bind(org.to_string())
-        .fetch_optional(&self.pool)
+        .bind(org.to_string()))
         .await?;
         row.as_ref().map(read).transpose()
     }
 
     /// One version.
     pub async fn policy(&self, org: OrgId, version: u64) -> Result<Option<PolicyVersion>> {
-        let row = sqlx::query(
+        let row = self.pools.row(query(
             "SELECT version, body, author, reason, created FROM policies WHERE org = $1 AND version = $2",
         )
         .bind(org.to_string())
-        .bind(i64::try_from(version).unwrap_or(i64::MAX))
-        .fetch_optional(&self.pool)
+        .bind(i64::try_from(version).unwrap_or(i64::MAX)))
         .await?;
         row.as_ref().map(read).transpose()
+    }
+
+    /// The latest versions before `before` (of all, when there is none), newest first.
+    pub async fn policy_versions(
+        &self,
+        org: OrgId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<PolicyVersion>> {
+        let before = before.and_then(|version| i64::try_from(version).ok());
+        let rows = self
+            .pools
+            .rows(
+                query(
+                    "SELECT version, body, author, reason, created FROM policies \
+                     WHERE org = $1 AND version < $2 ORDER BY version DESC LIMIT $3",
+                )
+                .bind(org.to_string())
+                .bind(before.unwrap_or(i64::MAX))
+                .bind(i64::from(limit.min(limits::STORE_PAGE_MAX))),
+            )
+            .await?;
+        rows.iter().map(read).collect()
     }
 }
 

@@ -1,9 +1,10 @@
 //! What has been taken away, in the order it was: replicas read on from the last number they know.
 
-use domain::{OrgId, PersonId, ServiceId, SessionId, Timestamp};
-use sqlx::Row as _;
+use domain::{OrgId, PersonId, ServiceId, SessionId, Timestamp, limits};
+use sqlx::{Row as _, query};
 
-use crate::{Result, Store, StoreError, id, time};
+use crate::connection::Tx;
+use crate::{REVOCATIONS, Result, Store, StoreError, id, next, time};
 
 /// From whom or what.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -45,7 +46,7 @@ pub struct Revocation {
 
 impl Store {
     /// Takes away what the target holds and returns the revocation's number. A person's cutoff moves in the same transaction, so
-    /// that it holds after a restart; sessions end with it.
+    /// that it holds after a restart; sessions and keys end with it. `Everyone` is every person of the organisation.
     pub async fn revoke(
         &self,
         org: OrgId,
@@ -53,47 +54,21 @@ impl Store {
         at: Timestamp,
         why: &str,
     ) -> Result<i64> {
-        let (kind, target_id) = target.parts();
-        let mut tx = self.begin().await?;
-        // The counter's row stays locked until the commit: numbers become visible in their order, none is skipped by a reader.
-        let seq = Self::next(&mut tx, org, "revocations").await?;
-        sqlx::query("INSERT INTO revocations (org, seq, target, target_id, at, why) VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(org.to_string())
-            .bind(seq)
-            .bind(kind)
-            .bind(&target_id)
-            .bind(at.unix_ms())
-            .bind(why)
-            .execute(&mut *tx)
-            .await?;
-        let follow_up: &[&'static str] = match target {
-            Target::Person(_) => &[
-                "UPDATE people SET not_before = $2 WHERE id = $1 AND not_before < $2",
-                "UPDATE sessions SET ended_at = $2, ended_why = 'revoked' WHERE person = $1 AND ended_at IS NULL",
-            ],
-            Target::Session(_) => &[
-                "UPDATE sessions SET ended_at = $2, ended_why = 'revoked' WHERE id = $1 AND ended_at IS NULL",
-            ],
-            Target::Service(_) => &[
-                "UPDATE service_keys SET revoked_at = $2 WHERE service = $1 AND revoked_at IS NULL",
-            ],
-            Target::ServiceKey(_) => &[
-                "UPDATE service_keys SET revoked_at = $2 WHERE key_hash = $1 AND revoked_at IS NULL",
-            ],
-            Target::Everyone => &[
-                "UPDATE people SET not_before = $2 WHERE $1 = '' AND not_before < $2",
-                "UPDATE sessions SET ended_at = $2, ended_why = 'revoked' WHERE $1 = '' AND ended_at IS NULL",
-            ],
-        };
-        for sql in follow_up {
-            sqlx::query(*sql)
-                .bind(&target_id)
-                .bind(at.unix_ms())
-                .execute(&mut *tx)
-                .await?;
-        }
+        let mut tx = self.pools.begin().await?;
+        let seq = revoke_in(&mut tx, org, target, at, why).await?;
         tx.commit().await?;
         Ok(seq)
+    }
+
+    /// Forgets the revocations of people and sessions before this moment: a person's cutoff and a session's end stand in their
+    /// own rows. Those of services, keys and everyone stay, because they may concern tokens of others that live long.
+    pub async fn purge_revocations(&self, org: OrgId, before: Timestamp) -> Result<u64> {
+        let statement = query(
+            "DELETE FROM revocations WHERE org = $1 AND at < $2 AND target IN ('person', 'session')",
+        );
+        self.pools
+            .write(statement.bind(org.to_string()).bind(before.unix_ms()))
+            .await
     }
 
     /// The revocations after `seq`, oldest first, at most `limit`.
@@ -103,13 +78,12 @@ impl Store {
         seq: i64,
         limit: u32,
     ) -> Result<Vec<Revocation>> {
-        let rows = sqlx::query(
+        let rows = self.pools.rows(query(
             "SELECT seq, target, target_id, at FROM revocations WHERE org = $1 AND seq > $2 ORDER BY seq LIMIT $3",
         )
         .bind(org.to_string())
         .bind(seq)
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
+        .bind(i64::from(limit.min(limits::STORE_PAGE_MAX))))
         .await?;
         rows.iter()
             .map(|row| {
@@ -128,5 +102,65 @@ impl Store {
                 })
             })
             .collect()
+    }
+}
+
+/// The part of a transaction that revokes. It takes the counter before any other row, and its row stays locked until the commit:
+/// numbers become visible in their order, and no reader skips one.
+pub(crate) async fn revoke_in(
+    tx: &mut Tx,
+    org: OrgId,
+    target: &Target,
+    at: Timestamp,
+    why: &str,
+) -> Result<i64> {
+    let seq = next(tx, org, REVOCATIONS).await?;
+    let (kind, target_id) = target.parts();
+    tx.run(
+        query(
+            "INSERT INTO revocations (org, seq, target, target_id, at, why) VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(org.to_string())
+        .bind(seq)
+        .bind(kind)
+        .bind(&target_id)
+        .bind(at.unix_ms())
+        .bind(why),
+    )
+    .await?;
+    for sql in consequences(target) {
+        let statement = query(*sql).bind(org.to_string()).bind(at.unix_ms());
+        tx.run(match target {
+            Target::Everyone => statement,
+            _ => statement.bind(&target_id),
+        })
+        .await?;
+    }
+    Ok(seq)
+}
+
+/// What else changes, with `$1` the organisation, `$2` the moment and `$3` the target's id.
+const fn consequences(target: &Target) -> &'static [&'static str] {
+    match target {
+        Target::Person(_) => &[
+            "UPDATE people SET not_before = $2 WHERE org = $1 AND id = $3 AND not_before < $2",
+            "UPDATE sessions SET ended_at = $2, ended_why = 'revoked', idp_sealed = NULL \
+             WHERE org = $1 AND person = $3 AND ended_at IS NULL",
+        ],
+        Target::Session(_) => &[
+            "UPDATE sessions SET ended_at = $2, ended_why = 'revoked', idp_sealed = NULL \
+             WHERE org = $1 AND id = $3 AND ended_at IS NULL",
+        ],
+        Target::Service(_) => &[
+            "UPDATE service_keys SET revoked_at = $2 WHERE org = $1 AND service = $3 AND revoked_at IS NULL",
+        ],
+        Target::ServiceKey(_) => &[
+            "UPDATE service_keys SET revoked_at = $2 WHERE org = $1 AND key_hash = $3 AND revoked_at IS NULL",
+        ],
+        Target::Everyone => &[
+            "UPDATE people SET not_before = $2 WHERE org = $1 AND not_before < $2",
+            "UPDATE sessions SET ended_at = $2, ended_why = 'revoked', idp_sealed = NULL \
+             WHERE org = $1 AND ended_at IS NULL",
+        ],
     }
 }

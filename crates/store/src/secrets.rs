@@ -1,19 +1,26 @@
 //! Secrets at rest: sealed with AES-256-GCM under a key that is not in the database, bound to their name.
 //!
-//! The form is one version byte, twelve nonce bytes, then ciphertext and tag.
+//! The form is one version byte, four bytes that tell keys apart, twelve nonce bytes, then ciphertext and tag. Version, key and name
+//! are authenticated. A key is changed by giving the new one with the old one behind it and sealing anew what the old one sealed.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::digest;
 use domain::Ids;
 use secrecy::{ExposeSecret as _, SecretBox};
-use sqlx::Row as _;
+use sqlx::{Row as _, query};
 
-use crate::{Result, Store};
+use crate::{Result, Store, StoreError};
 
 const VERSION: u8 = 1;
+const KEY_ID_BYTES: usize = 4;
+const HEADER_BYTES: usize = 1 + KEY_ID_BYTES;
 const NONCE_BYTES: usize = 12;
 
-/// The key that seals what the store keeps.
-pub struct SealingKey(SecretBox<[u8; 32]>);
+/// The key that seals what the store keeps, and older ones that still open.
+pub struct SealingKey {
+    newest: SecretBox<[u8; 32]>,
+    older: Vec<SecretBox<[u8; 32]>>,
+}
 
 impl std::fmt::Debug for SealingKey {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -29,69 +36,113 @@ pub struct CannotOpen;
 impl SealingKey {
     /// From 32 secret bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(SecretBox::new(Box::new(bytes)))
+        Self {
+            newest: SecretBox::new(Box::new(bytes)),
+            older: Vec::new(),
+        }
     }
 
-    fn key(&self) -> LessSafeKey {
-        let unbound =
-            UnboundKey::new(&AES_256_GCM, self.0.expose_secret()).expect("the key has 32 bytes");
-        LessSafeKey::new(unbound)
+    /// Also opens what this key sealed; seals nothing with it.
+    #[must_use]
+    pub fn and_older(mut self, bytes: [u8; 32]) -> Self {
+        self.older.push(SecretBox::new(Box::new(bytes)));
+        self
     }
 
     /// Seals a secret under its name.
     pub fn seal(&self, name: &str, secret: &[u8], ids: &dyn Ids) -> Vec<u8> {
         let mut nonce = [0u8; NONCE_BYTES];
         ids.fill(&mut nonce);
+        let header = header(&self.newest);
         let mut text = secret.to_vec();
-        self.key()
+        cipher(&self.newest)
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(name.as_bytes()),
+                Aad::from([&header, name.as_bytes()].concat()),
                 &mut text,
             )
             .expect("a secret is far shorter than the cipher's limit");
-        [&[VERSION][..], &nonce, &text].concat()
+        [&header[..], &nonce, &text].concat()
     }
 
     /// Opens what was sealed under this name.
     pub fn open(&self, name: &str, sealed: &[u8]) -> std::result::Result<Vec<u8>, CannotOpen> {
-        let rest = sealed.strip_prefix(&[VERSION]).ok_or(CannotOpen)?;
+        let (head, rest) = sealed.split_at_checked(HEADER_BYTES).ok_or(CannotOpen)?;
+        let mut keys = std::iter::once(&self.newest).chain(&self.older);
+        let key = keys.find(|key| header(key) == head).ok_or(CannotOpen)?;
         let (nonce, text) = rest.split_at_checked(NONCE_BYTES).ok_or(CannotOpen)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| CannotOpen)?;
         let mut text = text.to_vec();
-        let opened = self
-            .key()
-            .open_in_place(nonce, Aad::from(name.as_bytes()), &mut text)
+        let opened = cipher(key)
+            .open_in_place(
+                nonce,
+                Aad::from([head, name.as_bytes()].concat()),
+                &mut text,
+            )
             .map_err(|_| CannotOpen)?
             .len();
         text.truncate(opened);
         Ok(text)
     }
+
+    /// Whether it was sealed with an older key, so that it should be sealed anew.
+    pub fn is_older(&self, sealed: &[u8]) -> bool {
+        !sealed.starts_with(&header(&self.newest))
+    }
+}
+
+fn cipher(key: &SecretBox<[u8; 32]>) -> LessSafeKey {
+    let unbound = UnboundKey::new(&AES_256_GCM, key.expose_secret());
+    LessSafeKey::new(unbound.expect("the key has 32 bytes"))
+}
+
+/// The version and four bytes of a hash of the key, which tell nothing else about it.
+fn header(key: &SecretBox<[u8; 32]>) -> [u8; HEADER_BYTES] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(b"doorward sealing key id\0");
+    context.update(key.expose_secret());
+    let hash = context.finish();
+    let mut header = [VERSION; HEADER_BYTES];
+    header[1..].copy_from_slice(&hash.as_ref()[..KEY_ID_BYTES]);
+    header
 }
 
 impl Store {
     /// Keeps a sealed secret unless one of this name is there, and returns the one that is there now. Of two replicas that start
     /// at once, both get the first one's.
     pub async fn keep_secret(&self, name: &str, sealed: &[u8]) -> Result<Vec<u8>> {
-        sqlx::query(
-            "INSERT INTO secrets (name, sealed) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
-        )
-        .bind(name)
-        .bind(sealed)
-        .execute(&self.pool)
-        .await?;
-        let row = sqlx::query("SELECT sealed FROM secrets WHERE name = $1")
+        let mut tx = self.pools.begin().await?;
+        tx.run(
+            query(
+                "INSERT INTO secrets (name, sealed) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+            )
             .bind(name)
-            .fetch_one(&self.pool)
-            .await?;
+            .bind(sealed),
+        )
+        .await?;
+        let row = tx
+            .row(query("SELECT sealed FROM secrets WHERE name = $1").bind(name))
+            .await?
+            .ok_or(StoreError::Damaged("secrets.name"))?;
+        tx.commit().await?;
         Ok(row.try_get(0)?)
+    }
+
+    /// Keeps a sealed secret in the place of any of this name.
+    pub async fn put_secret(&self, name: &str, sealed: &[u8]) -> Result<()> {
+        let statement = query(
+            "INSERT INTO secrets (name, sealed) VALUES ($1, $2) \
+             ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
+        );
+        self.pools.write(statement.bind(name).bind(sealed)).await?;
+        Ok(())
     }
 
     /// A sealed secret.
     pub async fn secret(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let row = sqlx::query("SELECT sealed FROM secrets WHERE name = $1")
-            .bind(name)
-            .fetch_optional(&self.pool)
+        let row = self
+            .pools
+            .row(query("SELECT sealed FROM secrets WHERE name = $1").bind(name))
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
@@ -127,6 +178,33 @@ mod tests {
                 Err(CannotOpen),
                 "byte {place}"
             );
+            assert_eq!(
+                key.open("session-key", &sealed[..place]),
+                Err(CannotOpen),
+                "cut at {place}"
+            );
         }
+    }
+
+    #[test]
+    fn a_new_key_opens_what_the_old_one_sealed_and_seals_with_itself() {
+        let sealed = SealingKey::new([1; 32]).seal("name", b"secret", &Sevens);
+        let key = SealingKey::new([2; 32]).and_older([1; 32]);
+        assert_eq!(key.open("name", &sealed).unwrap(), b"secret");
+        assert!(key.is_older(&sealed));
+        let anew = key.seal("name", b"secret", &Sevens);
+        assert!(!key.is_older(&anew));
+        assert_eq!(
+            SealingKey::new([2; 32]).open("name", &anew).unwrap(),
+            b"secret"
+        );
+    }
+
+    #[test]
+    fn a_sealing_key_and_what_it_sealed_show_nothing() {
+        let key = SealingKey::new([0x5a; 32]);
+        assert_eq!(format!("{key:?}"), "SealingKey");
+        let sealed = key.seal("name", b"a rather long secret", &Sevens);
+        assert!(!sealed.windows(6).any(|part| part == b"secret"));
     }
 }

@@ -1,10 +1,10 @@
 //! Machine identities and their keys. A key is kept as its hash.
 
 use domain::{OrgId, ServiceId, Timestamp};
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{Row as _, query};
 
-use crate::{Result, Store, id, maybe_time, time};
+use crate::{Result, Store, StoreError, id, maybe_time, time};
 
 /// A service key, without the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,26 +34,33 @@ impl Store {
         new: ServiceId,
         at: Timestamp,
     ) -> Result<ServiceId> {
-        sqlx::query(
-            "INSERT INTO services (id, org, name, created) VALUES ($1, $2, $3, $4) ON CONFLICT (org, name) DO NOTHING",
-        )
-        .bind(new.to_string())
-        .bind(org.to_string())
-        .bind(name)
-        .bind(at.unix_ms())
-        .execute(&self.pool)
-        .await?;
-        let row = sqlx::query("SELECT id FROM services WHERE org = $1 AND name = $2")
+        let mut tx = self.pools.begin().await?;
+        tx.run(
+            query(
+                "INSERT INTO services (id, org, name, created) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (org, name) DO NOTHING",
+            )
+            .bind(new.to_string())
             .bind(org.to_string())
             .bind(name)
-            .fetch_one(&self.pool)
-            .await?;
+            .bind(at.unix_ms()),
+        )
+        .await?;
+        let row = tx
+            .row(
+                query("SELECT id FROM services WHERE org = $1 AND name = $2")
+                    .bind(org.to_string())
+                    .bind(name),
+            )
+            .await?
+            .ok_or(StoreError::Damaged("services.id"))?;
+        tx.commit().await?;
         id(&row, 0, "services.id")
     }
 
     /// Keeps a new key.
     pub async fn insert_service_key(&self, org: OrgId, key: &ServiceKey) -> Result<()> {
-        sqlx::query(
+        self.pools.write(query(
             "INSERT INTO service_keys (key_hash, org, service, prefix, created, expires) VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(&key.key_hash)
@@ -61,33 +68,30 @@ impl Store {
         .bind(key.service.to_string())
         .bind(&key.prefix)
         .bind(key.created.unix_ms())
-        .bind(key.expires.map(Timestamp::unix_ms))
-        .execute(&self.pool)
+        .bind(key.expires.map(Timestamp::unix_ms)))
         .await?;
         Ok(())
     }
 
     /// The key of a hash.
     pub async fn service_key(&self, org: OrgId, key_hash: &str) -> Result<Option<ServiceKey>> {
-        let row = sqlx::query(
+        let row = self.pools.row(query(
             "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at \
              FROM service_keys k JOIN services s ON s.id = k.service WHERE k.org = $1 AND k.key_hash = $2",
         )
         .bind(org.to_string())
-        .bind(key_hash)
-        .fetch_optional(&self.pool)
+        .bind(key_hash))
         .await?;
         row.as_ref().map(read).transpose()
     }
 
     /// Every key, newest first, at most a thousand.
     pub async fn service_keys(&self, org: OrgId) -> Result<Vec<ServiceKey>> {
-        let rows = sqlx::query(
+        let rows = self.pools.rows(query(
             "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at \
-             FROM service_keys k JOIN services s ON s.id = k.service WHERE k.org = $1 ORDER BY k.created DESC LIMIT 1000",
+             FROM service_keys k JOIN services s ON s.id = k.service WHERE k.org = $1 ORDER BY k.created DESC, k.key_hash LIMIT 1000",
         )
-        .bind(org.to_string())
-        .fetch_all(&self.pool)
+        .bind(org.to_string()))
         .await?;
         rows.iter().map(read).collect()
     }

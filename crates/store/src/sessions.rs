@@ -1,11 +1,12 @@
-//! Sessions and their refresh tokens. A refresh token is kept as its hash, is exchanged for a successor, and betrays a thief when
-//! it is used again: then the whole session ends.
+//! Sessions: one sign-in of one client. What ends a session also forgets the identity provider's token that was kept for it.
 
-use domain::{OrgId, PersonId, SessionId, Timestamp};
-use sqlx::Row as _;
+use domain::{OrgId, PersonId, SessionId, Timestamp, limits};
 use sqlx::any::AnyRow;
+use sqlx::{Row as _, query};
 
-use crate::{Result, Store, Tx, id, maybe_time, time};
+use crate::refresh::insert_refresh;
+pub use crate::refresh::{Exchange, Rotation};
+use crate::{REVOCATIONS, Result, Store, id, maybe_time, time};
 
 /// One sign-in of one client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,40 +23,6 @@ pub struct Session {
     pub ended_at: Option<Timestamp>,
 }
 
-/// What became of a refresh token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rotation {
-    /// It was exchanged.
-    Rotated(SessionId),
-    /// It had just been exchanged; a second successor was given, for clients that refresh twice at once.
-    WithinGrace(SessionId),
-    /// It had been exchanged long ago: somebody else has it. The session has been ended.
-    Reused(SessionId),
-    /// Its session had ended.
-    SessionEnded(SessionId),
-    /// It has expired.
-    Expired(SessionId),
-    /// We never gave it out.
-    Unknown,
-}
-
-/// A refresh token's exchange.
-#[derive(Debug, Clone, Copy)]
-pub struct Exchange<'a> {
-    /// The tenant.
-    pub org: OrgId,
-    /// Hash of the token that is presented.
-    pub old_hash: &'a str,
-    /// Hash of its successor.
-    pub new_hash: &'a str,
-    /// Now.
-    pub at: Timestamp,
-    /// How long after its exchange a token is taken once more.
-    pub grace_ms: i64,
-    /// When the successor expires.
-    pub expires: Timestamp,
-}
-
 impl Store {
     /// Begins a session with its first refresh token.
     pub async fn create_session(
@@ -65,52 +32,31 @@ impl Store {
         refresh_hash: &str,
         refresh_expires: Timestamp,
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
-        sqlx::query(
+        let mut tx = self.pools.begin().await?;
+        tx.run(query(
             "INSERT INTO sessions (id, org, person, client, created) VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(session.id.to_string())
         .bind(org.to_string())
         .bind(session.person.to_string())
         .bind(&session.client)
-        .bind(session.created.unix_ms())
-        .execute(&mut *tx)
+        .bind(session.created.unix_ms()))
         .await?;
-        insert_refresh(
-            &mut tx,
-            org,
-            session.id,
-            refresh_hash,
-            session.created,
-            refresh_expires,
-        )
-        .await?;
+        let first = (refresh_hash, refresh_expires);
+        insert_refresh(&mut tx, org, session.id, session.created, first).await?;
         tx.commit().await?;
         Ok(())
     }
 
     /// A session by its id.
     pub async fn session(&self, org: OrgId, session: SessionId) -> Result<Option<Session>> {
-        let row = sqlx::query(
+        let row = self.pools.row(query(
             "SELECT id, person, client, created, ended_at FROM sessions WHERE org = $1 AND id = $2",
         )
         .bind(org.to_string())
-        .bind(session.to_string())
-        .fetch_optional(&self.pool)
+        .bind(session.to_string()))
         .await?;
         row.as_ref().map(read).transpose()
-    }
-
-    /// The session a refresh token belongs to.
-    pub async fn session_of_refresh(&self, org: OrgId, hash: &str) -> Result<Option<SessionId>> {
-        let row =
-            sqlx::query("SELECT session FROM refresh_tokens WHERE org = $1 AND token_hash = $2")
-                .bind(org.to_string())
-                .bind(hash)
-                .fetch_optional(&self.pool)
-                .await?;
-        row.map(|row| id(&row, 0, "refresh_tokens.session"))
-            .transpose()
     }
 
     /// Ends a session; false when it had ended before or never was.
@@ -121,19 +67,18 @@ impl Store {
         why: &str,
         at: Timestamp,
     ) -> Result<bool> {
-        let done = sqlx::query(
-            "UPDATE sessions SET ended_at = $3, ended_why = $4 WHERE org = $1 AND id = $2 AND ended_at IS NULL",
+        let done = self.pools.write(query(
+            "UPDATE sessions SET ended_at = $3, ended_why = $4, idp_sealed = NULL WHERE org = $1 AND id = $2 AND ended_at IS NULL",
         )
         .bind(org.to_string())
         .bind(session.to_string())
         .bind(at.unix_ms())
-        .bind(why)
-        .execute(&self.pool)
+        .bind(why))
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done == 1)
     }
 
-    /// Ends every open session of a person and returns them.
+    /// Ends every open session of a person and returns them. [`Store::revoke`] does this too, and tells the other replicas.
     pub async fn end_sessions_of(
         &self,
         org: OrgId,
@@ -141,104 +86,75 @@ impl Store {
         why: &str,
         at: Timestamp,
     ) -> Result<Vec<SessionId>> {
-        let rows = sqlx::query(
-            "UPDATE sessions SET ended_at = $3, ended_why = $4 \
-             WHERE org = $1 AND person = $2 AND ended_at IS NULL RETURNING id",
-        )
-        .bind(org.to_string())
-        .bind(person.to_string())
-        .bind(at.unix_ms())
-        .bind(why)
-        .fetch_all(&self.pool)
-        .await?;
+        let mut tx = self.pools.begin().await?;
+        // Whoever ends several sessions holds this counter, so that two of them cannot wait for each other.
+        let counter = query("UPDATE counters SET value = value WHERE org = $1 AND name = $2");
+        tx.run(counter.bind(org.to_string()).bind(REVOCATIONS))
+            .await?;
+        let rows = tx
+            .rows(
+                query(
+                    "UPDATE sessions SET ended_at = $3, ended_why = $4, idp_sealed = NULL \
+                     WHERE org = $1 AND person = $2 AND ended_at IS NULL RETURNING id",
+                )
+                .bind(org.to_string())
+                .bind(person.to_string())
+                .bind(at.unix_ms())
+                .bind(why),
+            )
+            .await?;
+        tx.commit().await?;
         rows.iter().map(|row| id(row, 0, "sessions.id")).collect()
     }
 
-    /// Exchanges a refresh token. Of two exchanges of the same token at once, one is `Rotated` and the other `WithinGrace`.
-    pub async fn exchange_refresh(&self, exchange: Exchange<'_>) -> Result<Rotation> {
-        let mut tx = self.begin().await?;
-        // Taking the row by a write orders two exchanges of the same token, on either engine.
-        let row = sqlx::query(
-            "UPDATE refresh_tokens SET created = created WHERE org = $1 AND token_hash = $2 \
-             RETURNING session, expires, replaced_at",
-        )
-        .bind(exchange.org.to_string())
-        .bind(exchange.old_hash)
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(row) = row else {
-            return Ok(Rotation::Unknown);
-        };
-        let session: SessionId = id(&row, 0, "refresh_tokens.session")?;
-        let (expires, replaced_at) = (time(&row, 1)?, maybe_time(&row, 2)?);
-        let ended = sqlx::query("SELECT ended_at FROM sessions WHERE id = $1")
+    /// A person's sessions, newest first.
+    pub async fn sessions_of(
+        &self,
+        org: OrgId,
+        person: PersonId,
+        limit: u32,
+    ) -> Result<Vec<Session>> {
+        let rows = self
+            .pools
+            .rows(
+                query(
+                    "SELECT id, person, client, created, ended_at FROM sessions \
+                     WHERE org = $1 AND person = $2 ORDER BY created DESC, id DESC LIMIT $3",
+                )
+                .bind(org.to_string())
+                .bind(person.to_string())
+                .bind(i64::from(limit.min(limits::STORE_PAGE_MAX))),
+            )
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Keeps the identity provider's refresh token of an open session, sealed; false when the session has ended.
+    pub async fn keep_idp_token(
+        &self,
+        org: OrgId,
+        session: SessionId,
+        sealed: &[u8],
+    ) -> Result<bool> {
+        let statement = query(
+            "UPDATE sessions SET idp_sealed = $3 WHERE org = $1 AND id = $2 AND ended_at IS NULL",
+        );
+        let kept = statement
+            .bind(org.to_string())
             .bind(session.to_string())
-            .fetch_one(&mut *tx)
-            .await?;
-        if maybe_time(&ended, 0)?.is_some() {
-            return Ok(Rotation::SessionEnded(session));
-        }
-        let outcome = match replaced_at {
-            Some(replaced) if exchange.at.ms_since(replaced) > exchange.grace_ms => {
-                sqlx::query("UPDATE sessions SET ended_at = $2, ended_why = 'refresh token reused' WHERE id = $1")
-                    .bind(session.to_string())
-                    .bind(exchange.at.unix_ms())
-                    .execute(&mut *tx)
-                    .await?;
-                tx.commit().await?;
-                return Ok(Rotation::Reused(session));
-            }
-            _ if expires <= exchange.at => return Ok(Rotation::Expired(session)),
-            Some(_) => Rotation::WithinGrace(session),
-            None => {
-                sqlx::query("UPDATE refresh_tokens SET replaced_at = $2 WHERE token_hash = $1")
-                    .bind(exchange.old_hash)
-                    .bind(exchange.at.unix_ms())
-                    .execute(&mut *tx)
-                    .await?;
-                Rotation::Rotated(session)
-            }
-        };
-        insert_refresh(
-            &mut tx,
-            exchange.org,
-            session,
-            exchange.new_hash,
-            exchange.at,
-            exchange.expires,
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(outcome)
+            .bind(sealed);
+        Ok(self.pools.write(kept).await? == 1)
     }
 
-    /// Forgets refresh tokens that expired before this moment.
-    pub async fn purge_refresh_tokens(&self, before: Timestamp) -> Result<u64> {
-        let done = sqlx::query("DELETE FROM refresh_tokens WHERE expires < $1")
-            .bind(before.unix_ms())
-            .execute(&self.pool)
+    /// The identity provider's refresh token of a session, sealed, if one is kept.
+    pub async fn idp_token(&self, org: OrgId, session: SessionId) -> Result<Option<Vec<u8>>> {
+        let statement = query("SELECT idp_sealed FROM sessions WHERE org = $1 AND id = $2");
+        let row = self
+            .pools
+            .row(statement.bind(org.to_string()).bind(session.to_string()))
             .await?;
-        Ok(done.rows_affected())
+        Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
     }
-}
-
-async fn insert_refresh(
-    tx: &mut Tx,
-    org: OrgId,
-    session: SessionId,
-    hash: &str,
-    at: Timestamp,
-    expires: Timestamp,
-) -> Result<()> {
-    sqlx::query("INSERT INTO refresh_tokens (token_hash, org, session, created, expires) VALUES ($1, $2, $3, $4, $5)")
-        .bind(hash)
-        .bind(org.to_string())
-        .bind(session.to_string())
-        .bind(at.unix_ms())
-        .bind(expires.unix_ms())
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
 }
 
 fn read(row: &AnyRow) -> Result<Session> {

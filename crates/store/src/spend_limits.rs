@@ -1,11 +1,12 @@
-//! Spend limits of the admin endpoints, with their audit in the same transaction.
+//! Spend limits of the admin endpoints. Each change and its audit entry, with what stood before, is one transaction.
 
 use domain::window::Period;
-use domain::{BudgetId, OrgId, Timestamp};
-use sqlx::Row as _;
+use domain::{BudgetId, OrgId, Timestamp, limits};
 use sqlx::any::AnyRow;
+use sqlx::{Row as _, query};
 
-use crate::{Result, Store, StoreError, id, time};
+use crate::connection::Tx;
+use crate::{Result, SPEND_LIMITS, Store, StoreError, id, next, time};
 
 /// One limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub struct SpendLimitAudit {
     pub actor: String,
     /// `upsert` or `delete`.
     pub action: String,
-    /// The limit.
+    /// The limit; the store puts the id of the one that was changed.
     pub target: String,
     /// What stood before, as JSON.
     pub before_json: Option<String>,
@@ -47,108 +48,197 @@ pub struct SpendLimitAudit {
     pub after_json: Option<String>,
 }
 
+/// Which part of a list ordered by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// Its beginning.
+    First,
+    /// What follows this limit.
+    After(BudgetId),
+    /// What comes before this limit, up to it.
+    Before(BudgetId),
+}
+
 impl Store {
-    /// Sets the limit of a scope and period, keeping the id of one that is there, and returns it as it stands now.
+    /// As [`Store::set_spend_limit`], with an audit entry that was made before. What it says of before is as the caller saw it.
     pub async fn upsert_spend_limit(
         &self,
         org: OrgId,
         new: &SpendLimit,
         audit: &SpendLimitAudit,
     ) -> Result<SpendLimit> {
-        let mut tx = self.begin().await?;
-        Self::next(&mut tx, org, "spend_limits").await?;
-        let row = sqlx::query(
-            "INSERT INTO spend_limits (id, org, scope_type, scope_id, period, amount_cents, pooled_json, created, updated) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) \
-             ON CONFLICT (org, scope_type, scope_id, period) DO UPDATE SET \
-               amount_cents = excluded.amount_cents, pooled_json = excluded.pooled_json, updated = excluded.updated \
-             RETURNING id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated",
-        )
-        .bind(new.id.to_string())
-        .bind(org.to_string())
-        .bind(&new.scope_type)
-        .bind(&new.scope_id)
-        .bind(new.period.as_str())
-        .bind(&new.amount_cents)
-        .bind(&new.pooled_json)
-        .bind(new.updated.unix_ms())
-        .fetch_one(&mut *tx)
-        .await?;
-        let limit = read(&row)?;
-        let target = limit.id.to_string();
-        insert_audit(&mut tx, org, audit, &target).await?;
-        tx.commit().await?;
-        Ok(limit)
+        self.set_spend_limit(org, new, |_, _| audit.clone()).await
     }
 
-    /// Takes a limit away; none when there was none.
+    /// Sets the limit of a scope and period, keeping the id of one that is there, and returns it as it stands now. `audit` makes the
+    /// entry from what really stood before and what stands now, whoever else changes it at the same time.
+    pub async fn set_spend_limit(
+        &self,
+        org: OrgId,
+        new: &SpendLimit,
+        audit: impl FnOnce(Option<&SpendLimit>, &SpendLimit) -> SpendLimitAudit + Send,
+    ) -> Result<SpendLimit> {
+        let mut tx = self.pools.begin().await?;
+        // Also the lock that makes `before` true.
+        next(&mut tx, org, SPEND_LIMITS).await?;
+        let before = of_scope(&mut tx, org, new).await?;
+        if before.is_none() && count(&mut tx, org).await? >= limits::SPEND_LIMITS_MAX {
+            return Err(StoreError::Full("spend limits"));
+        }
+        let row = tx
+            .row(
+                query(
+                    "INSERT INTO spend_limits (id, org, scope_type, scope_id, period, amount_cents, pooled_json, created, updated) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) \
+                     ON CONFLICT (org, scope_type, scope_id, period) DO UPDATE SET \
+                       amount_cents = excluded.amount_cents, pooled_json = excluded.pooled_json, updated = excluded.updated \
+                     RETURNING id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated",
+                )
+                .bind(new.id.to_string())
+                .bind(org.to_string())
+                .bind(&new.scope_type)
+                .bind(&new.scope_id)
+                .bind(new.period.as_str())
+                .bind(&new.amount_cents)
+                .bind(&new.pooled_json)
+                .bind(new.updated.unix_ms()),
+            )
+            .await?;
+        let after = read(&row.ok_or(StoreError::Damaged("spend_limits.id"))?)?;
+        let entry = audit(before.as_ref(), &after);
+        insert_audit(&mut tx, org, &entry, after.id).await?;
+        tx.commit().await?;
+        Ok(after)
+    }
+
+    /// Takes a limit away and returns it; none when there was none.
     pub async fn delete_spend_limit(
         &self,
         org: OrgId,
         limit: BudgetId,
         audit: &SpendLimitAudit,
     ) -> Result<Option<SpendLimit>> {
-        let mut tx = self.begin().await?;
-        Self::next(&mut tx, org, "spend_limits").await?;
-        let row = sqlx::query(
-            "DELETE FROM spend_limits WHERE org = $1 AND id = $2 \
-             RETURNING id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated",
-        )
-        .bind(org.to_string())
-        .bind(limit.to_string())
-        .fetch_optional(&mut *tx)
-        .await?;
+        let mut tx = self.pools.begin().await?;
+        next(&mut tx, org, SPEND_LIMITS).await?;
+        let row = tx
+            .row(
+                query(
+                    "DELETE FROM spend_limits WHERE org = $1 AND id = $2 \
+                     RETURNING id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated",
+                )
+                .bind(org.to_string())
+                .bind(limit.to_string()),
+            )
+            .await?;
         let Some(row) = row else { return Ok(None) };
-        insert_audit(&mut tx, org, audit, &limit.to_string()).await?;
+        let before = read(&row)?;
+        insert_audit(&mut tx, org, audit, before.id).await?;
         tx.commit().await?;
-        read(&row).map(Some)
+        Ok(Some(before))
     }
 
-    /// Every limit, oldest first. A company has few: at most ten thousand are read.
-    pub async fn spend_limits(&self, org: OrgId) -> Result<Vec<SpendLimit>> {
-        let rows = sqlx::query(
+    /// One limit.
+    pub async fn spend_limit(&self, org: OrgId, limit: BudgetId) -> Result<Option<SpendLimit>> {
+        let statement = query(
             "SELECT id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated FROM spend_limits \
-             WHERE org = $1 ORDER BY id LIMIT 10000",
-        )
-        .bind(org.to_string())
-        .fetch_all(&self.pool)
-        .await?;
+             WHERE org = $1 AND id = $2",
+        );
+        let row = self
+            .pools
+            .row(statement.bind(org.to_string()).bind(limit.to_string()))
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Every limit, oldest first, because all are enforced; their number is limited when they are made.
+    pub async fn spend_limits(&self, org: OrgId) -> Result<Vec<SpendLimit>> {
+        let statement = query(
+            "SELECT id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated FROM spend_limits \
+             WHERE org = $1 ORDER BY id",
+        );
+        let rows = self.pools.rows(statement.bind(org.to_string())).await?;
         rows.iter().map(read).collect()
+    }
+
+    /// At most `limit` limits of one kind of scope (any, when none is given), ordered by id, and whether there are more in the
+    /// direction of reading.
+    pub async fn spend_limits_page(
+        &self,
+        org: OrgId,
+        scope_type: Option<&str>,
+        page: Page,
+        limit: u32,
+    ) -> Result<(Vec<SpendLimit>, bool)> {
+        let limit = limit.min(limits::STORE_PAGE_MAX);
+        let (statement, from) = match page {
+            Page::First => (FORWARD, String::new()),
+            Page::After(id) => (FORWARD, id.to_string()),
+            Page::Before(id) => (BACKWARD, id.to_string()),
+        };
+        let statement = query(statement)
+            .bind(org.to_string())
+            .bind(scope_type.unwrap_or_default())
+            .bind(from)
+            .bind(i64::from(limit) + 1);
+        let rows = self.pools.rows(statement).await?;
+        let wanted = rows.iter().take(limit as usize);
+        let mut found = wanted.map(read).collect::<Result<Vec<_>>>()?;
+        let more = rows.len() > found.len();
+        if matches!(page, Page::Before(_)) {
+            found.reverse();
+        }
+        Ok((found, more))
     }
 
     /// The latest audit entries, newest first.
     pub async fn spend_limit_audit(&self, org: OrgId, limit: u32) -> Result<Vec<SpendLimitAudit>> {
-        let rows = sqlx::query(
+        let statement = query(
             "SELECT id, created, actor, action, target, before_json, after_json FROM spend_limit_audit \
              WHERE org = $1 ORDER BY created DESC, id DESC LIMIT $2",
-        )
-        .bind(org.to_string())
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(SpendLimitAudit {
-                    id: row.try_get(0)?,
-                    created: time(row, 1)?,
-                    actor: row.try_get(2)?,
-                    action: row.try_get(3)?,
-                    target: row.try_get(4)?,
-                    before_json: row.try_get(5)?,
-                    after_json: row.try_get(6)?,
-                })
-            })
-            .collect()
+        );
+        let limit = i64::from(limit.min(limits::STORE_PAGE_MAX));
+        let rows = self
+            .pools
+            .rows(statement.bind(org.to_string()).bind(limit))
+            .await?;
+        rows.iter().map(read_audit).collect()
     }
 }
 
+const FORWARD: &str = "SELECT id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated \
+     FROM spend_limits WHERE org = $1 AND ($2 = '' OR scope_type = $2) AND id > $3 ORDER BY id LIMIT $4";
+const BACKWARD: &str = "SELECT id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated \
+     FROM spend_limits WHERE org = $1 AND ($2 = '' OR scope_type = $2) AND id < $3 ORDER BY id DESC LIMIT $4";
+
+async fn of_scope(tx: &mut Tx, org: OrgId, new: &SpendLimit) -> Result<Option<SpendLimit>> {
+    let row = tx
+        .row(
+            query(
+                "SELECT id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated FROM spend_limits \
+                 WHERE org = $1 AND scope_type = $2 AND scope_id = $3 AND period = $4",
+            )
+            .bind(org.to_string())
+            .bind(&new.scope_type)
+            .bind(&new.scope_id)
+            .bind(new.period.as_str()),
+        )
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+async fn count(tx: &mut Tx, org: OrgId) -> Result<i64> {
+    let statement = query("SELECT COUNT(*) FROM spend_limits WHERE org = $1");
+    let row = tx.row(statement.bind(org.to_string())).await?;
+    Ok(row.ok_or(StoreError::Damaged("spend_limits"))?.try_get(0)?)
+}
+
 async fn insert_audit(
-    tx: &mut crate::Tx,
+    tx: &mut Tx,
     org: OrgId,
     audit: &SpendLimitAudit,
-    target: &str,
+    target: BudgetId,
 ) -> Result<()> {
-    sqlx::query(
+    let statement = query(
         "INSERT INTO spend_limit_audit (id, org, created, actor, action, target, before_json, after_json) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
@@ -157,12 +247,23 @@ async fn insert_audit(
     .bind(audit.created.unix_ms())
     .bind(&audit.actor)
     .bind(&audit.action)
-    .bind(target)
+    .bind(target.to_string())
     .bind(&audit.before_json)
-    .bind(&audit.after_json)
-    .execute(&mut **tx)
-    .await?;
+    .bind(&audit.after_json);
+    tx.run(statement).await?;
     Ok(())
+}
+
+fn read_audit(row: &AnyRow) -> Result<SpendLimitAudit> {
+    Ok(SpendLimitAudit {
+        id: row.try_get(0)?,
+        created: time(row, 1)?,
+        actor: row.try_get(2)?,
+        action: row.try_get(3)?,
+        target: row.try_get(4)?,
+        before_json: row.try_get(5)?,
+        after_json: row.try_get(6)?,
+    })
 }
 
 fn read(row: &AnyRow) -> Result<SpendLimit> {

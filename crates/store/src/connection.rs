@@ -1,0 +1,216 @@
+//! Connections, transactions and their time limits: the one place that talks to the driver. Every write is a transaction, so that
+//! an error before its commit means that nothing was written; only a connection lost during the commit leaves that open, and
+//! has an error of its own. SQLite gets one connection that writes, whose turn is taken in order, and several that can only read.
+
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use domain::limits;
+use sqlx::any::{AnyArguments, AnyPoolOptions, AnyRow};
+use sqlx::{Any, AnyPool, AssertSqlSafe, Executor as _};
+
+use crate::{Engine, Result, StoreError};
+
+/// A statement with its values.
+pub(crate) type Query<'q> = sqlx::query::Query<'q, Any, AnyArguments>;
+
+/// The server, too, ends what we have given up on (milliseconds).
+const POSTGRES_SESSION: &str = "SET statement_timeout = 10000; SET lock_timeout = 10000; \
+     SET idle_in_transaction_session_timeout = 20000";
+const SQLITE_WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
+     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON";
+const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON";
+
+/// The two pools; one and the same on PostgreSQL.
+#[derive(Debug, Clone)]
+pub(crate) struct Pools {
+    read: AnyPool,
+    write: AnyPool,
+    engine: Engine,
+}
+
+impl Pools {
+    /// Connects and sets up every connection.
+    pub(crate) async fn open(url: &str) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        match url.split_once(':') {
+            Some(("sqlite", rest)) => Self::open_sqlite(rest).await,
+            Some(("postgres" | "postgresql", _)) => Self::open_postgres(url).await,
+            _ => Err(StoreError::Address),
+        }
+    }
+
+    async fn open_sqlite(rest: &str) -> Result<Self> {
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        if path.is_empty() || path.contains(":memory:") || path.contains('?') {
+            return Err(StoreError::Address);
+        }
+        make_private(Path::new(path)).map_err(StoreError::File)?;
+        // The address is percent-decoded by the driver; a path is not an address.
+        let address = format!("sqlite://{}", path.replace('%', "%25").replace('#', "%23"));
+        let write = pool(&address, 1, SQLITE_WRITER).await?;
+        let read = pool(&address, limits::STORE_CONNECTIONS_MAX, SQLITE_READER).await?;
+        Ok(Self {
+            read,
+            write,
+            engine: Engine::Sqlite,
+        })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self> {
+        let pool = pool(url, limits::STORE_CONNECTIONS_MAX, POSTGRES_SESSION).await?;
+        Ok(Self {
+            read: pool.clone(),
+            write: pool,
+            engine: Engine::Postgres,
+        })
+    }
+
+    pub(crate) const fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    pub(crate) async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+
+    /// The first row of a query, if it has one.
+    pub(crate) async fn row(&self, query: Query<'_>) -> Result<Option<AnyRow>> {
+        answer(query.fetch_optional(&self.read)).await
+    }
+
+    /// Every row of a query that is bounded by itself.
+    pub(crate) async fn rows(&self, query: Query<'_>) -> Result<Vec<AnyRow>> {
+        answer(query.fetch_all(&self.read)).await
+    }
+
+    /// One statement as a transaction; the number of rows it changed.
+    pub(crate) async fn write(&self, query: Query<'_>) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let changed = tx.run(query).await?;
+        tx.commit().await?;
+        Ok(changed)
+    }
+
+    /// One statement as a transaction; the rows it returns.
+    pub(crate) async fn write_rows(&self, query: Query<'_>) -> Result<Vec<AnyRow>> {
+        let mut tx = self.begin().await?;
+        let rows = tx.rows(query).await?;
+        tx.commit().await?;
+        Ok(rows)
+    }
+
+    /// One statement as a transaction; the first row it returns.
+    pub(crate) async fn write_row(&self, query: Query<'_>) -> Result<Option<AnyRow>> {
+        Ok(self.write_rows(query).await?.into_iter().next())
+    }
+
+    /// A transaction that takes SQLite's write lock at its beginning, so that it never fails half way for a lock.
+    pub(crate) async fn begin(&self) -> Result<Tx> {
+        let statement = match self.engine {
+            Engine::Sqlite => "BEGIN IMMEDIATE",
+            Engine::Postgres => "BEGIN",
+        };
+        Ok(Tx {
+            inner: answer(self.write.begin_with(statement)).await?,
+            engine: self.engine,
+        })
+    }
+}
+
+/// A transaction; undone when it is dropped before its commit.
+pub(crate) struct Tx {
+    inner: sqlx::Transaction<'static, Any>,
+    engine: Engine,
+}
+
+impl Tx {
+    pub(crate) const fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    pub(crate) async fn run(&mut self, query: Query<'_>) -> Result<u64> {
+        Ok(answer(query.execute(&mut *self.inner))
+            .await?
+            .rows_affected())
+    }
+
+    pub(crate) async fn row(&mut self, query: Query<'_>) -> Result<Option<AnyRow>> {
+        answer(query.fetch_optional(&mut *self.inner)).await
+    }
+
+    pub(crate) async fn rows(&mut self, query: Query<'_>) -> Result<Vec<AnyRow>> {
+        answer(query.fetch_all(&mut *self.inner)).await
+    }
+
+    /// Settings of this transaction; the text holds nothing from outside.
+    pub(crate) async fn settings(&mut self, sql: &str) -> Result<()> {
+        answer(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.inner)).await?;
+        Ok(())
+    }
+
+    /// A statement that may wait for another replica as long as the transaction's settings say.
+    pub(crate) async fn slow(&mut self, query: Query<'_>) -> Result<()> {
+        query.execute(&mut *self.inner).await?;
+        Ok(())
+    }
+
+    /// Several statements of the program itself, which may take long.
+    pub(crate) async fn script(&mut self, sql: &'static str) -> Result<()> {
+        sqlx::raw_sql(sql).execute(&mut *self.inner).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn commit(self) -> Result<()> {
+        let engine = self.engine;
+        let limit = Duration::from_millis(limits::STORE_ANSWER_MS);
+        match tokio::time::timeout(limit, self.inner.commit()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if refused(engine, &error) => Err(StoreError::Database(error)),
+            Ok(Err(error)) => Err(StoreError::Uncertain(Some(error))),
+            Err(_) => Err(StoreError::Uncertain(None)),
+        }
+    }
+}
+
+/// Whether the database itself said that it did not commit. SQLite's I/O errors say only that the disk did not do as told.
+fn refused(engine: Engine, error: &sqlx::Error) -> bool {
+    const SQLITE_IOERR: i64 = 10;
+    let sqlx::Error::Database(said) = error else {
+        return false;
+    };
+    let code = said.code().and_then(|code| code.parse::<i64>().ok());
+    engine == Engine::Postgres || code.is_some_and(|code| code & 0xff != SQLITE_IOERR)
+}
+
+async fn answer<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
+    let limit = Duration::from_millis(limits::STORE_ANSWER_MS);
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(StoreError::Silent),
+    }
+}
+
+async fn pool(address: &str, connections_max: u32, setup: &'static str) -> Result<AnyPool> {
+    let options = AnyPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(Duration::from_millis(limits::STORE_WAIT_MS))
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                connection.execute(setup).await?;
+                Ok(())
+            })
+        });
+    Ok(options.connect(address).await?)
+}
+
+/// Makes the file so that its owner alone can read it; SQLite gives its companions the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}

@@ -1,0 +1,70 @@
+//! What can go wrong between us and the database, told apart by what a caller must know: was something written or not. Never
+//! holds a value that was to be stored.
+
+/// Why a query did not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached or said no; nothing was written. May be tried again.
+    #[error("the store cannot be reached or refused; nothing was written")]
+    Database(#[source] sqlx::Error),
+    /// The database did not answer in time; the transaction was not committed. May be tried again.
+    #[error("the store did not answer in time; nothing was written")]
+    Silent,
+    /// The connection was lost while the commit was under way. Reading tells which it was.
+    #[error("the store was lost during a commit; the change was written as a whole or not at all")]
+    Uncertain(#[source] Option<sqlx::Error>),
+    /// A row holds what we never wrote.
+    #[error("the store holds a value of `{0}` that cannot be")]
+    Damaged(&'static str),
+    /// There are as many as there may be; nothing was written.
+    #[error("there are too many {0} already; nothing was written")]
+    Full(&'static str),
+    /// A batch of the ledger that does not begin where its chain's copy ends; nothing was written. The caller cuts it there.
+    #[error(
+        "the ledger's copy continues at record {next}, not where the batch begins; nothing was written"
+    )]
+    Cursor {
+        /// The number of the first record that is not in the copy.
+        next: u64,
+    },
+    /// A batch of the ledger with a record outside the numbers it says it covers; nothing was written.
+    #[error("a batch holds record {0}, which lies outside it; nothing was written")]
+    OutsideBatch(u64),
+    /// The address names no engine we know, or a database in memory, which would be lost.
+    #[error("the store's address must begin with `sqlite:` and name a file, or with `postgres:`")]
+    Address,
+    /// The database's file cannot be made.
+    #[error("the store's file cannot be made")]
+    File(#[source] std::io::Error),
+    /// A newer Doorward has been here.
+    #[error(
+        "the store has schema {found}, newer than {known}, the newest this version knows; run the newer version"
+    )]
+    NewerSchema {
+        /// In the database.
+        found: i64,
+        /// In this program.
+        known: i64,
+    },
+    /// A migration that was applied is not the one this program has.
+    #[error(
+        "migration {0} was applied in another form; this program and the store do not belong together"
+    )]
+    ChangedMigration(i64),
+}
+
+impl StoreError {
+    /// Whether it is certain that nothing was written.
+    pub const fn nothing_written(&self) -> bool {
+        !matches!(self, Self::Uncertain(_))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// The result of every query.
+pub type Result<T> = std::result::Result<T, StoreError>;

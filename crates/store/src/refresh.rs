@@ -1,0 +1,160 @@
+//! Refresh tokens. Each is kept as its hash, is exchanged for a successor, and betrays a thief when it is used again long after:
+//! then the whole session ends, for every replica. Ended sessions' tokens stay until they expire, so that late use is still seen.
+
+use domain::{OrgId, SessionId, Timestamp};
+use sqlx::query;
+
+use crate::connection::Tx;
+use crate::revocations::revoke_in;
+use crate::{Result, Store, StoreError, Target, id, maybe_time, time};
+
+/// What became of a refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// It was exchanged.
+    Rotated(SessionId),
+    /// It had just been exchanged; a second successor was given, for clients that refresh twice at once.
+    WithinGrace(SessionId),
+    /// It had been exchanged long ago: somebody else has it. The session has been ended and a revocation of it added.
+    Reused(SessionId),
+    /// Its session had ended.
+    SessionEnded(SessionId),
+    /// It has expired.
+    Expired(SessionId),
+    /// We never gave it out.
+    Unknown,
+}
+
+/// A refresh token's exchange.
+#[derive(Debug, Clone, Copy)]
+pub struct Exchange<'a> {
+    /// The tenant.
+    pub org: OrgId,
+    /// Hash of the token that is presented.
+    pub old_hash: &'a str,
+    /// Hash of its successor.
+    pub new_hash: &'a str,
+    /// Now.
+    pub at: Timestamp,
+    /// How long after its exchange a token is taken once more.
+    pub grace_ms: i64,
+    /// When the successor expires.
+    pub expires: Timestamp,
+}
+
+impl Store {
+    /// The session a refresh token belongs to.
+    pub async fn session_of_refresh(&self, org: OrgId, hash: &str) -> Result<Option<SessionId>> {
+        let row = self
+            .pools
+            .row(
+                query("SELECT session FROM refresh_tokens WHERE org = $1 AND token_hash = $2")
+                    .bind(org.to_string())
+                    .bind(hash),
+            )
+            .await?;
+        row.map(|row| id(&row, 0, "refresh_tokens.session"))
+            .transpose()
+    }
+
+    /// Exchanges a refresh token. Of any number of exchanges of one token at once, one is `Rotated` and the others are
+    /// `WithinGrace`, or end the session when there is no grace.
+    pub async fn exchange_refresh(&self, exchange: Exchange<'_>) -> Result<Rotation> {
+        let mut tx = self.pools.begin().await?;
+        let Some(token) = take(&mut tx, &exchange).await? else {
+            return Ok(Rotation::Unknown);
+        };
+        let session = token.session;
+        if token.session_ended {
+            return Ok(Rotation::SessionEnded(session));
+        }
+        if token.spent_by(&exchange) {
+            let (target, at) = (Target::Session(session), exchange.at);
+            revoke_in(&mut tx, exchange.org, &target, at, "refresh token reused").await?;
+            tx.commit().await?;
+            return Ok(Rotation::Reused(session));
+        }
+        if token.expires <= exchange.at {
+            return Ok(Rotation::Expired(session));
+        }
+        if token.replaced_at.is_none() {
+            let replaced =
+                query("UPDATE refresh_tokens SET replaced_at = $2 WHERE token_hash = $1");
+            tx.run(replaced.bind(exchange.old_hash).bind(exchange.at.unix_ms()))
+                .await?;
+        }
+        let next = (exchange.new_hash, exchange.expires);
+        insert_refresh(&mut tx, exchange.org, session, exchange.at, next).await?;
+        tx.commit().await?;
+        Ok(match token.replaced_at {
+            None => Rotation::Rotated(session),
+            Some(_) => Rotation::WithinGrace(session),
+        })
+    }
+
+    /// Forgets refresh tokens that expired before this moment.
+    pub async fn purge_refresh_tokens(&self, before: Timestamp) -> Result<u64> {
+        let statement = query("DELETE FROM refresh_tokens WHERE expires < $1");
+        self.pools.write(statement.bind(before.unix_ms())).await
+    }
+}
+
+/// A token as it stands, its row held by the transaction.
+struct Token {
+    session: SessionId,
+    expires: Timestamp,
+    replaced_at: Option<Timestamp>,
+    session_ended: bool,
+}
+
+impl Token {
+    /// Whether it was exchanged so long ago that only a copy of it can come back.
+    fn spent_by(&self, exchange: &Exchange<'_>) -> bool {
+        self.replaced_at
+            .is_some_and(|replaced| exchange.at.ms_since(replaced) > exchange.grace_ms)
+    }
+}
+
+async fn take(tx: &mut Tx, exchange: &Exchange<'_>) -> Result<Option<Token>> {
+    // Taking the row by a write orders two exchanges of the same token, on either engine.
+    let held = query(
+        "UPDATE refresh_tokens SET created = created WHERE org = $1 AND token_hash = $2 \
+         RETURNING session, expires, replaced_at",
+    );
+    let held = held.bind(exchange.org.to_string()).bind(exchange.old_hash);
+    let Some(row) = tx.row(held).await? else {
+        return Ok(None);
+    };
+    let session: SessionId = id(&row, 0, "refresh_tokens.session")?;
+    let ended = query("SELECT ended_at FROM sessions WHERE id = $1");
+    let ended = tx.row(ended.bind(session.to_string())).await?;
+    let ended = ended.ok_or(StoreError::Damaged("refresh_tokens.session"))?;
+    Ok(Some(Token {
+        session,
+        expires: time(&row, 1)?,
+        replaced_at: maybe_time(&row, 2)?,
+        session_ended: maybe_time(&ended, 0)?.is_some(),
+    }))
+}
+
+/// Keeps a token's hash with its expiry.
+pub(crate) async fn insert_refresh(
+    tx: &mut Tx,
+    org: OrgId,
+    session: SessionId,
+    at: Timestamp,
+    (hash, expires): (&str, Timestamp),
+) -> Result<()> {
+    tx.run(
+        query(
+            "INSERT INTO refresh_tokens (token_hash, org, session, created, expires) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(hash)
+        .bind(org.to_string())
+        .bind(session.to_string())
+        .bind(at.unix_ms())
+        .bind(expires.unix_ms()),
+    )
+    .await?;
+    Ok(())
+}

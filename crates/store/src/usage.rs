@@ -1,0 +1,174 @@
+//! What was used and spent, read from the sums that shipping keeps, never from the records themselves.
+
+use domain::window::Period;
+use domain::{OrgId, Timestamp, Usd, limits};
+use sqlx::any::AnyRow;
+use sqlx::{Row as _, query};
+
+use crate::connection::Query;
+use crate::{Result, Store, unsigned};
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// The first moment of the hour around a moment, in Unix milliseconds.
+pub(crate) fn hour_of(at: Timestamp) -> i64 {
+    at.unix_ms().div_euclid(HOUR_MS).saturating_mul(HOUR_MS)
+}
+
+/// What one person, service or model used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageSum {
+    /// The person's or service's id, or the model; empty for refusals that name none.
+    pub of: String,
+    /// Calls, refused ones included.
+    pub requests: u64,
+    /// Refused calls.
+    pub refused: u64,
+    /// Tokens, by class.
+    pub input_tokens: u64,
+    /// Answer tokens.
+    pub output_tokens: u64,
+    /// Tokens written to a cache.
+    pub cache_write_tokens: u64,
+    /// Tokens read from a cache.
+    pub cache_read_tokens: u64,
+    /// Money.
+    pub cost: Usd,
+}
+
+impl Store {
+    /// What every purse has spent in the window of a period around `at`.
+    pub async fn spent(
+        &self,
+        org: OrgId,
+        period: Period,
+        at: Timestamp,
+    ) -> Result<Vec<(String, Usd)>> {
+        let statement = query(
+            "SELECT purse, spent_nanos FROM spending WHERE org = $1 AND period = $2 AND window_start = $3",
+        )
+        .bind(org.to_string())
+        .bind(period.as_str())
+        .bind(period.window(at).0.unix_ms());
+        let rows = self.pools.rows(statement).await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get(0)?, Usd::from_nanos(row.try_get(1)?))))
+            .collect()
+    }
+
+    /// What one purse has spent in the window of a period around `at`.
+    pub async fn spent_by(
+        &self,
+        org: OrgId,
+        purse: &str,
+        period: Period,
+        at: Timestamp,
+    ) -> Result<Usd> {
+        let statement = query(
+            "SELECT spent_nanos FROM spending WHERE org = $1 AND purse = $2 AND period = $3 AND window_start = $4",
+        )
+        .bind(org.to_string())
+        .bind(purse)
+        .bind(period.as_str())
+        .bind(period.window(at).0.unix_ms());
+        let row = self.pools.row(statement).await?;
+        row.map_or(Ok(Usd::ZERO), |row| Ok(Usd::from_nanos(row.try_get(0)?)))
+    }
+
+    /// Requests and money of an organisation, from the hour of one moment up to another moment, which is not included.
+    pub async fn usage_total(
+        &self,
+        org: OrgId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<(u64, Usd)> {
+        let statement = query(
+            "SELECT CAST(COALESCE(SUM(requests), 0) AS BIGINT), CAST(COALESCE(SUM(cost_nanos), 0) AS BIGINT) \
+             FROM usage_hours WHERE org = $1 AND hour >= $2 AND hour < $3",
+        );
+        match self.pools.row(within(statement, org, from, to)).await? {
+            Some(row) => Ok((
+                unsigned(&row, 0, "usage_hours.requests")?,
+                Usd::from_nanos(row.try_get(1)?),
+            )),
+            None => Ok((0, Usd::ZERO)),
+        }
+    }
+
+    /// Usage by person and service in the same range, most money first, at most `limit`.
+    pub async fn usage_by_person(
+        &self,
+        org: OrgId,
+        from: Timestamp,
+        to: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>> {
+        self.usage_by(BY_SUBJECT, (org, from, to), limit).await
+    }
+
+    /// Usage by model in the same range, most money first, at most `limit`.
+    pub async fn usage_by_model(
+        &self,
+        org: OrgId,
+        from: Timestamp,
+        to: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>> {
+        self.usage_by(BY_MODEL, (org, from, to), limit).await
+    }
+
+    async fn usage_by(
+        &self,
+        sql: &'static str,
+        (org, from, to): (OrgId, Timestamp, Timestamp),
+        limit: u32,
+    ) -> Result<Vec<UsageSum>> {
+        let statement =
+            within(query(sql), org, from, to).bind(i64::from(limit.min(limits::STORE_PAGE_MAX)));
+        let rows = self.pools.rows(statement).await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+/// The columns of a sum, after the one it is grouped by.
+macro_rules! sums_by {
+    ($column:literal) => {
+        concat!(
+            "SELECT ",
+            $column,
+            ", CAST(SUM(requests) AS BIGINT), \
+             CAST(SUM(CASE WHEN outcome = 'refused' THEN requests ELSE 0 END) AS BIGINT), \
+             CAST(SUM(input_tokens) AS BIGINT), CAST(SUM(output_tokens) AS BIGINT), \
+             CAST(SUM(cache_write_tokens) AS BIGINT), CAST(SUM(cache_read_tokens) AS BIGINT), \
+             CAST(SUM(cost_nanos) AS BIGINT) \
+             FROM usage_hours WHERE org = $1 AND hour >= $2 AND hour < $3 \
+             GROUP BY ",
+            $column,
+            " ORDER BY SUM(cost_nanos) DESC, SUM(requests) DESC, ",
+            $column,
+            " LIMIT $4"
+        )
+    };
+}
+const BY_SUBJECT: &str = sums_by!("subject");
+const BY_MODEL: &str = sums_by!("model");
+
+fn within(statement: Query<'_>, org: OrgId, from: Timestamp, to: Timestamp) -> Query<'_> {
+    statement
+        .bind(org.to_string())
+        .bind(hour_of(from))
+        .bind(to.unix_ms())
+}
+
+fn read(row: &AnyRow) -> Result<UsageSum> {
+    Ok(UsageSum {
+        of: row.try_get(0)?,
+        requests: unsigned(row, 1, "usage_hours.requests")?,
+        refused: unsigned(row, 2, "usage_hours.requests")?,
+        input_tokens: unsigned(row, 3, "usage_hours.input_tokens")?,
+        output_tokens: unsigned(row, 4, "usage_hours.output_tokens")?,
+        cache_write_tokens: unsigned(row, 5, "usage_hours.cache_write_tokens")?,
+        cache_read_tokens: unsigned(row, 6, "usage_hours.cache_read_tokens")?,
+        cost: Usd::from_nanos(row.try_get(7)?),
+    })
+}

@@ -1,0 +1,12 @@
+//! The store on both engines: every scene runs on a SQLite file and on a PostgreSQL database of its own.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod bed;
+
+mod device;
+mod ledger;
+mod nouns;
+mod policies;
+mod revocations;
+mod rotation;
+mod spend_limits;

@@ -1,0 +1,231 @@
+//! Organisations, people, services, sessions, login states and secrets: kept, found again, and kept apart by organisation.
+
+use domain::{OrgId, ServiceId, limits};
+use store::{Engine, Seen, ServiceKey, StoreError, Target};
+
+use crate::bed::{at, number, on_both_engines};
+
+on_both_engines! {
+    async fn the_store_answers_and_says_which_engine_it_is(bed) {
+        bed.store.ping().await.unwrap();
+        let postgres = bed.url.starts_with("postgres");
+        assert_eq!(bed.store.engine() == Engine::Postgres, postgres);
+    }
+
+    async fn an_organisation_keeps_the_id_it_got_first(bed) {
+        let again = bed.store.ensure_org("acme", OrgId::from_parts(9, 9)).await.unwrap();
+        assert_eq!(again, bed.org);
+        assert_ne!(bed.other_org().await, bed.org);
+    }
+
+    async fn a_person_keeps_their_id_and_shows_what_was_seen_last(bed) {
+        let first = bed.person("tid/oid").await;
+        let seen = Seen {
+            org: bed.org,
+            issuer: "entra",
+            stable_id: "tid/oid",
+            email: None,
+            name: Some("Ada Lovelace"),
+            groups: &["a".to_owned(), "b".to_owned()].into(),
+            at: at(5),
+        };
+        let new = domain::PersonId::from_parts(7, number().into());
+        let second = bed.store.upsert_person(seen, new).await.unwrap();
+        assert_eq!(second.id, first.id);
+        assert_eq!((second.email, second.name.as_deref()), (None, Some("Ada Lovelace")));
+        assert_eq!(second.groups.len(), 2);
+        let stored = bed.store.person(bed.org, first.id).await.unwrap().unwrap();
+        assert_eq!(stored.groups, second.groups);
+        let found = bed.store.person_by_stable(bed.org, "entra", "tid/oid").await.unwrap();
+        assert_eq!(found, Some(stored));
+        assert_eq!(bed.store.person_by_stable(bed.org, "okta", "tid/oid").await.unwrap(), None);
+    }
+
+    async fn the_same_stable_id_at_two_issuers_is_two_people(bed) {
+        let first = bed.person("sub").await;
+        let seen = Seen {
+            org: bed.org,
+            issuer: "okta",
+            stable_id: "sub",
+            email: first.email.as_deref(),
+            name: None,
+            groups: &[].into(),
+            at: at(0),
+        };
+        let new = domain::PersonId::from_parts(7, number().into());
+        assert_ne!(bed.store.upsert_person(seen, new).await.unwrap().id, first.id);
+        let found = bed.store.find_people(bed.org, "ada@ACME.example").await.unwrap();
+        assert_eq!(found.len(), 2);
+    }
+
+    async fn a_person_seen_by_many_at_once_is_one_person(bed) {
+        let mut seen = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let bed = bed.clone();
+            seen.spawn(async move { bed.person("tid/oid").await.id });
+        }
+        let mut ids = seen.join_all().await;
+        ids.dedup();
+        assert_eq!(ids.len(), 1);
+    }
+
+    async fn people_are_found_by_whole_words_only_and_quotes_do_no_harm(bed) {
+        let ada = bed.person("tid/oid").await;
+        let id = ada.id.to_string();
+        for (text, found) in [
+            (id.as_str(), 1), ("tid/oid", 1), ("Ada", 1), ("ADA@acme.example", 1),
+            ("Ad", 0), ("%", 0), ("' OR 1=1 --", 0), ("", 0),
+        ] {
+            let people = bed.store.find_people(bed.org, text).await.unwrap();
+            assert_eq!(people.len(), found, "{text}");
+        }
+    }
+
+    async fn a_sign_in_does_not_let_a_disabled_person_in_again(bed) {
+        let person = bed.person("tid/oid").await;
+        assert!(bed.store.set_person_disabled(bed.org, person.id, Some(at(1))).await.unwrap());
+        assert_eq!(bed.person("tid/oid").await.disabled_at, Some(at(1)));
+        assert!(bed.store.set_person_disabled(bed.org, person.id, None).await.unwrap());
+        assert_eq!(bed.person("tid/oid").await.disabled_at, None);
+        let nobody = domain::PersonId::from_parts(0, 0);
+        assert!(!bed.store.set_person_disabled(bed.org, nobody, None).await.unwrap());
+    }
+
+    async fn nothing_of_one_organisation_is_seen_or_changed_by_another(bed) {
+        let other = bed.other_org().await;
+        let person = bed.person("tid/oid").await;
+        let session = bed.session(&person, "token").await;
+        let store = &bed.store;
+        assert_eq!(store.person(other, person.id).await.unwrap(), None);
+        assert_eq!(store.find_people(other, "tid/oid").await.unwrap(), []);
+        assert!(!store.set_person_disabled(other, person.id, Some(at(1))).await.unwrap());
+        assert_eq!(store.session(other, session).await.unwrap(), None);
+        assert_eq!(store.session_of_refresh(other, "token").await.unwrap(), None);
+        assert!(!store.end_session(other, session, "no", at(1)).await.unwrap());
+        assert_eq!(store.end_sessions_of(other, person.id, "no", at(1)).await.unwrap(), []);
+        assert_eq!(store.sessions_of(other, person.id, 10).await.unwrap(), []);
+        assert!(!store.keep_idp_token(other, session, b"x").await.unwrap());
+        store.insert_login_state(bed.org, "state", "{}", at(10)).await.unwrap();
+        assert_eq!(store.take_login_state(other, "state", at(1)).await.unwrap(), None);
+        assert!(store.take_login_state(bed.org, "state", at(1)).await.unwrap().is_some());
+    }
+
+    async fn a_service_keeps_its_id_and_its_keys_are_found_by_hash(bed) {
+        let store = &bed.store;
+        let new = || ServiceId::from_parts(5, number().into());
+        let ci = store.ensure_service(bed.org, "ci", new(), at(0)).await.unwrap();
+        assert_eq!(store.ensure_service(bed.org, "ci", new(), at(9)).await.unwrap(), ci);
+        let key = |hash: &str, created| ServiceKey {
+            key_hash: hash.to_owned(),
+            service: ci,
+            service_name: "ci".to_owned(),
+            prefix: "dwk_abc".to_owned(),
+            created: at(created),
+            expires: Some(at(100)),
+            revoked_at: None,
+        };
+        store.insert_service_key(bed.org, &key("h1", 0)).await.unwrap();
+        store.insert_service_key(bed.org, &key("h2", 1)).await.unwrap();
+        assert_eq!(store.service_key(bed.org, "h1").await.unwrap(), Some(key("h1", 0)));
+        assert_eq!(store.service_key(bed.org, "h3").await.unwrap(), None);
+        assert_eq!(store.service_keys(bed.org).await.unwrap(), [key("h2", 1), key("h1", 0)]);
+        store.revoke(bed.org, &Target::ServiceKey("h1".into()), at(7), "leaked").await.unwrap();
+        let revoked = store.service_key(bed.org, "h1").await.unwrap().unwrap();
+        assert_eq!(revoked.revoked_at, Some(at(7)));
+        assert_eq!(store.service_key(bed.org, "h2").await.unwrap(), Some(key("h2", 1)));
+        assert_eq!(store.service_key(bed.other_org().await, "h2").await.unwrap(), None);
+    }
+
+    async fn a_session_ends_once_and_its_people_see_all_of_theirs(bed) {
+        let (store, person) = (&bed.store, bed.person("tid/oid").await);
+        let (one, two) = (bed.session(&person, "t1").await, bed.session(&person, "t2").await);
+        assert!(store.end_session(bed.org, one, "signed out", at(3)).await.unwrap());
+        assert!(!store.end_session(bed.org, one, "again", at(4)).await.unwrap());
+        assert_eq!(store.session(bed.org, one).await.unwrap().unwrap().ended_at, Some(at(3)));
+        assert_eq!(store.end_sessions_of(bed.org, person.id, "left", at(5)).await.unwrap(), [two]);
+        let all = store.sessions_of(bed.org, person.id, 10).await.unwrap();
+        let ends: Vec<_> = all.iter().map(|session| (session.id, session.ended_at)).collect();
+        assert_eq!(ends, [(two, Some(at(5))), (one, Some(at(3)))]);
+        assert_eq!(store.sessions_of(bed.org, person.id, 1).await.unwrap().len(), 1);
+    }
+
+    async fn what_ends_a_session_forgets_the_identity_providers_token(bed) {
+        let (store, person) = (&bed.store, bed.person("tid/oid").await);
+        for (place, end) in ["end", "end all", "revoke session", "revoke person", "revoke everyone"]
+            .into_iter()
+            .enumerate()
+        {
+            let session = bed.session(&person, &format!("t{place}")).await;
+            assert!(store.keep_idp_token(bed.org, session, b"sealed").await.unwrap());
+            let kept = store.idp_token(bed.org, session).await.unwrap();
+            assert_eq!(kept.as_deref(), Some(&b"sealed"[..]));
+            match end {
+                "end" => drop(store.end_session(bed.org, session, "x", at(1)).await.unwrap()),
+                "end all" => drop(store.end_sessions_of(bed.org, person.id, "x", at(1)).await.unwrap()),
+                _ => {
+                    let target = match end {
+                        "revoke session" => Target::Session(session),
+                        "revoke person" => Target::Person(person.id),
+                        _ => Target::Everyone,
+                    };
+                    store.revoke(bed.org, &target, at(1), "x").await.unwrap();
+                }
+            }
+            assert_eq!(store.idp_token(bed.org, session).await.unwrap(), None, "{end}");
+            assert!(!store.keep_idp_token(bed.org, session, b"late").await.unwrap(), "{end}");
+        }
+    }
+
+    async fn a_login_state_is_taken_once_and_in_time(bed) {
+        let store = &bed.store;
+        for (hash, expires) in [("a", 10), ("b", 10)] {
+            store.insert_login_state(bed.org, hash, "{\"n\":1}", at(expires)).await.unwrap();
+        }
+        let mut takers = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let bed = bed.clone();
+            takers.spawn(async move { bed.store.take_login_state(bed.org, "a", at(9)).await.unwrap() });
+        }
+        let taken: Vec<_> = takers.join_all().await.into_iter().flatten().collect();
+        assert_eq!(taken, ["{\"n\":1}"]);
+        assert_eq!(store.take_login_state(bed.org, "b", at(10)).await.unwrap(), None);
+        assert_eq!(store.take_login_state(bed.org, "never", at(1)).await.unwrap(), None);
+    }
+
+    /// Whoever opens the sign-in page makes a row; without a limit that fills the disk.
+    async fn sign_ins_under_way_are_limited_and_old_ones_make_room(bed) {
+        let max = limits::LOGIN_STATES_MAX;
+        let mut beside = bed.beside().await;
+        sqlx::query(
+            "INSERT INTO login_states (state_hash, org, body, expires) \
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) \
+             SELECT 'h' || i, $2, '{}', $3 FROM n",
+        )
+        .bind(max)
+        .bind(bed.org.to_string())
+        .bind(at(10).unix_ms())
+        .execute(&mut beside)
+        .await
+        .unwrap();
+        let one_more = |now, hash| bed.store.insert_login_state(bed.org, hash, "{}", at(now + limits::DEVICE_CODE_MS));
+        let full = one_more(1, "x").await.unwrap_err();
+        assert!(matches!(full, StoreError::Full(_)) && full.nothing_written(), "{full}");
+        one_more(10, "y").await.unwrap();
+        assert_eq!(bed.count("SELECT COUNT(*) FROM login_states").await, 1);
+    }
+
+    async fn of_two_replicas_that_make_a_secret_both_get_the_first_ones(bed) {
+        let mut makers = tokio::task::JoinSet::new();
+        for byte in 0..6u8 {
+            let store = bed.store.clone();
+            makers.spawn(async move { store.keep_secret("session-key", &[byte; 40]).await.unwrap() });
+        }
+        let mut kept = makers.join_all().await;
+        kept.dedup();
+        assert_eq!(kept.len(), 1);
+        assert_eq!(bed.store.secret("session-key").await.unwrap().as_ref(), kept.first());
+        bed.store.put_secret("session-key", b"anew").await.unwrap();
+        assert_eq!(bed.store.secret("session-key").await.unwrap().unwrap(), b"anew");
+        assert_eq!(bed.store.secret("other").await.unwrap(), None);
+    }
+}

@@ -1,0 +1,179 @@
+//! Refresh tokens: every exchange is as a plain model says, also when many come at once.
+
+use std::collections::HashMap;
+
+use domain::SessionId;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use store::sessions::Exchange;
+use store::{Rotation, Target};
+
+use crate::bed::{Bed, at, on_both_engines};
+
+const GRACE_MS: i64 = 30_000;
+
+async fn exchange(bed: &Bed, old: &str, new: &str, ms: i64, grace_ms: i64) -> Rotation {
+    let exchange = Exchange {
+        org: bed.org,
+        old_hash: old,
+        new_hash: new,
+        at: at(ms),
+        grace_ms,
+        expires: at(ms + 3_600_000),
+    };
+    bed.store.exchange_refresh(exchange).await.unwrap()
+}
+
+/// How often each kind of outcome came.
+fn tally(outcomes: &[Rotation]) -> [usize; 4] {
+    let count = |wanted: fn(&Rotation) -> bool| outcomes.iter().filter(|it| wanted(it)).count();
+    [
+        count(|it| matches!(it, Rotation::Rotated(_))),
+        count(|it| matches!(it, Rotation::WithinGrace(_))),
+        count(|it| matches!(it, Rotation::Reused(_))),
+        count(|it| matches!(it, Rotation::SessionEnded(_))),
+    ]
+}
+
+/// Eight exchanges of one token at once, on two replicas.
+async fn at_once(bed: &Bed, token: &str, grace_ms: i64) -> [usize; 4] {
+    let replica = bed.replica().await;
+    let mut clients = tokio::task::JoinSet::new();
+    for client in 0..8 {
+        let mut bed = bed.clone();
+        if client % 2 == 1 {
+            bed.store = replica.clone();
+        }
+        let (old, new) = (token.to_owned(), format!("{token}>{client}"));
+        clients.spawn(async move { exchange(&bed, &old, &new, 10, grace_ms).await });
+    }
+    let outcomes = clients.join_all().await;
+    replica.close().await;
+    tally(&outcomes)
+}
+
+/// What the store should say, in a few lines.
+#[derive(Default)]
+struct Model {
+    /// Per token: when it expires and when it was exchanged.
+    tokens: HashMap<String, (i64, Option<i64>)>,
+    ended: bool,
+}
+
+impl Model {
+    fn exchange(&mut self, session: SessionId, old: &str, new: &str, ms: i64) -> Rotation {
+        let Some((expires, replaced)) = self.tokens.get(old).copied() else {
+            return Rotation::Unknown;
+        };
+        if self.ended {
+            return Rotation::SessionEnded(session);
+        }
+        if replaced.is_some_and(|replaced| ms - replaced > GRACE_MS) {
+            self.ended = true;
+            return Rotation::Reused(session);
+        }
+        if expires <= ms {
+            return Rotation::Expired(session);
+        }
+        self.tokens
+            .insert(old.to_owned(), (expires, replaced.or(Some(ms))));
+        self.tokens.insert(new.to_owned(), (ms + 3_600_000, None));
+        match replaced {
+            None => Rotation::Rotated(session),
+            Some(_) => Rotation::WithinGrace(session),
+        }
+    }
+}
+
+/// Steps of a life: which token (by its number, the newest ones first) and how much later.
+fn lives() -> impl Strategy<Value = Vec<(usize, i64)>> {
+    let later = prop_oneof![6 => 0..2_000i64, 3 => 10_000..40_000i64, 1 => 3_000_000..4_000_000i64];
+    let which = prop_oneof![6 => Just(0usize), 3 => Just(1), 1 => 2..6usize];
+    proptest::collection::vec((which, later), 1..14)
+}
+
+on_both_engines! {
+    async fn of_many_exchanges_at_once_one_rotates_and_the_others_are_within_grace(bed) {
+        let person = bed.person("tid/oid").await;
+        for round in 0..6 {
+            let token = format!("token {round}");
+            bed.session(&person, &token).await;
+            assert_eq!(at_once(&bed, &token, GRACE_MS).await, [1, 7, 0, 0]);
+        }
+    }
+
+    async fn without_grace_one_rotates_one_is_the_thief_and_the_session_is_over(bed) {
+        let person = bed.person("tid/oid").await;
+        let session = bed.session(&person, "token").await;
+        assert_eq!(at_once(&bed, "token", -1).await, [1, 0, 1, 6]);
+        let ended = bed.store.session(bed.org, session).await.unwrap().unwrap().ended_at;
+        assert_eq!(ended, Some(at(10)));
+    }
+
+    /// The session token of the thief, or of the robbed, would otherwise live on until it expires.
+    async fn a_reused_token_revokes_the_session_on_every_replica_in_the_same_step(bed) {
+        let person = bed.person("tid/oid").await;
+        let session = bed.session(&person, "one").await;
+        assert_eq!(exchange(&bed, "one", "two", 0, GRACE_MS).await, Rotation::Rotated(session));
+        let late = GRACE_MS + 1;
+        assert_eq!(exchange(&bed, "one", "three", late, GRACE_MS).await, Rotation::Reused(session));
+        let revoked = bed.store.revocations_since(bed.org, 0, 10).await.unwrap();
+        assert_eq!(revoked.len(), 1);
+        assert_eq!((&revoked[0].target, revoked[0].at), (&Target::Session(session), at(late)));
+        for token in ["one", "two"] {
+            let outcome = exchange(&bed, token, "four", late, GRACE_MS).await;
+            assert_eq!(outcome, Rotation::SessionEnded(session));
+        }
+        assert_eq!(exchange(&bed, "three", "four", late, GRACE_MS).await, Rotation::Unknown);
+    }
+
+    async fn another_organisation_cannot_exchange_a_token(bed) {
+        let person = bed.person("tid/oid").await;
+        let session = bed.session(&person, "one").await;
+        let mut stranger = bed.clone();
+        stranger.org = bed.other_org().await;
+        assert_eq!(exchange(&stranger, "one", "two", 0, GRACE_MS).await, Rotation::Unknown);
+        assert_eq!(exchange(&bed, "one", "two", 0, GRACE_MS).await, Rotation::Rotated(session));
+    }
+
+    async fn a_clock_that_went_back_betrays_nobody(bed) {
+        let person = bed.person("tid/oid").await;
+        let session = bed.session(&person, "one").await;
+        assert_eq!(exchange(&bed, "one", "two", 90_000, GRACE_MS).await, Rotation::Rotated(session));
+        let outcome = exchange(&bed, "one", "three", 1_000, GRACE_MS).await;
+        assert_eq!(outcome, Rotation::WithinGrace(session));
+    }
+
+    async fn expired_tokens_are_forgotten_and_no_others(bed) {
+        let person = bed.person("tid/oid").await;
+        bed.session(&person, "one").await;
+        assert_eq!(bed.store.purge_refresh_tokens(at(3_600_000)).await.unwrap(), 0);
+        assert_eq!(bed.store.purge_refresh_tokens(at(3_600_001)).await.unwrap(), 1);
+        assert_eq!(exchange(&bed, "one", "two", 0, GRACE_MS).await, Rotation::Unknown);
+    }
+
+    async fn every_life_of_a_session_is_as_the_model_says(bed) {
+        let person = bed.person("tid/oid").await;
+        let mut runner = TestRunner::default();
+        for life in 0..24 {
+            let steps = lives().new_tree(&mut runner).unwrap().current();
+            let first = format!("{life}.0");
+            let session = bed.session(&person, &first).await;
+            let mut model = Model::default();
+            model.tokens.insert(first.clone(), (3_600_000, None));
+            let (mut tokens, mut now) = (vec![first], 0);
+            for (step, (which, later)) in steps.iter().enumerate() {
+                now += later;
+                let old = tokens[tokens.len().saturating_sub(1 + which)].clone();
+                let new = format!("{life}.{}", step + 1);
+                let said = exchange(&bed, &old, &new, now, GRACE_MS).await;
+                let expected = model.exchange(session, &old, &new, now);
+                assert_eq!(said, expected, "step {step} of {steps:?}");
+                if matches!(said, Rotation::Rotated(_) | Rotation::WithinGrace(_)) {
+                    tokens.push(new);
+                }
+            }
+        }
+    }
+}
