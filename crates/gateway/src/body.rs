@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     /// A body that arrives in these parts.
-    struct Parts(std::vec::IntoIter<&'static str>);
+    struct Parts(std::collections::VecDeque<&'static str>);
 
     impl http_body::Body for Parts {
         type Data = Bytes;
@@ -119,7 +119,7 @@ mod tests {
         ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
             let next = self
                 .0
-                .next()
+                .pop_front()
                 .map(|part| Ok(http_body::Frame::data(Bytes::from_static(part.as_bytes()))));
             std::task::Poll::Ready(next)
         }
@@ -130,7 +130,7 @@ mod tests {
         most: usize,
         memory: &Memory,
     ) -> Result<Vec<u8>, ReasonCode> {
-        let body = Body::new(Parts(parts.to_vec().into_iter()));
+        let body = Body::new(Parts(parts.iter().copied().collect()));
         let whole = memory
             .read(&HeaderMap::new(), body, most)
             .await

@@ -90,8 +90,9 @@ pub fn face_of(code: ReasonCode) -> Face {
             "invalid_request_error",
             false,
         ),
-        Code::PathUnknown => face(StatusCode::NOT_FOUND, "not_found_error", false),
-        Code::ModelUnserved => face(StatusCode::NOT_FOUND, "not_found_error", false),
+        Code::PathUnknown | Code::ModelUnserved => {
+            face(StatusCode::NOT_FOUND, "not_found_error", false)
+        }
         Code::UpstreamUnavailable | Code::UpstreamGarbled => {
             face(StatusCode::BAD_GATEWAY, "api_error", true)
         }

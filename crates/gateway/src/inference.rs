@@ -94,7 +94,8 @@ impl Inference {
         let identity = &self.pipeline.identity;
         let who = match identity.identify_cached(headers) {
             Some(who) => Ok(who),
-            None => identity.identify(headers).await,
+            // A credential that is new to us takes a long way, which most requests never see.
+            None => Box::pin(identity.identify(headers)).await,
         };
         self.pipeline.identified(call, who)
     }

@@ -1,2 +1,5 @@
-//! server
-fn main() {}
+//! `doorward`. What it does is in the library beside this file.
+
+fn main() -> std::process::ExitCode {
+    server::main()
+}

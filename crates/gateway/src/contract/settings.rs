@@ -72,7 +72,7 @@ pub async fn bootstrap(State(state): State<Arc<Contract>>, request: Request) -> 
             _ => json!({"name": model.id}),
         })
         .collect();
-    let mut settings = defaults(&state.public_url, &who.caller, models);
+    let mut settings = defaults(&state.public_url, &who.caller, &models);
     settings.extend(own);
     let tag = checksum(&Value::Object(settings.clone()));
     let expires = facts.began.plus_ms(BOOTSTRAP_MS).unix_s();
@@ -81,7 +81,7 @@ pub async fn bootstrap(State(state): State<Arc<Contract>>, request: Request) -> 
 }
 
 /// What every Claude Desktop needs to work through this gateway.
-fn defaults(public_url: &str, caller: &Caller, models: Vec<Value>) -> Map<String, Value> {
+fn defaults(public_url: &str, caller: &Caller, models: &[Value]) -> Map<String, Value> {
     let groups: Vec<&str> = caller.groups.iter().map(String::as_str).take(50).collect();
     let settings = json!({
         "inferenceProvider": "gateway",

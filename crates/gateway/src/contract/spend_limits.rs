@@ -1,6 +1,11 @@
 //! The admin endpoints for spend limits, in the reference gateway's shapes: money as cents in decimal texts, one limit for each
 //! scope and period, every change with its audit entry and ledger record.
 
+#![expect(
+    clippy::unnecessary_box_returns,
+    reason = "boxed as errors, which are rare and large, and returned alike"
+)]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -38,15 +43,17 @@ enum Needs {
 }
 
 /// A failed request's response.
-type Refused = Response;
+type Refused = Box<Response>;
 
 fn fail(id: RequestId, status: StatusCode, kind: &'static str, text: &str) -> Refused {
-    (
-        status,
-        [(http::header::CONTENT_TYPE, "application/json")],
-        envelope::body(kind, text, id),
+    Box::new(
+        (
+            status,
+            [(http::header::CONTENT_TYPE, "application/json")],
+            envelope::body(kind, text, id),
+        )
+            .into_response(),
     )
-        .into_response()
 }
 
 fn unavailable(id: RequestId, error: &StoreError) -> Refused {
@@ -75,7 +82,7 @@ impl Contract {
             constant_time::verify_slices_are_equal(key.key.expose_secret().as_bytes(), given)
                 .is_ok()
         };
-        let found = self.admin_keys.iter().filter(matches).next_back();
+        let found = self.admin_keys.iter().rfind(matches);
         match found {
             None => Err(fail(
                 id,
@@ -215,7 +222,7 @@ fn scope(limit: &SpendLimit) -> Value {
 pub async fn upsert(State(state): State<Arc<Contract>>, request: Request) -> Response {
     upserted(&state, request)
         .await
-        .unwrap_or_else(|refused| refused)
+        .unwrap_or_else(|refused| *refused)
 }
 
 async fn upserted(state: &Contract, request: Request) -> Result<Response, Refused> {
@@ -228,7 +235,7 @@ async fn upserted(state: &Contract, request: Request) -> Result<Response, Refuse
         .memory
         .read(&head.headers, body, limits::SMALL_BODY_BYTES_MAX)
         .await;
-    let whole = whole.map_err(|refusal| envelope::refusal_response(&refusal, id))?;
+    let whole = whole.map_err(|refusal| Box::new(envelope::refusal_response(&refusal, id)))?;
     let bad = |text: &str| fail(id, StatusCode::BAD_REQUEST, "invalid_request_error", text);
     let wanted: Wanted =
         serde_json::from_slice(&whole.bytes).map_err(|error| bad(&error.to_string()))?;
@@ -264,7 +271,7 @@ pub async fn remove(
 ) -> Response {
     removed(&state, &limit, request)
         .await
-        .unwrap_or_else(|refused| refused)
+        .unwrap_or_else(|refused| *refused)
 }
 
 async fn removed(state: &Contract, limit: &str, request: Request) -> Result<Response, Refused> {
@@ -305,11 +312,11 @@ pub async fn list(
     let id = state.door.facts(&request, "spend_limits").request;
     let headers = request.into_parts().0.headers;
     if let Err(refused) = state.admin(&headers, Needs::Reading, id) {
-        return refused;
+        return *refused;
     }
     let limits = match state.store.spend_limits(state.org).await {
         Ok(limits) => limits,
-        Err(error) => return unavailable(id, &error),
+        Err(error) => return *unavailable(id, &error),
     };
     let kept: Vec<&SpendLimit> = limits
         .iter()
@@ -352,10 +359,10 @@ pub async fn one(
     let id = state.door.facts(&request, "spend_limits").request;
     let headers = request.into_parts().0.headers;
     if let Err(refused) = state.admin(&headers, Needs::Reading, id) {
-        return refused;
+        return *refused;
     }
     state.find(&limit, id).await.map_or_else(
-        |refused| refused,
+        |refused| *refused,
         |limit| Json(shape(&limit)).into_response(),
     )
 }
@@ -376,7 +383,7 @@ pub async fn effective(
     let id = facts.request;
     let headers = request.into_parts().0.headers;
     if let Err(refused) = state.admin(&headers, Needs::Reading, id) {
-        return refused;
+        return *refused;
     }
     let mut rows = Vec::new();
     for user in whose
@@ -389,7 +396,7 @@ pub async fn effective(
     {
         match state.effective_rows(user, facts.began).await {
             Ok(found) => rows.extend(found),
-            Err(error) => return unavailable(id, &error),
+            Err(error) => return *unavailable(id, &error),
         }
     }
     Json(json!({"data": rows, "has_more": false, "next_page": null})).into_response()
@@ -400,11 +407,11 @@ pub async fn audit(State(state): State<Arc<Contract>>, request: Request) -> Resp
     let id = state.door.facts(&request, "spend_limits").request;
     let headers = request.into_parts().0.headers;
     if let Err(refused) = state.admin(&headers, Needs::Reading, id) {
-        return refused;
+        return *refused;
     }
     let entries = match state.store.spend_limit_audit(state.org, 1_000).await {
         Ok(entries) => entries,
-        Err(error) => return unavailable(id, &error),
+        Err(error) => return *unavailable(id, &error),
     };
     let parse = |json: &Option<String>| {
         json.as_deref()

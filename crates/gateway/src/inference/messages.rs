@@ -45,13 +45,10 @@ async fn handle(
     let facts = door.facts(&request, action);
     let call = Call::received(&door.pipeline, facts);
     let id = facts.request;
-    let _one_of_many = match door.calls.try_acquire() {
-        Ok(permit) => permit,
-        Err(_) => {
-            return Err(refuse(id)(
-                call.refuse(Refusal::plain(ReasonCode::Overloaded)),
-            ));
-        }
+    let Ok(_one_of_many) = door.calls.try_acquire() else {
+        return Err(refuse(id)(
+            call.refuse(Refusal::plain(ReasonCode::Overloaded)),
+        ));
     };
     // Who, before the body is read.
     let (head, body) = request.into_parts();

@@ -61,13 +61,11 @@ pub async fn one(
     let found = models(&door, &policy)
         .into_iter()
         .find(|model| model.id.as_str() == id);
-    match found {
-        Some(model) => Json(shape(model)).into_response(),
-        None => {
-            let reason = Reason::new(ReasonCode::PathUnknown, "There is no such model for you.");
-            refuse(request_id)(Refusal::one(reason))
-        }
+    if let Some(model) = found {
+        return Json(shape(model)).into_response();
     }
+    let reason = Reason::new(ReasonCode::PathUnknown, "There is no such model for you.");
+    refuse(request_id)(Refusal::one(reason))
 }
 
 async fn allowed(

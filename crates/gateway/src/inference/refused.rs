@@ -40,3 +40,14 @@ pub async fn refused(State(door): State<Arc<Inference>>, request: Request) -> Re
         text,
     ))))
 }
+
+/// Any path that nothing is at. Callers whom we know are told so; everyone else is told to sign in first.
+pub async fn unknown(door: Arc<Inference>, request: Request) -> Response {
+    let facts = door.facts(&request, "unknown");
+    let call = Call::received(&door.pipeline, facts);
+    let head = request.into_parts().0;
+    match door.identify(call, &head.headers).await {
+        Ok(call) => refuse(facts.request)(call.refuse(Refusal::plain(ReasonCode::PathUnknown))),
+        Err(refusal) => refuse(facts.request)(refusal),
+    }
+}

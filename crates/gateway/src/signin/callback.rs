@@ -53,7 +53,7 @@ pub async fn returned(
     if let Some(error) = &returned.error {
         let error: String = error
             .chars()
-            .filter(|c| c.is_ascii_graphic())
+            .filter(char::is_ascii_graphic)
             .take(60)
             .collect();
         let text = format!("The identity provider answered: {error}.");

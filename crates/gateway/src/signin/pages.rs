@@ -268,51 +268,50 @@ mod tests {
 
     #[test]
     fn every_page_renders_from_its_sample_twice_alike() {
+        let text = str::to_owned;
         let pages: [Box<dyn Fn() -> String>; 4] = [
             Box::new(|| EnterCode::new(&frame(), "Sign in").render().unwrap()),
-            Box::new(|| {
-                let (a, b, c, d, e) = (
-                    "Claude Code 2.1.329",
-                    "WDJK-MPRT",
-                    "14:42",
-                    "14:32",
-                    "10.0.0.1",
-                );
-                let issuers = vec!["entra".to_owned(), "okta".to_owned()];
+            Box::new(move || {
+                let (asks, code) = (text("Claude Code 2.1.329"), text("WDJK-MPRT"));
+                let (until, at, from) = (text("14:42 UTC"), text("14:32 UTC"), text("10.0.0.1"));
+                let issuers = vec![text("entra"), text("okta")];
                 CheckCode::new(
                     &frame(),
                     "t",
-                    a.into(),
-                    b.into(),
-                    c.into(),
-                    d.into(),
-                    e.into(),
-                    "x".into(),
+                    asks,
+                    code,
+                    until,
+                    at,
+                    from,
+                    text("x"),
                     issuers,
                 )
                 .render()
                 .unwrap()
             }),
-            Box::new(|| {
-                let person = "Membership lead".to_owned();
-                let (a, b, c, d) = (
-                    "Claude Code".to_owned(),
-                    "WDJK-MPRT".to_owned(),
-                    "14:32".to_owned(),
-                    "10.0.0.1".to_owned(),
-                );
-                let (e, f, g, h) = (
-                    "lead@northwind.example".into(),
-                    "entra".into(),
-                    "s".into(),
-                    "x".into(),
-                );
-                Confirm::new(&frame(), "t", a, b, c, d, person, e, f, g, h)
-                    .render()
-                    .unwrap()
+            Box::new(move || {
+                let (asks, code) = (text("Claude Code"), text("WDJK-MPRT"));
+                let (at, from) = (text("14:32 UTC"), text("10.0.0.1"));
+                let (person, email) = (text("Membership lead"), text("lead@northwind.example"));
+                let (issuer, secret, csrf) = (text("entra"), text("s"), text("x"));
+                Confirm::new(
+                    &frame(),
+                    "t",
+                    asks,
+                    code,
+                    at,
+                    from,
+                    person,
+                    email,
+                    issuer,
+                    secret,
+                    csrf,
+                )
+                .render()
+                .unwrap()
             }),
-            Box::new(|| {
-                Message::new(&frame(), "Done", "It is in.".into(), "Close this.".into())
+            Box::new(move || {
+                Message::new(&frame(), "Done", text("It is in."), text("Close this."))
                     .render()
                     .unwrap()
             }),

@@ -4,12 +4,12 @@
 //! next when that one fails before its first byte. What the caller proved themselves with never comes this far: the stages
 //! before have no field for it.
 //!
-//! - [`config`]: what an operator writes
-//! - [`client`]: connections
-//! - [`credential`]: what we prove ourselves with: a key, or an Entra token
-//! - [`health`]: what we remember of failures
-//! - [`headers`]: what goes out and what comes back
-//! - [`route`]: the order of trying
+//! - [`mod@config`] what an operator writes
+//! - [`mod@client`] connections
+//! - [`mod@credential`] what we prove ourselves with: a key, or an Entra token
+//! - [`mod@health`] what we remember of failures
+//! - [`mod@headers`] what goes out and what comes back
+//! - [`mod@route`] the order of trying
 
 pub mod client;
 pub mod config;

@@ -1,0 +1,243 @@
+//! The policy: read it, see what a text would change, apply it, and try a decision. The store keeps the text as written, so that
+//! comments survive.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use domain::policy::{Ask, Document, Permit};
+use domain::{Caller, Client, Credential, OrgId, PersonId, Policy, Refusal, Subject};
+use ledger::record::ChangeKind;
+use store::{PolicyVersion, PutPolicy};
+
+use crate::{ControlError, Operation, fingerprint};
+
+/// The first words of the header that an export carries.
+const HEADER: &str = "# doorward policy, version ";
+
+/// The latest version with a header that says whose it is; an empty text before the first.
+pub async fn export(operation: &Operation<'_>) -> Result<String, ControlError> {
+    let Some(latest) = operation.store.latest_policy(operation.org).await? else {
+        return Ok(format!(
+            "{HEADER}0\n# nothing has been applied yet: nobody may use anything\n"
+        ));
+    };
+    let line = |text: &str| text.replace(['\n', '\r'], " ");
+    Ok(format!(
+        "{HEADER}{}\n# applied {} by {}: {}\n\n{}",
+        latest.version,
+        latest.created,
+        line(&latest.author),
+        line(&latest.reason),
+        latest.text
+    ))
+}
+
+/// What applying a text would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The version in force.
+    pub current: u64,
+    /// The text that would be kept.
+    pub text: String,
+    /// Lines that would go (`-`) and come (`+`); empty when nothing would change.
+    pub diff: String,
+}
+
+/// Reads a text, TOML or YAML, and compares it with the version in force.
+pub async fn plan(operation: &Operation<'_>, text: &str) -> Result<Plan, ControlError> {
+    let text = to_toml(text)?;
+    let latest = operation.store.latest_policy(operation.org).await?;
+    let current = latest.as_ref().map_or(0, |latest| latest.version);
+    Policy::parse(current + 1, &text)?;
+    let before = latest.map(|latest| latest.text).unwrap_or_default();
+    Ok(Plan {
+        current,
+        diff: diff(&before, &text),
+        text,
+    })
+}
+
+/// What became of applying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// This version is now in force.
+    Version(u64),
+    /// The text is what is in force already; nothing was written.
+    Unchanged(u64),
+}
+
+/// Puts a text in force. `expected` is the version it was made from: the text's own header says it when it came from an export.
+pub async fn apply(
+    operation: &Operation<'_>,
+    text: &str,
+    reason: &str,
+    expected: Option<u64>,
+) -> Result<Applied, ControlError> {
+    let stated = expected.or_else(|| version_in_header(text));
+    let plan = plan(operation, text).await?;
+    if plan.diff.is_empty() {
+        return Ok(Applied::Unchanged(plan.current));
+    }
+    let expected = stated.unwrap_or(plan.current);
+    if expected != plan.current {
+        return Err(ControlError::Conflict {
+            current: plan.current,
+        });
+    }
+    let before = operation
+        .store
+        .policy(operation.org, plan.current)
+        .await?
+        .map(|before| before.text);
+    let mut change = operation.change("policy", "policy", ChangeKind::Updated);
+    change.version = Some(plan.current + 1);
+    change.before = before.map(|text| fingerprint(&text).as_str().into());
+    change.after = Some(fingerprint(&plan.text).as_str().into());
+    change.reason = Some(reason.into());
+    operation.record(change).await?;
+    let version = PolicyVersion {
+        version: plan.current + 1,
+        text: plan.text,
+        author: operation.by.to_owned(),
+        reason: reason.to_owned(),
+        created: operation.clock.now(),
+    };
+    match operation
+        .store
+        .put_policy(operation.org, plan.current, &version)
+        .await?
+    {
+        PutPolicy::Added(version) => Ok(Applied::Version(version)),
+        PutPolicy::Conflict(current) => Err(ControlError::Conflict { current }),
+    }
+}
+
+/// Someone to try a decision for.
+#[derive(Debug, Clone)]
+pub struct Someone {
+    /// The issuer that vouches.
+    pub issuer: String,
+    /// The issuer's stable id.
+    pub stable_id: String,
+    /// Groups.
+    pub groups: BTreeSet<String>,
+}
+
+/// The decision that `policy` would take for someone: the decision itself, not a guess at it.
+pub fn preview(
+    policy: &Policy,
+    someone: &Someone,
+    model: &str,
+    client: Client,
+    address: Option<IpAddr>,
+) -> Result<Permit, Refusal> {
+    let caller = Caller {
+        org: OrgId::from_parts(0, 0),
+        subject: Subject::Person(PersonId::from_parts(0, 0)),
+        stable_id: someone.stable_id.as_str().into(),
+        issuer: someone.issuer.as_str().into(),
+        email: None,
+        name: None,
+        groups: someone.groups.clone(),
+        session: None,
+        credential: Credential::Session,
+    };
+    policy.for_caller(&caller).decide(
+        &caller,
+        &Ask {
+            model: Some(model),
+            client,
+            address,
+        },
+    )
+}
+
+/// TOML stays as it is, less an export's header; YAML becomes TOML.
+fn to_toml(text: &str) -> Result<String, ControlError> {
+    let body = without_header(text);
+    if toml::from_str::<toml::Table>(&body).is_ok() || !looks_like_yaml(&body) {
+        return Ok(body);
+    }
+    let document: Document =
+        serde_saphyr::from_str(&body).map_err(|error| ControlError::Yaml(error.to_string()))?;
+    toml::to_string_pretty(&document).map_err(|error| ControlError::Yaml(error.to_string()))
+}
+
+fn looks_like_yaml(text: &str) -> bool {
+    let first = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'));
+    first.is_some_and(|line| line.ends_with(':') || line == "---")
+}
+
+fn without_header(text: &str) -> String {
+    if !text.starts_with(HEADER) {
+        return text.to_owned();
+    }
+    let rest: Vec<&str> = text.lines().skip(2).collect();
+    let body = rest.join("\n");
+    let mut body = body.trim_start_matches('\n').to_owned();
+    if !body.is_empty() && text.ends_with('\n') {
+        body.push('\n');
+    }
+    body
+}
+
+fn version_in_header(text: &str) -> Option<u64> {
+    text.strip_prefix(HEADER)?
+        .lines()
+        .next()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// Lines that differ, between the lines both have at the beginning and end; empty when none does.
+fn diff(before: &str, after: &str) -> String {
+    let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+    let same_head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let same_tail = old[same_head..]
+        .iter()
+        .rev()
+        .zip(new[same_head..].iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let mut out = String::new();
+    for line in &old[same_head..old.len() - same_tail] {
+        let _ = writeln!(out, "- {line}");
+    }
+    for line in &new[same_head..new.len() - same_tail] {
+        let _ = writeln!(out, "+ {line}");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diff_shows_what_goes_and_what_comes() {
+        assert_eq!(diff("a\nb\nc\n", "a\nx\nc\n"), "- b\n+ x\n");
+        assert_eq!(diff("a\n", "a\n"), "");
+        assert_eq!(diff("", "a\n"), "+ a\n");
+    }
+
+    #[test]
+    fn an_exports_header_comes_off_and_says_its_version() {
+        let text = "# doorward policy, version 7\n# applied by ada\n\n# why\n[[grant]]\n";
+        assert_eq!(version_in_header(text), Some(7));
+        assert_eq!(without_header(text), "# why\n[[grant]]\n");
+    }
+
+    #[test]
+    fn yaml_is_kept_as_toml() {
+        let text =
+            "grant:\n  - name: staff\n    who: {groups: [eng]}\n    models: [\"claude-*\"]\n";
+        let toml = to_toml(text).unwrap();
+        let policy = Policy::parse(1, &toml).unwrap();
+        assert_eq!(policy.document().grant[0].models[0].0, "claude-*");
+    }
+}

@@ -1,0 +1,104 @@
+//! Our certificate: read at start, read again when its files change, without a restart. A new leaf is announced loudly, because
+//! Claude Code pins the leaf and will ask its users to sign in again.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::config::TlsConfig;
+
+/// How often the files are looked at.
+const LOOK_EVERY_S: u64 = 10;
+
+/// The TLS settings in force.
+#[derive(Debug)]
+pub struct Certificate {
+    files: TlsConfig,
+    current: ArcSwap<ServerConfig>,
+}
+
+/// A certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file cannot be read as PEM.
+    #[error("the certificate or key file cannot be read")]
+    Pem(#[source] rustls::pki_types::pem::Error),
+    /// Certificate and key do not belong together, or are of a kind we cannot use.
+    #[error("the certificate and key cannot be used together")]
+    Unusable(#[source] rustls::Error),
+}
+
+impl Certificate {
+    /// Reads the files.
+    pub fn load(files: TlsConfig) -> Result<Self, CertificateError> {
+        let current = ArcSwap::from_pointee(read(&files)?.0);
+        Ok(Self { files, current })
+    }
+
+    /// The settings for a new connection.
+    pub fn current(&self) -> Arc<ServerConfig> {
+        self.current.load_full()
+    }
+
+    /// Follows the files for ever.
+    pub async fn follow(&self) {
+        let mut seen = self.changed_at();
+        let mut leaf = read(&self.files).map(|(_, leaf)| leaf).ok();
+        loop {
+            tokio::time::sleep(Duration::from_secs(LOOK_EVERY_S)).await;
+            let now = self.changed_at();
+            if now == seen {
+                continue;
+            }
+            seen = now;
+            match read(&self.files) {
+                Ok((config, new_leaf)) => {
+                    self.current.store(Arc::new(config));
+                    if leaf.as_ref() != Some(&new_leaf) {
+                        tracing::warn!(
+                            "the certificate has a new leaf: Claude Code pins it and will ask its users to sign in again"
+                        );
+                    }
+                    leaf = Some(new_leaf);
+                }
+                Err(error) => {
+                    tracing::error!(error = %error, "the new certificate cannot be used; the old one stays");
+                }
+            }
+        }
+    }
+
+    fn changed_at(&self) -> (Option<SystemTime>, Option<SystemTime>) {
+        let at = |path: &Path| {
+            std::fs::metadata(path)
+                .and_then(|meta| meta.modified())
+                .ok()
+        };
+        (at(&self.files.certificate), at(&self.files.key))
+    }
+}
+
+fn read(files: &TlsConfig) -> Result<(ServerConfig, Vec<u8>), CertificateError> {
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect)
+        .map_err(CertificateError::Pem)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(CertificateError::Pem)?;
+    let leaf = chain
+        .first()
+        .map(|leaf| leaf.as_ref().to_vec())
+        .unwrap_or_default();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(CertificateError::Unusable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(CertificateError::Unusable)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok((config, leaf))
+}

@@ -1,0 +1,230 @@
+//! The subcommands and their exit codes: 0 fine, 1 the thing asked for is not so, 2 wrong use (from the parser), 64 bad
+//! configuration.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use ledger::record::SystemEvent;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::certificate::Certificate;
+use crate::config::{self, Config};
+use crate::listen::Listener;
+use crate::ops::{self, Ops};
+use crate::system::{SystemClock, SystemIds, chain, complain, say};
+use crate::wiring::{self, Wired};
+use crate::{demo, ledger_command, policy_command, signals};
+
+/// Your company's identity in front of Claude.
+#[derive(Debug, Parser)]
+#[command(
+    name = "doorward",
+    version,
+    about,
+    after_help = "Start with `doorward demo`: it needs nothing and shows everything."
+)]
+pub struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Show everything on this machine: an identity provider, a simulated Claude, and the story of a working day
+    Demo(demo::Options),
+    /// Serve clients
+    Serve {
+        /// The configuration
+        #[arg(long, default_value = "doorward.toml")]
+        config: PathBuf,
+    },
+    /// Say everything that is wrong with a configuration, without starting anything
+    CheckConfig {
+        /// The configuration
+        #[arg(long, default_value = "doorward.toml")]
+        config: PathBuf,
+    },
+    /// Read, check and change the policy in the store
+    #[command(subcommand)]
+    Policy(policy_command::PolicyCommand),
+    /// Check the ledger, offline
+    #[command(subcommand)]
+    Ledger(ledger_command::LedgerCommand),
+}
+
+/// Exit code for a bad configuration.
+const BAD_CONFIG: u8 = 64;
+
+impl Command {
+    /// Does it.
+    pub async fn run(self) -> ExitCode {
+        match self.what {
+            What::Demo(options) => demo::run(options).await,
+            What::Serve { config } => match config::load(&config) {
+                Ok(config) => finish(serve(config).await),
+                Err(mistakes) => bad_config(&mistakes),
+            },
+            What::CheckConfig { config } => match config::load(&config) {
+                Ok(config) => {
+                    say(&format!(
+                        "fine: {} issuers, {} upstreams, clients at {}",
+                        config.issuers.len(),
+                        config.upstreams.len(),
+                        config.server.public_url
+                    ));
+                    ExitCode::SUCCESS
+                }
+                Err(mistakes) => bad_config(&mistakes),
+            },
+            What::Policy(command) => policy_command::run(command).await,
+            What::Ledger(command) => ledger_command::run(command),
+        }
+    }
+}
+
+/// Prints every mistake of a configuration.
+pub fn bad_config(mistakes: &[String]) -> ExitCode {
+    for mistake in mistakes {
+        complain(mistake);
+    }
+    ExitCode::from(BAD_CONFIG)
+}
+
+fn finish(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("doorward: {}", chain(error.as_ref())));
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// JSON lines on standard error. What is logged is ours: codes, ids, names; never content or credentials.
+pub fn log_json() {
+    let filter = EnvFilter::try_from_env("DOORWARD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map_or_else(String::new, ToString::to_string);
+        // Not the panic's text: it may quote what it was working on.
+        tracing::error!(place, "a task has panicked; its request fails");
+    }));
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    log_json();
+    let running = start(&config).await?;
+    tracing::info!(
+        clients = %config.server.listen,
+        operators = %config.server.ops,
+        public_url = config.server.public_url,
+        policy = running.wired.pipeline.rules.current().version,
+        "serving"
+    );
+    signals::stop().await;
+    running
+        .stop(Duration::from_secs(config.server.drain_s))
+        .await
+}
+
+/// A process that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// Its parts.
+    pub wired: Arc<Wired>,
+    ops: Arc<Ops>,
+    stop: CancellationToken,
+    listeners: tokio::task::JoinSet<()>,
+    background: tokio::task::JoinSet<()>,
+}
+
+/// Wires a configuration and begins to serve.
+pub async fn start(config: &Config) -> anyhow::Result<Running> {
+    let wired = Arc::new(wiring::wire(config, Arc::new(SystemClock), Arc::new(SystemIds)).await?);
+    let mut registry = Registry::default();
+    wired.register(&mut registry);
+    let ops = Arc::new(Ops {
+        wired: Arc::clone(&wired),
+        registry,
+        draining: AtomicBool::new(false),
+    });
+    let server = &config.server;
+    let bind = async |address: std::net::SocketAddr| {
+        TcpListener::bind(address)
+            .await
+            .with_context(|| format!("{address} cannot be listened on"))
+    };
+    let certificate = match &server.tls {
+        None => None,
+        Some(files) => Some(Arc::new(Certificate::load(files.clone())?)),
+    };
+    let stop = CancellationToken::new();
+    let mut listeners = tokio::task::JoinSet::new();
+    let drain = Duration::from_secs(server.drain_s);
+    let clients = Listener {
+        socket: bind(server.listen).await?,
+        router: wired.router(),
+        certificate: certificate.clone(),
+        trusted_proxies: server.trusted_proxies.clone().into(),
+        drain,
+    };
+    let operators = Listener {
+        socket: bind(server.ops).await?,
+        router: ops::routes(Arc::clone(&ops)),
+        certificate: None,
+        trusted_proxies: Arc::from([]),
+        drain: Duration::from_secs(1),
+    };
+    listeners.spawn(clients.serve(stop.clone()));
+    listeners.spawn(operators.serve(stop.clone()));
+    let mut background = wired.background();
+    if let Some(certificate) = certificate {
+        background.spawn(async move { certificate.follow().await });
+    }
+    wired
+        .note(SystemEvent::Start)
+        .await
+        .context("the ledger cannot be written")?;
+    Ok(Running {
+        wired,
+        ops,
+        stop,
+        listeners,
+        background,
+    })
+}
+
+impl Running {
+    /// Stops in good order: not ready, no new connections, open streams end or are cut, the ledger is written to its end.
+    pub async fn stop(mut self, drain: Duration) -> anyhow::Result<()> {
+        tracing::info!("draining");
+        self.ops.draining.store(true, Ordering::Relaxed);
+        let _ = self.wired.note(SystemEvent::Drain).await;
+        self.stop.cancel();
+        let ended = async { while self.listeners.join_next().await.is_some() {} };
+        if tokio::time::timeout(drain + Duration::from_secs(2), ended)
+            .await
+            .is_err()
+        {
+            self.listeners.shutdown().await;
+        }
+        self.wired.note(SystemEvent::Stop).await?;
+        self.background.shutdown().await;
+        self.wired.store.close().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,392 @@
+//! `doorward.toml`: what the process stands on. Daily policy is not here; it lives in the store.
+//!
+//! Every section is read by itself, so that all mistakes are found at once, each with its line where it has one. Secrets are
+//! written as references, `${ENV}` or `file:/path`, never as themselves.
+
+mod secrets;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use gateway::inference::catalogue::Model;
+use gateway::upstream::UpstreamConfig;
+use ipnet::IpNet;
+use pipeline::identity::IssuerConfig;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What the process is to the outside.
+    pub server: ServerConfig,
+    /// Where it keeps things.
+    pub store: StoreConfig,
+    /// Where the ledger goes.
+    pub ledger: LedgerConfig,
+    /// Who vouches for callers.
+    pub issuers: Vec<IssuerConfig>,
+    /// The providers, in the order of trying.
+    pub upstreams: Vec<UpstreamConfig>,
+    /// Models of the company's own names.
+    pub models: Vec<Model>,
+    /// Keys of the spend-limit endpoints.
+    pub admin_keys: Vec<AdminKeyConfig>,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// The origin clients use, `https://ai.example.org`. Never taken from a request.
+    pub public_url: String,
+    /// The organisation's name, for pages.
+    #[serde(default = "default_org")]
+    pub org: String,
+    /// Where clients connect.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// Where operators connect: metrics, health.
+    #[serde(default = "default_ops")]
+    pub ops: SocketAddr,
+    /// Paths under which everything is offered as well, such as `/claude`.
+    #[serde(default)]
+    pub base_paths: Vec<String>,
+    /// Proxies whose `x-forwarded-for` is believed.
+    #[serde(default)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// A notice that clients show at sign-in, at most 500 characters.
+    #[serde(default)]
+    pub login_notice: Option<String>,
+    /// Our certificate and key; without them something in front of us must do TLS, or all is on this machine.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
+    /// A price list to use instead of the shipped one.
+    #[serde(default)]
+    pub prices: Option<PathBuf>,
+    /// Seconds that streams may go on after the order to stop.
+    #[serde(default = "default_drain_s")]
+    pub drain_s: u64,
+}
+
+/// `[server.tls]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
+}
+
+/// `[store]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    /// `sqlite:<path>` or a reference to a `postgres://…` address.
+    pub url: SecretString,
+    /// 64 hex digits that seal the secrets in the store. With SQLite it may be left out; a key file is then made beside the
+    /// database.
+    #[serde(default)]
+    pub master_key: Option<SecretString>,
+}
+
+/// `[ledger]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerConfig {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// An OTLP/HTTP receiver for logs, such as `https://collector.example.org/v1/logs`.
+    #[serde(default)]
+    pub otlp: Option<OtlpConfig>,
+}
+
+/// `[ledger.otlp]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtlpConfig {
+    /// The address.
+    pub url: url::Url,
+    /// A bearer token for it.
+    #[serde(default)]
+    pub bearer: Option<SecretString>,
+}
+
+/// `[[admin_key]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdminKeyConfig {
+    /// What the audit calls it.
+    pub id: String,
+    /// At least 32 characters.
+    pub key: SecretString,
+    /// Whether it may change limits.
+    #[serde(default)]
+    pub writes: bool,
+}
+
+fn default_org() -> String {
+    "default".to_owned()
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8080))
+}
+
+fn default_ops() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 9090))
+}
+
+const fn default_drain_s() -> u64 {
+    30
+}
+
+const SECTIONS: [&str; 7] = [
+    "server",
+    "store",
+    "ledger",
+    "issuer",
+    "upstream",
+    "model",
+    "admin_key",
+];
+
+/// Reads a file. On failure every mistake, one line each.
+pub fn load(path: &Path) -> Result<Config, Vec<String>> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| vec![format!("{}: {error}", path.display())])?;
+    read(&text).map_err(|mistakes| {
+        mistakes
+            .into_iter()
+            .map(|what| format!("{}: {what}", path.display()))
+            .collect()
+    })
+}
+
+// One section of the file each, so that a mistake in one does not hide those in another.
+
+#[derive(Deserialize)]
+struct Server {
+    server: ServerConfig,
+}
+
+#[derive(Deserialize)]
+struct Store {
+    store: StoreConfig,
+}
+
+#[derive(Deserialize)]
+struct Ledger {
+    ledger: LedgerConfig,
+}
+
+#[derive(Deserialize)]
+struct Issuers {
+    #[serde(default)]
+    issuer: Vec<IssuerConfig>,
+}
+
+#[derive(Deserialize)]
+struct Upstreams {
+    #[serde(default)]
+    upstream: Vec<UpstreamConfig>,
+}
+
+#[derive(Deserialize)]
+struct Models {
+    #[serde(default)]
+    model: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+struct AdminKeys {
+    #[serde(default)]
+    admin_key: Vec<AdminKeyConfig>,
+}
+
+/// Reads a text.
+pub fn read(text: &str) -> Result<Config, Vec<String>> {
+    let table: toml::Table = toml::from_str(text).map_err(|error| vec![located(text, &error)])?;
+    let mut mistakes = Vec::new();
+    for key in table.keys().filter(|key| !SECTIONS.contains(&key.as_str())) {
+        mistakes.push(format!(
+            "unknown section `{key}`; the sections are {}",
+            SECTIONS.join(", ")
+        ));
+    }
+    let server = section::<Server>(text, &mut mistakes).map(|found| found.server);
+    let store = section::<Store>(text, &mut mistakes).map(|found| found.store);
+    let ledger = section::<Ledger>(text, &mut mistakes).map(|found| found.ledger);
+    let issuers = section::<Issuers>(text, &mut mistakes).map(|found| found.issuer);
+    let upstreams = section::<Upstreams>(text, &mut mistakes).map(|found| found.upstream);
+    let models = section::<Models>(text, &mut mistakes).map(|found| found.model);
+    let admin_keys = section::<AdminKeys>(text, &mut mistakes).map(|found| found.admin_key);
+    let (
+        Some(server),
+        Some(store),
+        Some(ledger),
+        Some(issuers),
+        Some(upstreams),
+        Some(models),
+        Some(admin_keys),
+    ) = (
+        server, store, ledger, issuers, upstreams, models, admin_keys,
+    )
+    else {
+        return Err(mistakes);
+    };
+    let mut config = Config {
+        server,
+        store,
+        ledger,
+        issuers,
+        upstreams,
+        models,
+        admin_keys,
+    };
+    secrets::resolve(&mut config, &mut mistakes);
+    check(&config, &mut mistakes);
+    if mistakes.is_empty() {
+        Ok(config)
+    } else {
+        Err(mistakes)
+    }
+}
+
+fn section<T: DeserializeOwned>(text: &str, mistakes: &mut Vec<String>) -> Option<T> {
+    match toml::from_str(text) {
+        Ok(found) => Some(found),
+        Err(error) => {
+            mistakes.push(located(text, &error));
+            None
+        }
+    }
+}
+
+/// `line 3: …`, without the quoted source: a line may hold a secret somebody wrote in by mistake.
+fn located(text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map_or(1, |span| {
+        text.get(..span.start)
+            .map_or(1, |before| before.lines().count().max(1))
+    });
+    format!("line {line}: {}", error.message())
+}
+
+fn check(config: &Config, mistakes: &mut Vec<String>) {
+    let server = &config.server;
+    match url::Url::parse(&server.public_url) {
+        Ok(url) if url.origin().ascii_serialization() == server.public_url => {
+            let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+            if url.scheme() == "http" && !loopback {
+                mistakes.push("server.public_url: must be https; clients send their sign-in to it".to_owned());
+            }
+        }
+        _ => mistakes.push("server.public_url: must be an origin such as https://ai.example.org, without a path or slash at its end".to_owned()),
+    }
+    for path in &server.base_paths {
+        if !path.starts_with('/') || path.ends_with('/') || path.contains(['{', '}', '*']) {
+            mistakes.push(format!(
+                "server.base_paths: `{path}` must begin with a slash and not end with one"
+            ));
+        }
+    }
+    if server
+        .login_notice
+        .as_ref()
+        .is_some_and(|notice| notice.chars().count() > domain::limits::LOGIN_NOTICE_CHARS_MAX)
+    {
+        mistakes.push("server.login_notice: is longer than 500 characters".to_owned());
+    }
+    if !server.ops.ip().is_loopback() {
+        mistakes.push("server.ops: must be a loopback address; metrics need no sign-in".to_owned());
+    }
+    for mistake in pipeline::identity::config::mistakes(&config.issuers) {
+        mistakes.push(format!("issuer: {mistake}"));
+    }
+    for (index, upstream) in config.upstreams.iter().enumerate() {
+        if let Err(error) = upstream.base() {
+            mistakes.push(format!("upstream[{index}]: {error}"));
+        }
+        if config.upstreams[..index]
+            .iter()
+            .any(|other| other.name == upstream.name)
+        {
+            mistakes.push(format!(
+                "upstream[{index}].name: `{}` stands twice",
+                upstream.name
+            ));
+        }
+    }
+    if config.upstreams.is_empty() {
+        mistakes.push("upstream: at least one provider is needed".to_owned());
+    }
+    for (index, key) in config.admin_keys.iter().enumerate() {
+        if secrecy::ExposeSecret::expose_secret(&key.key).len() < 32 {
+            mistakes.push(format!(
+                "admin_key[{index}].key: needs at least 32 characters"
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        [server]
+        public_url = "http://127.0.0.1:8080"
+        [store]
+        url = "sqlite:/tmp/x.db"
+        [ledger]
+        dir = "/tmp/ledger"
+        [[upstream]]
+        name = "a"
+        provider = "anthropic"
+        auth = { api_key = "${DOORWARD_TEST_ABSENT}" }
+    "#;
+
+    #[test]
+    fn an_absent_variable_is_named_and_not_guessed() {
+        let mistakes = read(GOOD).unwrap_err();
+        assert_eq!(
+            mistakes,
+            ["upstream[0].auth: the environment variable DOORWARD_TEST_ABSENT is not set"]
+        );
+    }
+
+    #[test]
+    fn a_secret_written_as_itself_is_refused_and_not_repeated() {
+        let text = GOOD.replace("${DOORWARD_TEST_ABSENT}", "sk-very-secret");
+        let mistakes = read(&text).unwrap_err().join("\n");
+        assert!(
+            mistakes.contains("upstream[0].auth") && !mistakes.contains("very-secret"),
+            "{mistakes}"
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let text = r#"
+            sever = 1
+            [server]
+            public_url = "http://ai.example.org/path"
+            ops = "0.0.0.0:9090"
+            [store]
+            url = "sqlite:/tmp/x.db"
+            colour = "red"
+            [ledger]
+            dir = 5
+        "#;
+        let mistakes = read(text).unwrap_err().join("\n");
+        for part in [
+            "unknown section `sever`",
+            "line 8: unknown field `colour`",
+            "line 10: invalid type",
+        ] {
+            assert!(mistakes.contains(part), "{part} is missing in\n{mistakes}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `doorward demo`: an identity provider, two simulated Claude providers and Doorward itself, on loopback with everything it keeps
+//! in a temporary folder, and the story of a working day told with real HTTP. None of its people and providers exist elsewhere.
+
+pub mod story;
+pub mod world;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::signals;
+use crate::system::{chain, complain, say};
+use world::World;
+
+/// How to show it.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Stop after the story; exit code 0 when every step proved what it should
+    #[arg(long)]
+    once: bool,
+    /// The port clients connect to; any free one when left out
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Do not walk through the story, only stay up
+    #[arg(long, conflicts_with = "once")]
+    serve_only: bool,
+    /// Write the addresses and people to this file, as JSON, when all is up
+    #[arg(long)]
+    describe_to: Option<PathBuf>,
+}
+
+/// Shows it.
+pub async fn run(options: Options) -> ExitCode {
+    // The terminal tells the story; the log goes to standard error only when it is asked for.
+    if std::env::var_os("DOORWARD_LOG").is_some() {
+        crate::commands::log_json();
+    }
+    match show(&options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("\n■ the demo failed: {}", chain(error.as_ref())));
+            ExitCode::from(1)
+        }
+    }
+}
+
+async fn show(options: &Options) -> anyhow::Result<()> {
+    let world = World::start(options.port).await?;
+    say(&format!(
+        "Doorward {} at {}\n",
+        env!("CARGO_PKG_VERSION"),
+        world.base
+    ));
+    let told = if options.serve_only {
+        Ok(())
+    } else {
+        story::tell(&world).await
+    };
+    if told.is_ok() && !options.once {
+        if let Some(file) = &options.describe_to {
+            // Whole or not at all: whoever waits for the file reads it as soon as it is there.
+            let new = file.with_extension("new");
+            std::fs::write(&new, serde_json::to_vec_pretty(&describe(&world))?)?;
+            std::fs::rename(&new, file)?;
+        }
+        stay(&world).await;
+    }
+    world
+        .stop(Duration::from_secs(if options.once { 2 } else { 5 }))
+        .await?;
+    told
+}
+
+async fn stay(world: &World) {
+    say(&format!(
+        "\nIt stays up until you press Ctrl-C.\n\n\
+         Three people can sign in (no passwords here; pick one at the identity provider's page):\n  \
+         ada      engineer, any Opus, Sonnet or Haiku\n  \
+         alan     contractor, Haiku only\n  \
+         edsger   on trial, $0.25 a day\n\n\
+         Point a real Claude Code at it, in a fresh home folder:\n\n  \
+         export HOME=$(mktemp -d) && mkdir -p $HOME/.claude\n  \
+         echo '{{\"forceLoginMethod\":\"gateway\",\"forceLoginGatewayUrl\":\"{base}\"}}' > $HOME/.claude/settings.json\n  \
+         claude\n\n\
+         Metrics: {ops}/metrics   Ledger: {ledger}",
+        base = world.base,
+        ops = world.ops,
+        ledger = world.config.ledger.dir.display()
+    ));
+    signals::stop().await;
+}
+
+fn describe(world: &World) -> serde_json::Value {
+    json!({
+        "base_url": world.base,
+        "ops_url": world.ops,
+        "idp_url": world.idp.url(),
+        "provider_url": world.first.url(),
+        "second_provider_url": world.second.url(),
+        "data_dir": world.dir.path(),
+        "ledger_dir": world.config.ledger.dir,
+        "config": world.dir.path().join("doorward.toml"),
+        "desktop_client_id": world::DESKTOP_CLIENT,
+        "admin_key": world.admin_key,
+        "models": {"allowed": "claude-sonnet-5-5", "denied": "claude-fable-5-2", "small": "claude-haiku-5-5"},
+        "people": [
+            {"name": "ada", "email": "ada@northwind.example", "groups": ["engineering"]},
+            {"name": "grace", "email": "grace@northwind.example", "groups": ["engineering", "doorward-admins"]},
+            {"name": "alan", "email": "alan@northwind.example", "groups": ["contractors"]},
+            {"name": "edsger", "email": "edsger@northwind.example", "groups": ["trial"]},
+        ],
+    })
+}

@@ -1,0 +1,236 @@
+//! The demo's world: the fakes, the folder, the configuration, and Doorward running on it as it runs anywhere.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use control::Operation;
+use control::policies::{self, Applied};
+use domain::{Clock, Ids};
+use pipeline::identity::hex;
+use testkit::idp::{App, demo_people};
+use testkit::{Idp, Person, Provider};
+
+use crate::commands::{Running, start};
+use crate::config::{self, Config};
+use crate::system::{SystemClock, SystemIds};
+use crate::wiring;
+
+/// The application Claude Desktop signs in with.
+pub const DESKTOP_CLIENT: &str = "doorward-desktop";
+const GATEWAY_CLIENT: &str = "doorward-gateway";
+
+/// Everything that runs.
+#[derive(Debug)]
+pub struct World {
+    /// Where clients connect.
+    pub base: String,
+    /// Where operators connect.
+    pub ops: String,
+    /// The identity provider.
+    pub idp: Idp,
+    /// The provider that is tried first.
+    pub first: Provider,
+    /// The provider that is tried when the first fails.
+    pub second: Provider,
+    /// The first provider's key, which no client may ever see.
+    pub provider_key: String,
+    /// A key of the spend-limit endpoints.
+    pub admin_key: String,
+    /// The configuration it runs on.
+    pub config: Config,
+    /// Doorward.
+    pub running: Running,
+    /// The folder; gone when this is dropped.
+    pub dir: TempFolder,
+}
+
+impl World {
+    /// Starts everything; `port` 0 takes any free one.
+    pub async fn start(port: u16) -> anyhow::Result<Self> {
+        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) =
+            (Arc::new(SystemClock), Arc::new(SystemIds));
+        let dir = TempFolder::new(&*ids)?;
+        let listen = free(port)?;
+        let ops = free(0)?;
+        let base = format!("http://{listen}");
+        let secret = random(&*ids);
+        let idp = Idp::builder(Arc::clone(&clock), Arc::clone(&ids))
+            .people(demo_people())
+            .person(
+                Person::new("edsger", "Edsger Dijkstra", "edsger@northwind.example").group("trial"),
+            )
+            .app(App::web(
+                GATEWAY_CLIENT,
+                &secret,
+                &format!("{base}/oauth/callback"),
+            ))
+            .app(App::native(DESKTOP_CLIENT, "http://127.0.0.1/callback"))
+            .start()?;
+        let (provider_key, second_key, admin_key) = (random(&*ids), random(&*ids), random(&*ids));
+        let first = Provider::anthropic(Arc::clone(&clock))
+            .key(&provider_key)
+            .start()?;
+        let second = Provider::anthropic(Arc::clone(&clock))
+            .key(&second_key)
+            .start()?;
+
+        for (name, text) in [
+            ("idp.secret", &secret),
+            ("first.key", &provider_key),
+            ("second.key", &second_key),
+            ("admin.key", &admin_key),
+        ] {
+            dir.write(name, text)?;
+        }
+        let text = configuration(&dir, &base, listen, ops, &idp, &first, &second);
+        dir.write("doorward.toml", &text)?;
+        let config = config::load(&dir.path().join("doorward.toml"))
+            .map_err(|mistakes| anyhow::anyhow!(mistakes.join("\n")))?;
+        apply_policy(&config, Arc::clone(&clock), &*ids).await?;
+        let running = start(&config).await?;
+        Ok(Self {
+            base,
+            ops: format!("http://{ops}"),
+            idp,
+            first,
+            second,
+            provider_key,
+            admin_key,
+            config,
+            running,
+            dir,
+        })
+    }
+
+    /// Stops Doorward in good order, then the rest.
+    pub async fn stop(self, drain: Duration) -> anyhow::Result<()> {
+        self.running.stop(drain).await?;
+        self.first.stop().await;
+        self.second.stop().await;
+        Ok(())
+    }
+}
+
+/// Applies the demo's policy the way anybody would: through the same function as the command line.
+async fn apply_policy(config: &Config, clock: Arc<dyn Clock>, ids: &dyn Ids) -> anyhow::Result<()> {
+    let admin = wiring::admin(config, Arc::clone(&clock), ids).await?;
+    let operation = Operation {
+        org: admin.org,
+        by: "the demo",
+        store: &admin.store,
+        ledger: &admin.ledger,
+        clock: &*clock,
+    };
+    let applied = policies::apply(
+        &operation,
+        include_str!("policy.toml"),
+        "the demo's own rules",
+        None,
+    )
+    .await?;
+    admin.store.close().await;
+    anyhow::ensure!(applied == Applied::Version(1), "the store was not empty");
+    Ok(())
+}
+
+fn configuration(
+    dir: &TempFolder,
+    base: &str,
+    listen: SocketAddr,
+    ops: SocketAddr,
+    idp: &Idp,
+    first: &Provider,
+    second: &Provider,
+) -> String {
+    let dir = dir.path().display();
+    format!(
+        r#"# Written by `doorward demo`.
+[server]
+public_url = "{base}"
+org = "Northwind Association"
+listen = "{listen}"
+ops = "{ops}"
+base_paths = ["/claude"]
+login_notice = "Use Claude for Northwind's work. What you ask is checked for secrets and never kept."
+drain_s = 2
+
+[store]
+url = "sqlite:{dir}/doorward.db"
+
+[ledger]
+dir = "{dir}/ledger"
+
+[[issuer]]
+name = "northwind"
+issuer = "{issuer}"
+audiences = ["{GATEWAY_CLIENT}", "{DESKTOP_CLIENT}"]
+client_id = "{GATEWAY_CLIENT}"
+client_secret = "file:{dir}/idp.secret"
+
+[[upstream]]
+name = "first"
+provider = "anthropic"
+base_url = "{first}"
+auth = {{ api_key = "file:{dir}/first.key" }}
+
+[[upstream]]
+name = "second"
+provider = "anthropic"
+base_url = "{second}"
+auth = {{ api_key = "file:{dir}/second.key" }}
+
+[[admin_key]]
+id = "demo"
+key = "file:{dir}/admin.key"
+writes = true
+"#,
+        issuer = idp.issuer(),
+        first = first.url(),
+        second = second.url(),
+    )
+}
+
+/// A loopback address that is free now.
+fn free(port: u16) -> anyhow::Result<SocketAddr> {
+    let socket =
+        TcpListener::bind(("127.0.0.1", port)).with_context(|| format!("port {port} is taken"))?;
+    Ok(socket.local_addr()?)
+}
+
+fn random(ids: &dyn Ids) -> String {
+    let mut bytes = [0u8; 24];
+    ids.fill(&mut bytes);
+    hex(&bytes)
+}
+
+/// A folder that is removed when it is dropped.
+#[derive(Debug)]
+pub struct TempFolder(std::path::PathBuf);
+
+impl TempFolder {
+    /// A new folder that only we can enter.
+    pub fn new(ids: &dyn Ids) -> anyhow::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let path = std::env::temp_dir().join(format!("doorward-demo-{}", &random(ids)[..12]));
+        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    fn write(&self, name: &str, text: &str) -> std::io::Result<()> {
+        std::fs::write(self.0.join(name), text)
+    }
+}
+
+impl Drop for TempFolder {
+    fn drop(&mut self) {
+        // What cannot be removed lies in the system's folder for temporary things.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

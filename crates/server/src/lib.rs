@@ -1,0 +1,37 @@
+//! The program: configuration, wiring, lifecycle and subcommands, one file each. This crate alone reads the environment, the clock
+//! and the system's randomness; everything below is given them.
+
+pub mod certificate;
+pub mod commands;
+pub mod config;
+pub mod demo;
+pub mod ledger_command;
+pub mod listen;
+pub mod ops;
+pub mod policy_command;
+pub mod signals;
+pub mod sink;
+pub mod system;
+pub mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// Runs the program to its end.
+pub fn main() -> ExitCode {
+    let command = commands::Command::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            system::complain(&format!("the runtime cannot start: {error}"));
+            return ExitCode::from(1);
+        }
+    };
+    let code = runtime.block_on(command.run());
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    code
+}

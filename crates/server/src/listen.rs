@@ -1,0 +1,204 @@
+//! Sockets: accepting, TLS, limits on what a peer may send before we know it, the client's address, and draining.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use domain::limits;
+use gateway::ClientAddress;
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use ipnet::IpNet;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::Service as _;
+
+use crate::certificate::Certificate;
+
+/// One listener.
+#[derive(Debug)]
+pub struct Listener {
+    /// The socket.
+    pub socket: TcpListener,
+    /// What it serves.
+    pub router: Router,
+    /// TLS, if we do it.
+    pub certificate: Option<Arc<Certificate>>,
+    /// Proxies whose word about the client's address counts.
+    pub trusted_proxies: Arc<[IpNet]>,
+    /// How long streams may go on after the order to stop.
+    pub drain: Duration,
+}
+
+impl Listener {
+    /// Serves until told to stop, then lets what is open end, for a while.
+    pub async fn serve(self, stop: CancellationToken) {
+        let open = GracefulShutdown::new();
+        let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                break;
+            };
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = self.socket.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file handles, most likely: existing connections go on, new ones wait.
+                    tracing::warn!(error = %error, "a connection cannot be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let watcher = open.watcher();
+            let service = Served {
+                router: self.router.clone(),
+                peer,
+                trusted: Arc::clone(&self.trusted_proxies),
+            };
+            let certificate = self.certificate.clone();
+            tokio::spawn(async move {
+                let _place = place;
+                connection(stream, certificate, service, watcher).await;
+            });
+        }
+        drop(self.socket);
+        tokio::select! {
+            () = open.shutdown() => tracing::info!("every connection has ended"),
+            () = tokio::time::sleep(self.drain) => tracing::warn!("the time to drain is over; open streams are cut"),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Served {
+    router: Router,
+    peer: SocketAddr,
+    trusted: Arc<[IpNet]>,
+}
+
+impl Served {
+    async fn answer(
+        mut self,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Body>, Infallible> {
+        let address = client_address(self.peer.ip(), request.headers(), &self.trusted);
+        request
+            .extensions_mut()
+            .insert(ClientAddress(Some(address)));
+        self.router.call(request.map(Body::new)).await
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    certificate: Option<Arc<Certificate>>,
+    service: Served,
+    watcher: Watcher,
+) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    match certificate {
+        None => speak(stream, service, watcher).await,
+        Some(certificate) => {
+            let handshake = TlsAcceptor::from(certificate.current()).accept(stream);
+            let time = Duration::from_millis(limits::HEADER_TIME_MS);
+            if let Ok(Ok(stream)) = tokio::time::timeout(time, handshake).await {
+                speak(stream, service, watcher).await;
+            }
+        }
+    }
+}
+
+async fn speak<S>(stream: S, service: Served, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(limits::HEADER_TIME_MS))
+        .max_headers(limits::HEADERS_MAX)
+        .max_buf_size(limits::HEAD_BYTES_MAX)
+        .half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(limits::HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+        .max_concurrent_streams(256)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20));
+    let answer = service_fn(move |request| service.clone().answer(request));
+    let connection = builder
+        .serve_connection_with_upgrades(TokioIo::new(stream), answer)
+        .into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(error = %error, "a connection ended early");
+    }
+}
+
+/// The client's own address: the last one in `x-forwarded-for` that no trusted proxy has, when the peer is a trusted proxy; else
+/// the peer's.
+fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
+    if !is_trusted(&peer) {
+        return peer;
+    }
+    let stated: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let mut client = peer;
+    for text in stated.iter().rev().take(32) {
+        let Ok(address) = text.parse::<IpAddr>() else {
+            break;
+        };
+        client = address;
+        if !is_trusted(&address) {
+            break;
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(peer: &str, forwarded: &[&str], client: &str) {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let found = client_address(peer.parse().unwrap(), &headers, &trusted);
+        assert_eq!(found.to_string(), client, "{peer} {forwarded:?}");
+    }
+
+    #[test]
+    fn an_address_is_believed_only_from_a_trusted_proxy() {
+        check("203.0.113.9", &["1.2.3.4"], "203.0.113.9");
+        check("10.0.0.1", &["1.2.3.4"], "1.2.3.4");
+        check("10.0.0.1", &["6.6.6.6, 1.2.3.4, 10.0.0.2"], "1.2.3.4");
+        check("10.0.0.1", &["6.6.6.6", "1.2.3.4"], "1.2.3.4");
+        check("10.0.0.1", &["nonsense"], "10.0.0.1");
+        check("10.0.0.1", &[], "10.0.0.1");
+    }
+}

@@ -1,0 +1,256 @@
+//! `doorward policy …`, `people …`: the command line as a face of `control`. It works on the store beside a running server, which
+//! follows within a second; its own changes go to a chain of their own in the ledger's folder, `cli/`, because one process alone
+//! writes a chain.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use control::policies::{self, Applied, Someone};
+use control::{Operation, people};
+use domain::{Client, ClientKind, Policy};
+
+use crate::commands::bad_config;
+use crate::config;
+use crate::system::{SystemClock, SystemIds, chain, complain, say};
+use crate::wiring;
+
+/// What to do with the policy.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Print the policy in force, with a header that says its version
+    Export(Place),
+    /// Show what applying a file would change, and change nothing
+    Plan {
+        /// Which installation
+        #[command(flatten)]
+        place: Place,
+        /// The policy, TOML or YAML
+        file: PathBuf,
+    },
+    /// Put a file in force
+    #[command(
+        after_help = "Example:\n  doorward policy export > policy.toml\n  $EDITOR policy.toml\n  doorward policy apply policy.toml --reason 'interns may use Haiku'"
+    )]
+    Apply {
+        /// Which installation
+        #[command(flatten)]
+        place: Place,
+        /// The policy, TOML or YAML
+        file: PathBuf,
+        /// Why, for whoever reads the ledger
+        #[arg(long)]
+        reason: String,
+        /// The version the file was made from, when its header does not say it
+        #[arg(long)]
+        expected: Option<u64>,
+    },
+    /// Say what would be decided for someone, with every reason
+    Try {
+        /// Which installation
+        #[command(flatten)]
+        place: Place,
+        /// Whom, and what for
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Take a person's access away, everywhere, within a second
+    Revoke {
+        /// Which installation
+        #[command(flatten)]
+        place: Place,
+        /// Id, stable id, e-mail or name
+        person: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let a person sign in again
+    Restore {
+        /// Which installation
+        #[command(flatten)]
+        place: Place,
+        /// Id, stable id, e-mail or name
+        person: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// Whom to try a decision for.
+#[derive(Debug, Args)]
+pub struct Asked {
+    /// A policy file instead of the one in force
+    #[arg(long)]
+    file: Option<PathBuf>,
+    /// The person's stable id at the issuer
+    #[arg(long, default_value = "someone")]
+    person: String,
+    /// The issuer's name
+    #[arg(long, default_value = "")]
+    issuer: String,
+    /// Groups, repeated or with commas
+    #[arg(long, value_delimiter = ',')]
+    group: Vec<String>,
+    /// The model
+    #[arg(long)]
+    model: String,
+    /// The program: claude_code, claude_desktop, office, sdk, other
+    #[arg(long, default_value = "claude_code", value_parser = client_kind)]
+    client: ClientKind,
+    /// Its version
+    #[arg(long)]
+    client_version: Option<domain::Version>,
+    /// Where from
+    #[arg(long)]
+    address: Option<IpAddr>,
+}
+
+/// Which installation.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// The configuration
+    #[arg(long, default_value = "doorward.toml", global = true)]
+    config: PathBuf,
+}
+
+fn client_kind(text: &str) -> Result<ClientKind, String> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned()))
+        .map_err(|error| error.to_string())
+}
+
+impl PolicyCommand {
+    fn config(&self) -> &Path {
+        match self {
+            Self::Export(place)
+            | Self::Plan { place, .. }
+            | Self::Apply { place, .. }
+            | Self::Try { place, .. }
+            | Self::Revoke { place, .. }
+            | Self::Restore { place, .. } => &place.config,
+        }
+    }
+}
+
+/// Does it.
+pub async fn run(command: PolicyCommand) -> ExitCode {
+    let config = match config::load(command.config()) {
+        Ok(config) => config,
+        Err(mistakes) => return bad_config(&mistakes),
+    };
+    match act(command, &config).await {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&format!("doorward: {}", chain(error.as_ref())));
+            mistakes_of(&error);
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// A policy's mistakes, one line each.
+fn mistakes_of(error: &anyhow::Error) {
+    let invalid = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<domain::policy::UnreadablePolicy>());
+    if let Some(domain::policy::UnreadablePolicy::Invalid(mistakes)) = invalid {
+        for mistake in mistakes {
+            complain(&format!("  {mistake}"));
+        }
+    }
+}
+
+async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<ExitCode> {
+    let clock = SystemClock;
+    let admin = wiring::admin(config, std::sync::Arc::new(clock), &SystemIds).await?;
+    let operation = Operation {
+        org: admin.org,
+        by: "command line",
+        store: &admin.store,
+        ledger: &admin.ledger,
+        clock: &clock,
+    };
+    match command {
+        PolicyCommand::Export(_) => say(policies::export(&operation).await?.trim_end()),
+        PolicyCommand::Plan { file, .. } => {
+            let plan = policies::plan(&operation, &read(&file)?).await?;
+            if plan.diff.is_empty() {
+                say(&format!("no change: version {} is this text", plan.current));
+            } else {
+                say(&format!(
+                    "version {} would become version {}:",
+                    plan.current,
+                    plan.current + 1
+                ));
+                say(plan.diff.trim_end());
+            }
+        }
+        PolicyCommand::Apply {
+            file,
+            reason,
+            expected,
+            ..
+        } => match policies::apply(&operation, &read(&file)?, &reason, expected).await? {
+            Applied::Version(version) => say(&format!("version {version} is in force")),
+            Applied::Unchanged(version) => {
+                say(&format!("no change: version {version} is this text"));
+            }
+        },
+        PolicyCommand::Try { asked, .. } => return try_decision(&operation, asked).await,
+        PolicyCommand::Revoke { person, reason, .. } => {
+            let person = people::revoke(&operation, &person, &reason).await?;
+            say(&format!("{} has no access any more", person.id));
+        }
+        PolicyCommand::Restore { person, reason, .. } => {
+            let person = people::restore(&operation, &person, &reason).await?;
+            say(&format!("{} may sign in again", person.id));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
+}
+
+async fn try_decision(operation: &Operation<'_>, asked: Asked) -> anyhow::Result<ExitCode> {
+    let policy = match &asked.file {
+        Some(file) => Policy::parse(0, &read(file)?)?,
+        None => match operation.store.latest_policy(operation.org).await? {
+            Some(latest) => Policy::parse(latest.version, &latest.text)?,
+            None => Policy::empty(),
+        },
+    };
+    let groups: BTreeSet<String> = asked.group.into_iter().collect();
+    let someone = Someone {
+        issuer: asked.issuer,
+        stable_id: asked.person,
+        groups,
+    };
+    let client = Client {
+        kind: asked.client,
+        version: asked.client_version,
+    };
+    match policies::preview(&policy, &someone, &asked.model, client, asked.address) {
+        Ok(permit) => {
+            say(&format!("allowed by {}", permit.granted_by.join(", ")));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(refusal) => {
+            say("refused:");
+            for reason in refusal.reasons() {
+                let rule = reason
+                    .rule
+                    .as_deref()
+                    .map(|rule| format!(" [{rule}]"))
+                    .unwrap_or_default();
+                say(&format!("  {}{rule}: {}", reason.code, reason.message));
+            }
+            Ok(ExitCode::from(1))
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Keys and the ledger that is signed with one of them: made at first use, sealed in the store, the same for every replica.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use domain::{Clock, Ids};
+use ledger::{ChainId, Ledger};
+use pipeline::identity::SigningKey;
+use secrecy::{ExposeSecret as _, SecretString};
+use store::Store;
+use store::secrets::SealingKey;
+
+use crate::config::Config;
+
+/// The key that seals what the store keeps: configured, or in a file of our own beside SQLite.
+pub(super) fn sealing_key(config: &Config, ids: &dyn Ids) -> anyhow::Result<SealingKey> {
+    if let Some(key) = &config.store.master_key {
+        return parse_key(key).ok_or_else(|| anyhow!("store.master_key must be 64 hex digits"));
+    }
+    let url = config.store.url.expose_secret();
+    let Some(path) = url.strip_prefix("sqlite:") else {
+        bail!(
+            "store.master_key is needed with PostgreSQL: 64 hex digits, the same for every replica"
+        );
+    };
+    let path = Path::new(path.split('?').next().unwrap_or(path)).with_extension("key");
+    if !path.exists() {
+        let mut bytes = [0u8; 32];
+        ids.fill(&mut bytes);
+        write_private(&path, &pipeline::identity::hex(&bytes))
+            .with_context(|| format!("{} cannot be made", path.display()))?;
+        tracing::info!(file = %path.display(), "a key for the store's secrets was made; keep it with every backup");
+    }
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
+    parse_key(&SecretString::from(text))
+        .ok_or_else(|| anyhow!("{} does not hold 64 hex digits", path.display()))
+}
+
+fn parse_key(text: &SecretString) -> Option<SealingKey> {
+    let text = text.expose_secret().trim();
+    let mut bytes = [0u8; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, index) in bytes.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(&text[index..index + 2], 16).ok()?;
+    }
+    Some(SealingKey::new(bytes))
+}
+
+/// A new file that only we can read.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+pub(super) async fn open_ledger(
+    dir: &Path,
+    kind: &str,
+    store: &Store,
+    seal: &SealingKey,
+    clock: Arc<dyn Clock>,
+    ids: &dyn Ids,
+) -> anyhow::Result<Ledger> {
+    std::fs::create_dir_all(dir)
+        .with_context(|| format!("the ledger's folder {} cannot be made", dir.display()))?;
+    let key = ledger_key(store, seal, ids).await?;
+    let named = dir.join("replica");
+    if !named.exists() {
+        let mut bytes = [0u8; 6];
+        ids.fill(&mut bytes);
+        write_private(
+            &named,
+            &format!("{kind}-{}", pipeline::identity::hex(&bytes)),
+        )?;
+    }
+    let replica = std::fs::read_to_string(&named)?;
+    let chain = ChainId::new(replica.trim(), 1)?;
+    std::fs::write(dir.join("ledger.pub"), format!("{}\n", key.public()))?;
+    let folder = dir.to_owned();
+    let opened =
+        tokio::task::spawn_blocking(move || Ledger::open(&folder, chain, key, clock)).await?;
+    opened.context("the ledger cannot be opened")
+}
+
+/// What is sealed in the store under this name; made at first use. Of two replicas that start at once, both get the first one's.
+async fn kept(
+    store: &Store,
+    seal: &SealingKey,
+    name: &str,
+    ids: &dyn Ids,
+    make: impl FnOnce() -> anyhow::Result<Vec<u8>>,
+) -> anyhow::Result<Vec<u8>> {
+    let sealed = if let Some(sealed) = store.secret(name).await? {
+        sealed
+    } else {
+        store
+            .keep_secret(name, &seal.seal(name, &make()?, ids))
+            .await?
+    };
+    Ok(seal.open(name, &sealed)?)
+}
+
+/// The ledger's signing key, the same for every replica of a store.
+async fn ledger_key(
+    store: &Store,
+    seal: &SealingKey,
+    ids: &dyn Ids,
+) -> anyhow::Result<ledger::SigningKey> {
+    let make = || {
+        Ok(ledger::SigningKey::generate()?
+            .1
+            .expose_secret()
+            .as_bytes()
+            .to_vec())
+    };
+    let text = String::from_utf8(kept(store, seal, "ledger-key", ids, make).await?)?;
+    Ok(ledger::SigningKey::from_text(&SecretString::from(text))?)
+}
+
+/// The key of session tokens, the same for every replica of a store.
+pub(super) async fn session_key(
+    store: &Store,
+    seal: &SealingKey,
+    ids: &dyn Ids,
+) -> anyhow::Result<SigningKey> {
+    let make = || Ok(SigningKey::generate(ids)?.expose_secret().clone());
+    Ok(SigningKey::from_pkcs8(
+        &kept(store, seal, "session-key", ids, make).await?,
+    )?)
+}
+
+/// The key of findings' fingerprints, the same for every replica of a store.
+pub(super) async fn fingerprint_key(
+    store: &Store,
+    seal: &SealingKey,
+    ids: &dyn Ids,
+) -> anyhow::Result<Vec<u8>> {
+    let make = || {
+        let mut bytes = [0u8; 32];
+        ids.fill(&mut bytes);
+        Ok(bytes.to_vec())
+    };
+    kept(store, seal, "fingerprint-key", ids, make).await
+}

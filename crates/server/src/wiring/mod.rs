@@ -1,0 +1,439 @@
+//! Puts the parts together, in the order they depend on each other, and starts what runs in the background. Everything that can
+//! be wrong at start is wrong here, with a sentence that says what.
+
+mod keys;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use domain::price::PriceBook;
+use domain::{Clock, Ids, OrgId, Policy};
+use gateway::contract::spend_limits::AdminKey;
+use gateway::contract::{self, Contract};
+use gateway::inference::catalogue::Catalogue;
+use gateway::signin::throttle::Throttle;
+use gateway::signin::{self, SignIn};
+use gateway::upstream::{Upstreams, client};
+use gateway::{Inference, cors, inference_routes};
+use ledger::read::Cursor;
+use ledger::record::{System, SystemEvent};
+use ledger::sinks::{OtlpSink, StatusHandle};
+use ledger::{Ledger, Position};
+use pipeline::fetch::{Fetch, Reach};
+use pipeline::identity::{Identity, Revocations, SessionTokens, Sessions, Setup, self_test};
+use pipeline::quota::Quota;
+use pipeline::{Inspector, Metrics, Pipeline, Rules, ship};
+use prometheus_client::registry::Registry;
+use secrecy::ExposeSecret as _;
+use store::Store;
+use store::secrets::SealingKey;
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::sink::Receiver;
+
+/// The process, put together.
+#[derive(Debug)]
+pub struct Wired {
+    /// The tenant.
+    pub org: OrgId,
+    /// The store.
+    pub store: Store,
+    /// The stages.
+    pub pipeline: Arc<Pipeline>,
+    /// Sessions, for revoking.
+    pub sessions: Arc<Sessions>,
+    /// Revocations, to follow.
+    pub revocations: Arc<Revocations>,
+    /// The providers.
+    pub upstreams: Arc<Upstreams>,
+    /// The ledger's folder.
+    pub ledger_dir: PathBuf,
+    door: Arc<Inference>,
+    signin: Arc<SignIn>,
+    contract: Arc<Contract>,
+    base_paths: Vec<String>,
+    from: Position,
+    marks: store::Watermarks,
+    otlp: Option<(Arc<Receiver>, StatusHandle)>,
+}
+
+/// The store, the ledger, and what was spent before: what everything else stands on.
+struct Ground {
+    org: OrgId,
+    store: Store,
+    seal: SealingKey,
+    ledger: Arc<Ledger>,
+    from: Position,
+    quota: Arc<Quota>,
+}
+
+/// Who callers are, and their sessions.
+struct People {
+    identity: Arc<Identity>,
+    tokens: Arc<SessionTokens>,
+    sessions: Arc<Sessions>,
+    revocations: Arc<Revocations>,
+}
+
+/// Wires a configuration.
+pub async fn wire(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+) -> anyhow::Result<Wired> {
+    self_test::run()
+        .context("the crypto backend does not work as it must; nothing may be trusted to it")?;
+    let ground = ground(config, &clock, &*ids).await?;
+    let people = people(config, &ground, &clock, &ids).await?;
+    let rules = Arc::new(Rules::new(Policy::empty()));
+    let marks = rules
+        .load(&ground.store, ground.org)
+        .await
+        .context("the policy in the store cannot be put in force")?;
+    let prices = match &config.server.prices {
+        None => PriceBook::shipped(),
+        Some(path) => PriceBook::parse(&std::fs::read_to_string(path)?)?,
+    };
+    let fingerprint_key = keys::fingerprint_key(&ground.store, &ground.seal, &*ids).await?;
+    let pipeline = Arc::new(Pipeline {
+        identity: Arc::clone(&people.identity),
+        rules,
+        inspector: Arc::new(Inspector::new(detect::Engine::new(&fingerprint_key))),
+        quota: Arc::clone(&ground.quota),
+        ledger: Arc::clone(&ground.ledger),
+        prices: Arc::new(prices),
+        metrics: Arc::new(Metrics::default()),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+    });
+    let upstreams = Arc::new(Upstreams::new(
+        config.upstreams.clone(),
+        client::connect()?,
+        Arc::clone(&clock),
+    )?);
+    let catalogue = Arc::new(Catalogue::new(config.models.clone()));
+    let door = Arc::new(Inference::new(
+        Arc::clone(&pipeline),
+        Arc::clone(&upstreams),
+        catalogue,
+    ));
+    let contract = Arc::new(Contract {
+        org: ground.org,
+        public_url: config.server.public_url.clone(),
+        door: Arc::clone(&door),
+        store: ground.store.clone(),
+        admin_keys: admin_keys(config),
+        telemetry: contract::telemetry::Counted::default(),
+    });
+    Ok(Wired {
+        org: ground.org,
+        store: ground.store.clone(),
+        pipeline,
+        sessions: Arc::clone(&people.sessions),
+        revocations: Arc::clone(&people.revocations),
+        upstreams,
+        ledger_dir: config.ledger.dir.clone(),
+        door,
+        contract,
+        base_paths: config.server.base_paths.clone(),
+        from: ground.from,
+        marks,
+        otlp: otlp(config)?,
+        signin: Arc::new(sign_in(config, ground, people, clock, ids)),
+    })
+}
+
+async fn ground(config: &Config, clock: &Arc<dyn Clock>, ids: &dyn Ids) -> anyhow::Result<Ground> {
+    let store = Store::open(config.store.url.expose_secret())
+        .await
+        .context("the store cannot be opened")?;
+    let new_org = OrgId::from_parts(clock.now().unix_ms().unsigned_abs(), ids.random_bits());
+    let org = store.ensure_org(&config.server.org, new_org).await?;
+    let seal = keys::sealing_key(config, ids)?;
+    let dir = &config.ledger.dir;
+    let ledger =
+        Arc::new(keys::open_ledger(dir, "gw", &store, &seal, Arc::clone(clock), ids).await?);
+    let lost = ship::recover(dir, &ledger)
+        .await
+        .context("the ledger cannot be brought up to date")?;
+    if lost > 0 {
+        tracing::warn!(
+            lost,
+            "calls had no end when the process last died; what was reserved for them counts as spent"
+        );
+    }
+    let from = ship::catch_up(&store, org, dir, &ledger)
+        .await
+        .context("the ledger cannot be shipped")?;
+    let quota = Arc::new(Quota::default());
+    ship::restore(&store, org, &quota, clock.now()).await?;
+    Ok(Ground {
+        org,
+        store,
+        seal,
+        ledger,
+        from,
+        quota,
+    })
+}
+
+async fn people(
+    config: &Config,
+    ground: &Ground,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> anyhow::Result<People> {
+    let (org, store) = (ground.org, &ground.store);
+    let key = keys::session_key(store, &ground.seal, &**ids).await?;
+    let public_url = &config.server.public_url;
+    let tokens = Arc::new(SessionTokens::new(
+        org,
+        public_url,
+        vec![key],
+        Arc::clone(clock),
+    )?);
+    let revocations = Arc::new(Revocations::new(org, Arc::clone(clock)));
+    revocations.refresh(store).await?;
+    let identity = Arc::new(Identity::new(Setup {
+        org,
+        issuers: config.issuers.clone(),
+        tokens: Arc::clone(&tokens),
+        revocations: Arc::clone(&revocations),
+        store: store.clone(),
+        clock: Arc::clone(clock),
+        ids: Arc::clone(ids),
+    })?);
+    // An identity provider that is down only keeps its own people out; it is asked again.
+    identity.warm_up().await;
+    let sessions = Arc::new(Sessions::new(
+        org,
+        store.clone(),
+        Arc::clone(&tokens),
+        Arc::clone(&revocations),
+        Arc::clone(clock),
+        Arc::clone(ids),
+    ));
+    Ok(People {
+        identity,
+        tokens,
+        sessions,
+        revocations,
+    })
+}
+
+fn sign_in(
+    config: &Config,
+    ground: Ground,
+    people: People,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+) -> SignIn {
+    SignIn {
+        org: ground.org,
+        org_name: config.server.org.clone(),
+        public_url: config.server.public_url.clone(),
+        login_notice: config.server.login_notice.clone(),
+        store: ground.store,
+        identity: people.identity,
+        sessions: people.sessions,
+        tokens: people.tokens,
+        ledger: ground.ledger,
+        clock,
+        ids,
+        asks: Throttle::new(30, 600),
+        guesses: Throttle::new(10, 600),
+    }
+}
+
+fn otlp(config: &Config) -> anyhow::Result<Option<(Arc<Receiver>, StatusHandle)>> {
+    let Some(otlp) = &config.ledger.otlp else {
+        return Ok(None);
+    };
+    let fetch = Arc::new(Fetch::new(Reach::Operator, None)?);
+    let receiver = Receiver {
+        url: otlp.url.clone(),
+        bearer: otlp.bearer.clone(),
+        fetch,
+    };
+    Ok(Some((Arc::new(receiver), StatusHandle::default())))
+}
+
+/// What the command line needs: the store, and a ledger chain of its own.
+#[derive(Debug)]
+pub struct Admin {
+    /// The tenant.
+    pub org: OrgId,
+    /// The store.
+    pub store: Store,
+    /// The command line's own chain.
+    pub ledger: Ledger,
+}
+
+/// Opens the store beside a running server.
+pub async fn admin(config: &Config, clock: Arc<dyn Clock>, ids: &dyn Ids) -> anyhow::Result<Admin> {
+    let store = Store::open(config.store.url.expose_secret())
+        .await
+        .context("the store cannot be opened")?;
+    let new_org = OrgId::from_parts(clock.now().unix_ms().unsigned_abs(), ids.random_bits());
+    let org = store.ensure_org(&config.server.org, new_org).await?;
+    let seal = keys::sealing_key(config, ids)?;
+    let ledger = keys::open_ledger(
+        &config.ledger.dir.join("cli"),
+        "cli",
+        &store,
+        &seal,
+        clock,
+        ids,
+    )
+    .await?;
+    Ok(Admin { org, store, ledger })
+}
+
+fn admin_keys(config: &Config) -> Vec<AdminKey> {
+    let key = |key: &crate::config::AdminKeyConfig| AdminKey {
+        id: key.id.clone(),
+        key: key.key.clone(),
+        writes: key.writes,
+    };
+    config.admin_keys.iter().map(key).collect()
+}
+
+impl Wired {
+    /// Everything clients connect to.
+    pub fn router(&self) -> Router {
+        let all = inference_routes(Arc::clone(&self.door))
+            .merge(signin::routes(Arc::clone(&self.signin)))
+            .merge(contract::routes(Arc::clone(&self.contract)));
+        let mut router = all.clone();
+        for path in &self.base_paths {
+            router = router.nest(path, all.clone());
+        }
+        let door = Arc::clone(&self.door);
+        router
+            .fallback(move |request| {
+                gateway::inference::refused::unknown(Arc::clone(&door), request)
+            })
+            .layer(axum::middleware::from_fn(cors::for_office))
+    }
+
+    /// Adds what the parts count to a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        self.pipeline.metrics.register(registry);
+        self.contract.telemetry.register(registry);
+    }
+
+    /// Starts what runs for as long as the process lives. Dropping the set ends all of it.
+    pub fn background(self: &Arc<Self>) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        let wired = Arc::clone(self);
+        tasks.spawn(async move {
+            wired
+                .pipeline
+                .rules
+                .follow(&wired.store, wired.org, wired.marks)
+                .await;
+        });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move { wired.revocations.follow(&wired.store).await });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move { wired.pipeline.identity.keep_fresh().await });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move {
+            ship::follow(
+                &wired.store,
+                wired.org,
+                &wired.ledger_dir,
+                Arc::clone(&wired.pipeline.ledger),
+                wired.from,
+            )
+            .await;
+        });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_mins(1)).await;
+                wired.pipeline.quota.sweep(wired.pipeline.clock.now());
+            }
+        });
+        if let Some((receiver, status)) = self.otlp.clone() {
+            let wired = Arc::clone(self);
+            tasks.spawn(async move {
+                let sink = OtlpSink::new("otlp", receiver);
+                let cursor = Cursor::at(wired.ledger_dir.join("otlp.cursor"));
+                let durable = wired.pipeline.ledger.durable();
+                if let Err(error) = ledger::sinks::run(&sink, &wired.ledger_dir, durable, &cursor, &status).await {
+                    tracing::error!(error = %error, "the OTLP sink has stopped: the ledger cannot be read back");
+                }
+            });
+        }
+        tasks
+    }
+
+    /// Notes in the ledger that something happened to the process.
+    pub async fn note(&self, event: SystemEvent) -> anyhow::Result<()> {
+        let mut record = System::new(event);
+        record.version = Some(env!("CARGO_PKG_VERSION").into());
+        self.pipeline
+            .ledger
+            .append(ledger::Record::System(record))
+            .await?;
+        Ok(())
+    }
+
+    /// What keeps the process from serving well; empty when nothing does.
+    pub async fn not_ready(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.store.ping().await.is_err() {
+            missing.push("the store does not answer".to_owned());
+        }
+        if !self.pipeline.ledger.status().available {
+            missing.push("the ledger cannot be written".to_owned());
+        }
+        if !self.revocations.is_current(self.pipeline.clock.now()) {
+            missing.push("revocations have not been read for too long".to_owned());
+        }
+        missing
+    }
+
+    /// What is read at the moment of asking, in OpenMetrics text.
+    pub fn gauges(&self) -> String {
+        let mut text = String::new();
+        let ledger = self.pipeline.ledger.status();
+        let _ = write!(
+            text,
+            "# HELP doorward_ledger_available Whether records can be written.\n# TYPE doorward_ledger_available gauge\n\
+             doorward_ledger_available {}\n\
+             # HELP doorward_ledger_waiting Records that wait for the disk.\n# TYPE doorward_ledger_waiting gauge\n\
+             doorward_ledger_waiting {}\n\
+             # HELP doorward_ledger_durable The last durable record.\n# TYPE doorward_ledger_durable gauge\n\
+             doorward_ledger_durable {}\n",
+            u8::from(ledger.available),
+            ledger.waiting,
+            ledger.durable.seq
+        );
+        if let Some((_, status)) = &self.otlp {
+            let status = status.status();
+            let _ = write!(
+                text,
+                "# HELP doorward_sink_lag Records the OTLP sink has not sent.\n# TYPE doorward_sink_lag gauge\n\
+                 doorward_sink_lag{{sink=\"otlp\"}} {}\n",
+                status.durable_seq.saturating_sub(status.sent_seq)
+            );
+        }
+        text.push_str("# HELP doorward_upstream_healthy Whether a provider is tried.\n# TYPE doorward_upstream_healthy gauge\n");
+        for (name, healthy) in self.upstreams.states() {
+            let name = name.replace(['"', '\\', '\n'], "_");
+            let _ = writeln!(
+                text,
+                "doorward_upstream_healthy{{upstream=\"{name}\"}} {}",
+                u8::from(healthy)
+            );
+        }
+        text
+    }
+}

@@ -1,0 +1,74 @@
+//! The binary itself.
+
+use std::process::{Command, Output};
+
+fn doorward(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_doorward"))
+        .args(arguments)
+        .output()
+        .expect("the binary runs")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn the_demo_tells_its_whole_story_and_ends_with_0() {
+    let output = doorward(&["demo", "--once"]);
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for proved in [
+        "ada signs in by device code",
+        "grace signs in by code and PKCE",
+        "ada's answer streams",
+        "tokens are counted",
+        "models are listed by person",
+        "a model that is not allowed",
+        "a secret in a prompt",
+        "a limit on tokens",
+        "a hard budget, 50 calls at once",
+        "the first provider fails",
+        "rollout check 1, identity\n    PASS",
+        "rollout check 2, credentials\n    PASS",
+        "her open stream is cut after",
+        "the ledger is verified",
+        "one byte is altered",
+        "Every step proved what it should",
+    ] {
+        assert!(text.contains(proved), "{proved} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn a_bad_configuration_ends_with_64_and_says_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.toml");
+    std::fs::write(&file, "[server]\npublic_url = \"nonsense\"\n[store]\nurl = \"sqlite:x\"\nextra = 1\n[ledger]\ndir = 3\n").unwrap();
+    let output = doorward(&["check-config", "--config", &file.display().to_string()]);
+    assert_eq!(output.status.code(), Some(64));
+    let text = text(&output);
+    assert!(
+        text.contains("unknown field `extra`") && text.contains("line 7"),
+        "{text}"
+    );
+}
+
+#[test]
+fn wrong_use_ends_with_2_and_help_teaches() {
+    assert_eq!(doorward(&["no-such-command"]).status.code(), Some(2));
+    let help = text(&doorward(&["--help"]));
+    for word in ["demo", "serve", "check-config", "policy", "ledger"] {
+        assert!(help.contains(word), "{word} is missing in\n{help}");
+    }
+}
+
+#[test]
+fn a_ledger_that_is_not_there_ends_with_1() {
+    assert_eq!(
+        doorward(&["ledger", "verify", "/nonexistent"])
+            .status
+            .code(),
+        Some(1)
+    );
+}
