@@ -9,9 +9,11 @@ import platform
 
 import pytest
 
+from actors.doorward import Doorward
 from actors.fakes import Fakes
+from differential import requests as differential_requests
 from differential.reference import CLIENT_ID, CLIENT_SECRET, Reference
-from differential.requests import POLICY
+from policies import POLICY
 
 ROOT = pathlib.Path(__file__).parent.parent
 NODE_ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
@@ -62,8 +64,22 @@ def reference(claude_binary, shared_fakes, tmp_path_factory):
         idp=shared_fakes.issuer,
         provider=shared_fakes.provider,
         provider_key=shared_fakes.provider_key,
-        policy=POLICY,
+        policy=differential_requests.POLICY,
     )
     shared_fakes.register(CLIENT_ID, CLIENT_SECRET, f"{gateway.base}/oauth/callback")
     with gateway:
         yield gateway
+
+
+@pytest.fixture(scope="session")
+def shared_doorward(programs, shared_fakes, tmp_path_factory):
+    home = tmp_path_factory.mktemp("doorward")
+    with Doorward(programs / "doorward", home, shared_fakes, POLICY) as doorward:
+        yield doorward
+
+
+@pytest.fixture
+def doorward(shared_doorward, fakes):
+    """Doorward in front of healthy fakes, with no request noted yet."""
+    shared_doorward.recorder.forget()
+    return shared_doorward

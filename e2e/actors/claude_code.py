@@ -1,7 +1,7 @@
 """Stock Claude Code on a fresh machine: signs in through the whole first run, asks headless, shows its status, signs out.
 
-It drives the program as a person does, by what stands on the screen, and never writes its credential file. The screens were
-seen with the version pinned in package.json. Works against any gateway that speaks the contract.
+It drives the program as a person does, by what stands on the screen; all it ever changes behind the program's back is the time
+at which a session ends. The screens were seen with the version pinned in package.json. Works against any gateway that speaks the contract.
 """
 
 import dataclasses
@@ -94,6 +94,13 @@ class Machine:
     def sign_out(self) -> Answer:
         """`claude auth logout`."""
         return self.run("auth", "logout")
+
+    def let_session_age(self) -> None:
+        """The clock goes on until the session has one minute left."""
+        file = self.home / ".claude/.credentials.json"
+        kept = json.loads(file.read_text())
+        kept["enterpriseGateway"]["expiresAt"] = int((time.time() + 60) * 1000)
+        file.write_text(json.dumps(kept))
 
     def run(self, *arguments: str, seconds: float = ANSWER_SECONDS) -> Answer:
         started = time.monotonic()

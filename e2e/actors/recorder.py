@@ -3,6 +3,7 @@
 It changes nothing, not even the Host header; the gateway's public address is the recorder's. Loopback only.
 """
 
+import contextlib
 import dataclasses
 import socket
 import threading
@@ -61,9 +62,13 @@ class Recorder:
         except OSError:
             client.close()
             return
-        watch = _Heads(self._note)
-        threading.Thread(target=_pump, args=(server, client, None), daemon=True).start()
-        _pump(client, server, watch.feed)
+        threading.Thread(target=_pump, args=(client, server, _Heads(self._note).feed), daemon=True).start()
+        # what the gateway says goes on even when it no longer listens: it may refuse a body that is still coming
+        _pump(server, client, None)
+        for end in (client, server):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
     def _note(self, request: Request) -> None:
         with self._lock:
@@ -108,13 +113,10 @@ class _Heads:
 
 
 def _pump(source: socket.socket, sink: socket.socket, watch) -> None:
-    try:
+    """Passes bytes on until one side is gone."""
+    with contextlib.suppress(OSError):
         while data := source.recv(CHUNK_BYTES):
             if watch:
                 watch(data)
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        # one side is gone: so is the other
-        source.close()
-        sink.close()

@@ -4,6 +4,7 @@ Every request is one that a stock client sends, or what goes wrong with it. They
 but not Opus; a managed settings document; no desktop document; no budget.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -148,7 +149,7 @@ def malformed_inference(talk: Conversation, bearer: dict[str, str]) -> None:
     post("message: model is a number", 400, b'{"model":5,"messages":[]}')
     post("message: not UTF-8", 400, b'{"model":"\xff\xfe"}')
     post("message: deep nesting", 400, b"[" * 20_000 + b"]" * 20_000)
-    post("message: without a length", 411, b'{"model":"%s"}' % ALLOWED_MODEL.encode(), chunked=True)
+    post("message: without a length", 411, json.dumps(message()).encode(), chunked=True)
     post("message: too large", 413, b" " * OVER_THE_LIMIT_BYTES)
 
 
@@ -190,6 +191,7 @@ def spend_limits(talk: Conversation, bearer: dict[str, str]) -> None:
     talk.ask("spend limit: list of one scope", 200, "GET", f"{path}?scope_type=user&limit=1", headers=key)
     talk.ask("spend limit: read", 200, "GET", one, headers=key)
     talk.ask("spend limit: effective", 200, "GET", f"{path}/effective", headers=key)
+    talk.ask("spend limit: effective of one person", 200, "GET", f"{path}/effective?user_ids[]=nobody", headers=key)
     talk.ask("spend limit: audit", 200, "GET", f"{path}/audit", headers=key)
     talk.ask("spend limit: delete", 200, "DELETE", one, headers=key)
     talk.ask("spend limit: delete again", 404, "DELETE", one, headers=key)

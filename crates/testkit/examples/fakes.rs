@@ -14,7 +14,7 @@ use domain::{Clock, Ids, Timestamp};
 use serde_json::{Value, json};
 use testkit::idp::{App, demo_people};
 use testkit::provider::{DEFAULT_KEY, Seen};
-use testkit::{Fault, Idp, Provider};
+use testkit::{Fault, Idp, Person, Provider};
 
 #[derive(Debug)]
 struct RealClock;
@@ -46,7 +46,7 @@ struct Fakes {
 #[tokio::main]
 async fn main() -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
-    let idp = Idp::builder(Arc::clone(&clock), Arc::new(RealIds)).people(demo_people());
+    let idp = Idp::builder(Arc::clone(&clock), Arc::new(RealIds)).people(everyone());
     let fakes = Fakes {
         idp: idp.start()?,
         provider: Provider::anthropic(clock).start()?,
@@ -61,8 +61,17 @@ async fn main() -> Result<()> {
     tokio::task::spawn_blocking(move || serve(&fakes)).await?
 }
 
+/// The people of the demo, an intern and somebody in no group.
+fn everyone() -> Vec<Person> {
+    let mary = Person::new("mary", "Mary Jackson", "mary@northwind.example").group("interns");
+    let ken = Person::new("ken", "Ken Sakamura", "ken@northwind.example");
+    let mut people = demo_people();
+    people.extend([mary, ken]);
+    people
+}
+
 fn people() -> Vec<Value> {
-    demo_people()
+    everyone()
         .into_iter()
         .map(|person| {
             json!({

@@ -1,0 +1,148 @@
+"""Doorward as an operator runs it: a configuration file, a policy file, `serve`, and the command line beside it.
+
+A recorder stands in front as its public address, so that every request of a client is counted. SQLite inside; one temporary
+folder; it ends with us.
+"""
+
+import json
+import pathlib
+import socket
+import subprocess
+import threading
+
+from .fakes import Fakes
+from .recorder import Recorder
+from .terminal import without_claude
+
+CLIENT_ID, CLIENT_SECRET = "doorward", "doorward-client-secret-of-the-tests"
+DESKTOP_ID = "claude-desktop"
+ADMIN_KEY = "doorward-admin-key-of-the-tests-00001"
+COMMAND_SECONDS = 60
+STOP_SECONDS = 30
+
+
+class Doorward:
+    """Runs while the `with` block lasts."""
+
+    def __init__(self, program: pathlib.Path, home: pathlib.Path, fakes: Fakes, policy: str):
+        self._program, self._home, self._fakes = program, home, fakes
+        self.recorder = Recorder()
+        self.base = self.recorder.base
+        self._listen, self._ops = free_port(), free_port()
+        self._secrets = {
+            "E2E_CLIENT_SECRET": CLIENT_SECRET,
+            "E2E_PROVIDER_KEY": fakes.provider_key,
+            "E2E_ADMIN_KEY": ADMIN_KEY,
+        }
+        home.mkdir(parents=True, exist_ok=True)
+        self.config = home / "doorward.toml"
+        self.config.write_text(self._configuration())
+        self._first_policy = policy
+
+    @property
+    def ops(self) -> str:
+        """Where operators look: metrics and health."""
+        return f"http://127.0.0.1:{self._ops}"
+
+    def __enter__(self) -> "Doorward":
+        self._fakes.register(CLIENT_ID, CLIENT_SECRET, f"{self.base}/oauth/callback")
+        self.apply(self._first_policy)
+        self._log = open(self._home / "doorward.log", "w", encoding="utf-8", buffering=1)
+        self._process = subprocess.Popen(
+            [self._program, "serve", "--config", self.config],
+            env=without_claude() | self._secrets,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._wait_until_it_serves()
+        self.recorder.to(self._listen)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"Doorward did not stop in {STOP_SECONDS} s") from None
+        finally:
+            self.recorder.close()
+
+    def apply(self, policy: str) -> None:
+        """Puts a policy in force."""
+        file = self._home / "policy.toml"
+        file.write_text(policy)
+        version = self._version_in_force()
+        self.command("policy", "apply", str(file), "--reason", "tests", "--expected", version)
+
+    def command(self, *arguments: str) -> str:
+        """Runs a subcommand against this installation and returns what it printed."""
+        done = subprocess.run(
+            [self._program, *arguments, "--config", self.config],
+            env=without_claude() | self._secrets,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+        )
+        assert done.returncode == 0, f"doorward {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def _version_in_force(self) -> str:
+        header = self.command("policy", "export").splitlines()[0]
+        return next((word for word in header.split() if word.isdigit()), "0")
+
+    def _wait_until_it_serves(self) -> None:
+        said = []
+        for line in self._process.stderr:
+            self._log.write(line)
+            said.append(line)
+            if '"serving"' in line:
+                # whatever else it says must not fill the pipe
+                threading.Thread(target=self._log.writelines, args=(self._process.stderr,), daemon=True).start()
+                return
+        raise AssertionError("Doorward did not start:\n" + "".join(said))
+
+    def _configuration(self) -> str:
+        return f"""
+[server]
+public_url = {json.dumps(self.base)}
+org = "Northwind"
+listen = "127.0.0.1:{self._listen}"
+ops = "127.0.0.1:{self._ops}"
+login_notice = "Claude at Northwind."
+drain_s = 1
+
+[store]
+url = {json.dumps(f"sqlite:{self._home / 'doorward.db'}")}
+
+[ledger]
+dir = {json.dumps(str(self._home / "ledger"))}
+
+[[issuer]]
+name = "northwind"
+issuer = {json.dumps(self._fakes.issuer)}
+audiences = ["{CLIENT_ID}", "{DESKTOP_ID}"]
+client_id = "{CLIENT_ID}"
+client_secret = "${{E2E_CLIENT_SECRET}}"
+
+[[upstream]]
+name = "claude"
+provider = "anthropic"
+base_url = {json.dumps(self._fakes.provider)}
+auth = {{ api_key = "${{E2E_PROVIDER_KEY}}" }}
+
+[[admin_key]]
+id = "tests"
+key = "${{E2E_ADMIN_KEY}}"
+writes = true
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
