@@ -27,7 +27,7 @@ pub(super) fn examine(source: &Source) -> Vec<Finding> {
             "the file does not open with `//!`: what it is, what it must never do, who calls it",
         );
     }
-    let sealed = !EDGE.iter().any(|edge| source.path.starts_with(edge)) && !in_tests(&source.path);
+    let sealed = !EDGE.iter().any(|edge| source.path.starts_with(edge)) && !is_beside(&source.path);
     let mut testing = false;
     for (number, line) in source.lines() {
         testing |= line.trim() == "#[cfg(test)]";
@@ -45,8 +45,13 @@ pub(super) fn examine(source: &Source) -> Vec<Finding> {
     findings
 }
 
-fn in_tests(path: &Path) -> bool {
-    path.components().any(|part| part.as_os_str() == "tests")
+/// Programs beside the shipped code: tests, examples, benches.
+fn is_beside(path: &Path) -> bool {
+    path.components().any(|part| {
+        ["tests", "examples", "benches"]
+            .iter()
+            .any(|beside| part.as_os_str() == *beside)
+    })
 }
 
 fn reads_environment(code: &str) -> bool {
@@ -174,6 +179,7 @@ mod tests {
             &[],
         );
         check("crates/store/tests/it/main.rs", "use std::env;\n", &[]);
+        check("crates/store/examples/speed.rs", "use std::env;\n", &[]);
         check("crates/server/src/config.rs", "use std::env;\n", &[]);
     }
 
