@@ -21,12 +21,12 @@ use crate::wiring;
 pub const DESKTOP_CLIENT: &str = "doorward-desktop";
 const GATEWAY_CLIENT: &str = "doorward-gateway";
 
-/// Everything that runs.
+/// Everything around Doorward, set up for it to start.
 #[derive(Debug)]
-pub struct World {
-    /// Where clients connect.
+pub struct Stage {
+    /// Where clients will connect.
     pub base: String,
-    /// Where operators connect.
+    /// Where operators will connect.
     pub ops: String,
     /// The identity provider.
     pub idp: Idp,
@@ -38,17 +38,32 @@ pub struct World {
     pub provider_key: String,
     /// A key of the spend-limit endpoints.
     pub admin_key: String,
-    /// The configuration it runs on.
+    /// The configuration to run on.
     pub config: Config,
-    /// Doorward.
-    pub running: Running,
     /// The folder; gone when this is dropped.
     pub dir: TempFolder,
 }
 
-impl World {
-    /// Starts everything; `port` 0 takes any free one.
-    pub async fn start(port: u16) -> anyhow::Result<Self> {
+/// The stage, and Doorward running on it.
+#[derive(Debug)]
+pub struct World {
+    /// Everything around it.
+    pub stage: Stage,
+    /// Doorward.
+    pub running: Running,
+}
+
+impl std::ops::Deref for World {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
+}
+
+impl Stage {
+    /// Sets everything up; `port` 0 takes any free one.
+    pub async fn set(port: u16) -> anyhow::Result<Self> {
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) =
             (Arc::new(SystemClock), Arc::new(SystemIds));
         let dir = TempFolder::new(&*ids)?;
@@ -89,7 +104,6 @@ impl World {
         let config = config::load(&dir.path().join("doorward.toml"))
             .map_err(|mistakes| anyhow::anyhow!(mistakes.join("\n")))?;
         apply_policy(&config, Arc::clone(&clock), &*ids).await?;
-        let running = start(&config).await?;
         Ok(Self {
             base,
             ops: format!("http://{ops}"),
@@ -99,16 +113,29 @@ impl World {
             provider_key,
             admin_key,
             config,
-            running,
             dir,
         })
+    }
+
+    /// The configuration's file.
+    pub fn config_file(&self) -> std::path::PathBuf {
+        self.dir.path().join("doorward.toml")
+    }
+}
+
+impl World {
+    /// Starts everything; `port` 0 takes any free one.
+    pub async fn start(port: u16) -> anyhow::Result<Self> {
+        let stage = Stage::set(port).await?;
+        let running = start(&stage.config).await?;
+        Ok(Self { stage, running })
     }
 
     /// Stops Doorward in good order, then the rest.
     pub async fn stop(self, drain: Duration) -> anyhow::Result<()> {
         self.running.stop(drain).await?;
-        self.first.stop().await;
-        self.second.stop().await;
+        self.stage.first.stop().await;
+        self.stage.second.stop().await;
         Ok(())
     }
 }

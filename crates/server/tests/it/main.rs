@@ -1,3 +1,11 @@
-//! The program as people run it: the built binary, its words and its exit codes.
+//! The program as people run it: the built binary, its words and exit codes, and Doorward as a whole under load, hostile input,
+//! failing providers and sudden death.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod hostile;
+mod kill;
+mod money;
 mod program;
+mod providers;
+mod sign_in;

@@ -1,0 +1,180 @@
+//! Sign-in through the front door: the races, the replays and the strangers.
+
+use std::time::Duration;
+
+use server::demo::world::World;
+use testkit::sign_in::Device;
+use testkit::{Browser, Http, device_sign_in};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_polls_at_once_exactly_one_gets_the_tokens() {
+    let world = World::start(0).await.unwrap();
+    let device = Device::begin(&world.base).await.unwrap();
+    device.approve(&mut Browser::new(), "ada").await.unwrap();
+    let mut polls = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let device = device.clone();
+        polls.spawn(async move { device.poll().await.unwrap().status });
+    }
+    let statuses = polls.join_all().await;
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 200).count(),
+        1,
+        "{statuses:?}"
+    );
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_rotates_and_two_at_once_both_go_on() {
+    let world = World::start(0).await.unwrap();
+    let mut ada = device_sign_in(&world.base, "ada").await.unwrap();
+    let old = ada.refresh_token.clone();
+    let (one, two) = tokio::join!(ada.try_refresh(), ada.try_refresh());
+    assert_eq!((one.unwrap().status, two.unwrap().status), (200, 200));
+    ada.refresh().await.unwrap();
+    assert_ne!(ada.refresh_token, old);
+    assert_eq!(ada.actor().get("/v1/models").await.unwrap().status, 200);
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_ends_the_session_at_once() {
+    let world = World::start(0).await.unwrap();
+    let ada = device_sign_in(&world.base, "ada").await.unwrap();
+    assert_eq!(ada.revoke().await.unwrap(), [200, 200]);
+    let answer = ada
+        .actor()
+        .messages("claude-haiku-5-5", "hello")
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.status, answer.header("x-doorward-reason")),
+        (401, Some("session_ended"))
+    );
+    assert_eq!(ada.try_refresh().await.unwrap().status, 401);
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_site_or_browser_decides_nothing() {
+    let world = World::start(0).await.unwrap();
+    let device = Device::begin(&world.base).await.unwrap();
+    let http = Http::new();
+    for path in ["/device", "/device/approve", "/device/deny"] {
+        let form = [
+            ("user_code", device.user_code()),
+            ("csrf", "x"),
+            ("confirm", "x"),
+            ("issuer", "northwind"),
+        ];
+        let answer = http
+            .post(&format!("{}{path}", world.base))
+            .header("sec-fetch-site", "cross-site")
+            .form(&form)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 403, "{path}");
+        let answer = http
+            .post(&format!("{}{path}", world.base))
+            .header("sec-fetch-site", "same-origin")
+            .form(&form)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 403, "{path} without the cookie");
+    }
+    // A callback that no trip here led to.
+    let answer = http
+        .get(&format!("{}/oauth/callback?code=x&state=y", world.base))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 400);
+    assert_eq!(
+        device.poll().await.unwrap().json()["error"],
+        "authorization_pending"
+    );
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_cannot_be_guessed() {
+    let world = World::start(0).await.unwrap();
+    let http = Http::new();
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        statuses.push(
+            http.get(&format!("{}/device?user_code=BCDF-GHJK", world.base))
+                .send()
+                .await
+                .unwrap()
+                .status,
+        );
+    }
+    assert_eq!(statuses[..10], [404; 10]);
+    assert_eq!(statuses[10..], [429; 2]);
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_person_is_refused_before_the_body_is_read() {
+    let world = World::start(0).await.unwrap();
+    let ada = device_sign_in(&world.base, "ada").await.unwrap();
+    let person = world
+        .running
+        .wired
+        .store
+        .find_people(world.running.wired.org, "ada@northwind.example")
+        .await
+        .unwrap()
+        .remove(0);
+    world
+        .running
+        .wired
+        .sessions
+        .revoke_person(person.id, "test")
+        .await
+        .unwrap();
+    // The body never comes: an answer before it proves that nobody waited for it.
+    let head = format!(
+        "POST /v1/messages HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: 1000\r\n\r\n",
+        ada.access_token
+    );
+    let address = world.base.strip_prefix("http://").unwrap();
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut socket, head.as_bytes())
+        .await
+        .unwrap();
+    let mut answer = [0u8; 12];
+    let read = tokio::io::AsyncReadExt::read_exact(&mut socket, &mut answer);
+    tokio::time::timeout(Duration::from_secs(10), read)
+        .await
+        .expect("an answer without the body")
+        .unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 401");
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn managed_settings_are_served_with_a_checksum_and_304() {
+    let world = World::start(0).await.unwrap();
+    let ada = device_sign_in(&world.base, "ada").await.unwrap().actor();
+    let settings = ada.managed_settings(None).await.unwrap().unwrap();
+    let checksum = settings["checksum"].as_str().unwrap();
+    assert_eq!(settings["settings"]["env"]["DOORWARD_DEMO"], "1");
+    assert!(
+        ada.managed_settings(Some(checksum))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        ada.managed_settings(Some("sha256:00"))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
