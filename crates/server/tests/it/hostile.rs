@@ -146,7 +146,7 @@ async fn nobody_is_let_in_without_a_good_credential_and_each_is_told_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn floods_of_headers_and_strange_paths_do_no_harm() {
     let world = World::start(0).await.unwrap();
-    let many: String = (0..500).map(|index| format!("x-{index}: y\r\n")).collect();
+    let many = "x-again: y\r\n".repeat(500);
     let answer = raw(
         &world,
         format!("GET / HTTP/1.1\r\nhost: x\r\n{many}\r\n").as_bytes(),
