@@ -56,11 +56,20 @@ async fn ship(
     let Some(end) = batch.end() else {
         return Ok(());
     };
-    let shipment = shipment(org, batch);
-    // A cursor that is elsewhere means that these records were shipped before: nothing is lost by going on.
-    let shipped = store
-        .ship(chain, at.seq + 1, end.seq + 1, &shipment)
-        .await?;
+    let shipped = match store
+        .ship(chain, at.seq + 1, end.seq + 1, &shipment(org, batch))
+        .await
+    {
+        // A commit whose answer was lost had shipped the beginning of what is a longer batch by now.
+        Err(store::StoreError::Cursor { next }) if next > at.seq + 1 => {
+            let mut rest = batch.clone();
+            rest.entries.retain(|entry| entry.position.seq >= next);
+            store
+                .ship(chain, next, end.seq + 1, &shipment(org, &rest))
+                .await?
+        }
+        other => other?,
+    };
     if !shipped {
         tracing::debug!(from = at.seq + 1, "records had been shipped before");
     }

@@ -2,7 +2,7 @@
 //! holds a value that was to be stored.
 
 /// Why a query did not do what it should.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached or said no; nothing was written. May be tried again.
     #[error("the store cannot be reached or refused; nothing was written")]
@@ -30,6 +30,9 @@ pub enum StoreError {
     /// A batch of the ledger with a record outside the numbers it says it covers; nothing was written.
     #[error("a batch holds record {0}, which lies outside it; nothing was written")]
     OutsideBatch(u64),
+    /// Another record was shipped under this number of the chain: two ledgers use one name. Nothing was written.
+    #[error("record {0} of this chain was shipped with another content; nothing was written")]
+    Fork(u64),
     /// The address names no engine we know, or a database in memory, which would be lost.
     #[error("the store's address must begin with `sqlite:` and name a file, or with `postgres:`")]
     Address,
@@ -57,6 +60,17 @@ impl StoreError {
     /// Whether it is certain that nothing was written.
     pub const fn nothing_written(&self) -> bool {
         !matches!(self, Self::Uncertain(_))
+    }
+}
+
+impl std::fmt::Debug for StoreError {
+    /// The sentence and its cause. The driver's own form repeats values that were to be stored.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, out)?;
+        match std::error::Error::source(self) {
+            Some(cause) => write!(out, ": {cause}"),
+            None => Ok(()),
+        }
     }
 }
 

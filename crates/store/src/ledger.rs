@@ -95,7 +95,8 @@ impl Store {
     }
 
     /// Ships records `from..to` of a chain. False, and nothing written, when all of them were shipped before;
-    /// [`StoreError::Cursor`], and nothing written, when the copy ends elsewhere than at `from`.
+    /// [`StoreError::Cursor`], and nothing written, when the copy ends elsewhere than at `from`; [`StoreError::Fork`] when what was
+    /// shipped under these numbers was something else.
     pub async fn ship(&self, chain: &str, from: u64, to: u64, batch: &Batch) -> Result<bool> {
         if let Some(row) = batch.rows.iter().find(|row| !(from..to).contains(&row.seq)) {
             return Err(StoreError::OutsideBatch(row.seq));
@@ -103,7 +104,7 @@ impl Store {
         let mut tx = self.pools.begin().await?;
         let next = take_cursor(&mut tx, chain).await?;
         if next >= to {
-            return Ok(false);
+            return same_as_shipped(&mut tx, chain, batch).await.map(|()| false);
         }
         if next != from {
             return Err(StoreError::Cursor { next });
@@ -162,6 +163,20 @@ async fn take_cursor(tx: &mut Tx, chain: &str) -> Result<u64> {
         .await?
         .ok_or(StoreError::Damaged("ledger_cursors.next_seq"))?;
     unsigned(&row, 0, "ledger_cursors.next_seq")
+}
+
+/// A chain that was begun anew under the old name would pass for shipped, and its spending would count nowhere.
+async fn same_as_shipped(tx: &mut Tx, chain: &str, batch: &Batch) -> Result<()> {
+    let Some(last) = batch.rows.last() else {
+        return Ok(());
+    };
+    let shipped = query("SELECT body FROM ledger_records WHERE chain = $1 AND seq = $2");
+    let shipped = tx.row(shipped.bind(chain).bind(number(last.seq))).await?;
+    // What is no longer kept cannot be compared.
+    match shipped {
+        Some(row) if row.try_get::<&str, _>(0)? != last.body => Err(StoreError::Fork(last.seq)),
+        _ => Ok(()),
+    }
 }
 
 async fn insert_rows(tx: &mut Tx, chain: &str, rows: &[LedgerRow]) -> Result<()> {

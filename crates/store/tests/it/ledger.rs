@@ -114,6 +114,16 @@ on_both_engines! {
         agrees(&bed, "c", 5).await;
     }
 
+    /// A spool that was lost and begun anew under the same name; its spending would count nowhere.
+    async fn a_chain_begun_anew_under_its_old_name_is_not_taken_for_shipped(bed) {
+        assert!(bed.store.ship("c", 1, 6, &batch(bed.org, "per_a", 1, 6)).await.unwrap());
+        let mut anew = batch(bed.org, "per_b", 1, 4);
+        anew.rows[2].body.insert(0, ' ');
+        let refused = bed.store.ship("c", 1, 4, &anew).await;
+        assert!(matches!(refused, Err(StoreError::Fork(3))), "{refused:?}");
+        agrees(&bed, "c", 5).await;
+    }
+
     async fn one_batch_shipped_by_many_at_once_counts_once(bed) {
         let mut shippers = tokio::task::JoinSet::new();
         for _ in 0..8 {

@@ -4,7 +4,9 @@
 mod bed;
 
 mod device;
+mod faults;
 mod ledger;
+mod migrations;
 mod nouns;
 mod policies;
 mod revocations;
