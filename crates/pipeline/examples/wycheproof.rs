@@ -1,5 +1,5 @@
 //! Runs a file of JWS test vectors of Project Wycheproof (`json_web_signature_test.json`, schema
-//! `json_web_signature_schema_v1`) against our verifier: `cargo run -p pipeline --example wycheproof -- <file>`.
+//! `json_web_signature_schema_v1`) against our verifier: `cargo run -p pipeline --example wycheproof < <file>`.
 //!
 //! The file is not part of this repository. A vector that must not pass and does ends the run with 1; one that might pass and
 //! does not is listed, because we refuse more than the file asks for: symmetric keys, P-521, loose base64.
@@ -19,14 +19,12 @@ use pipeline::identity::keys::KeySet;
 use serde_json::{Value, json};
 
 fn main() -> ExitCode {
-    let Some(path) = std::env::args().nth(1) else {
-        eprintln!("usage: wycheproof <json_web_signature_test.json>");
-        return ExitCode::from(2);
-    };
-    let document: Value = match std::fs::read(&path).map(|bytes| serde_json::from_slice(&bytes)) {
-        Ok(Ok(document)) => document,
-        Ok(Err(error)) => return unreadable(&path, &error),
-        Err(error) => return unreadable(&path, &error),
+    let document: Value = match serde_json::from_reader(std::io::stdin()) {
+        Ok(document) => document,
+        Err(error) => {
+            eprintln!("standard input is not a file of test vectors: {error}");
+            return ExitCode::from(2);
+        }
     };
     let (mut refused, mut passed, mut stricter, mut wrong) = (0, 0, 0, 0);
     for group in list(&document, "testGroups") {
@@ -56,11 +54,6 @@ fn main() -> ExitCode {
         "invalid and refused {refused}, valid and passed {passed}, valid and refused {stricter}, invalid and passed {wrong}"
     );
     ExitCode::from(u8::from(wrong > 0 || refused == 0))
-}
-
-fn unreadable(path: &str, error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("{path} cannot be read: {error}");
-    ExitCode::from(2)
 }
 
 fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {

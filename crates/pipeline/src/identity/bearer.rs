@@ -32,12 +32,17 @@ pub(super) fn credential(headers: &HeaderMap) -> Result<&str, Refusal> {
     Ok(credential)
 }
 
+/// Whether it is more than one word: a list of credentials, or one that was split.
+fn is_several(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b' ' | b'\t' | b','))
+}
+
 fn text(value: &HeaderValue) -> Result<&str, Refusal> {
     let text = value
         .to_str()
         .map_err(|_| Refusal::plain(ReasonCode::CredentialMalformed))?
         .trim_matches([' ', '\t']);
-    if text.contains([' ', '\t', ',']) {
+    if is_several(text) {
         return Err(Refusal::plain(ReasonCode::CredentialMalformed));
     }
     Ok(text)
@@ -57,7 +62,7 @@ fn bearer(value: &HeaderValue) -> Result<&str, Refusal> {
         return Err(Refusal::new(ReasonCode::CredentialMalformed, text));
     }
     let token = rest.trim_matches([' ', '\t']);
-    if token.contains([' ', '\t', ',']) {
+    if is_several(token) {
         return Err(Refusal::plain(ReasonCode::CredentialMalformed));
     }
     Ok(token)

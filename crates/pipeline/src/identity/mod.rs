@@ -9,6 +9,7 @@
 //! | `issuer`, `entra`, `graph`, `workload` | whom an issuer's token is about |
 //! | [`opaque`] | service keys and refresh tokens |
 //! | [`session_token`], [`session`] | our own tokens and sessions |
+//! | `verify` | the first look at a credential, from all of these |
 //! | [`cache`], [`revocation`] | what is remembered, and how it ends |
 //! | [`self_test`] | the crypto backend proved at start |
 //!
@@ -33,18 +34,15 @@ mod entra;
 mod graph;
 mod json;
 mod known_answers;
+mod verify;
 mod workload;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{
-    Caller, Clock, Credential, Ids, OrgId, PersonId, ReasonCode, Refusal, ServiceId, Subject,
-    Timestamp, limits,
-};
+use domain::{Caller, Clock, Ids, OrgId, ReasonCode, Refusal, Timestamp, limits};
 use http::HeaderMap;
-use store::{Person, Seen, Store, StoreError, Target};
+use store::{Store, StoreError};
 
 pub use cache::Verified;
 pub use config::{ConfigMistake, EntraConfig, IssuerConfig, IssuerKind, WorkloadRule};
@@ -55,8 +53,8 @@ pub use session::{Sessions, Tokens};
 pub use session_token::{CLIENT_AUDIENCE, SessionTokens, SigningKey};
 
 use cache::{Fingerprint, TokenCache, fingerprint};
-use claims::{Claims, Times};
-use issuer::{About, Issuers, PersonFacts, Proof, Use};
+use claims::Claims;
+use issuer::{About, Issuers, Use};
 use jws::Jws;
 
 use crate::fetch::FetchError;
@@ -224,243 +222,6 @@ impl Identity {
         let person = self.person(issuer, &facts, now).await?;
         // The nonce says that the token was made for this sign-in, so a cutoff in the past does not concern it.
         Ok(self.caller(issuer, facts, &person, proof.credential))
-    }
-
-    async fn verify(
-        &self,
-        credential: &str,
-        fingerprint: &Fingerprint,
-        now: Timestamp,
-    ) -> Result<Arc<Verified>, Refusal> {
-        if credential.starts_with(Opaque::ServiceKey.prefix()) {
-            return self.service_key(credential, now).await;
-        }
-        if let Some(help) = not_ours(credential) {
-            return Err(Refusal::new(ReasonCode::CredentialMalformed, help));
-        }
-        let jws = Jws::parse(credential)?;
-        let stated = Claims(&jws.claims).required("iss")?;
-        if self.tokens.is_ours(stated) {
-            return self.session(&jws, now).await;
-        }
-        let issuer = self.issuers.stated(stated)?;
-        let proof = issuer.verify(&jws, Use::Bearer, now).await?;
-        tracing::debug!(
-            issuer = &**issuer.name(),
-            credential = proof.credential.as_str(),
-            token = &*hex(&fingerprint[..6]),
-            "verified a token"
-        );
-        self.admit_proof(issuer, proof, now).await
-    }
-
-    async fn admit_proof(
-        &self,
-        issuer: &Issuer,
-        proof: Proof,
-        now: Timestamp,
-    ) -> Result<Arc<Verified>, Refusal> {
-        let Proof {
-            about,
-            credential,
-            times,
-        } = proof;
-        match about {
-            About::Person(facts) => {
-                let person = self.person(issuer, &facts, now).await?;
-                if times.issued <= person.not_before {
-                    return Err(Ended::Session.refusal());
-                }
-                let caller = self.caller(issuer, facts, &person, credential);
-                let targets = [Target::Person(person.id), Target::Everyone];
-                self.admit(caller, times, &targets, now)
-            }
-            About::Service { name, groups } => {
-                let new =
-                    ServiceId::from_parts(now.unix_ms().unsigned_abs(), self.ids.random_bits());
-                let id = self
-                    .store
-                    .ensure_service(self.org, &name, new, now)
-                    .await
-                    .map_err(unavailable)?;
-                let caller = self.service(id, &name, groups, issuer.name(), credential);
-                self.admit(caller, times, &[Target::Service(id)], now)
-            }
-        }
-    }
-
-    async fn person(
-        &self,
-        issuer: &Issuer,
-        facts: &PersonFacts,
-        now: Timestamp,
-    ) -> Result<Person, Refusal> {
-        let seen = Seen {
-            org: self.org,
-            issuer: issuer.name(),
-            stable_id: &facts.stable_id,
-            email: facts.email.as_deref(),
-            name: facts.name.as_deref(),
-            groups: &facts.groups,
-            at: now,
-        };
-        let new = PersonId::from_parts(now.unix_ms().unsigned_abs(), self.ids.random_bits());
-        let person = self
-            .store
-            .upsert_person(seen, new)
-            .await
-            .map_err(unavailable)?;
-        if person.disabled_at.is_some() {
-            return Err(Ended::Access.refusal());
-        }
-        Ok(person)
-    }
-
-    fn caller(
-        &self,
-        issuer: &Issuer,
-        facts: PersonFacts,
-        person: &Person,
-        credential: Credential,
-    ) -> Caller {
-        Caller {
-            org: self.org,
-            subject: Subject::Person(person.id),
-            stable_id: facts.stable_id.into(),
-            issuer: Arc::clone(issuer.name()),
-            email: facts.email.map(Into::into),
-            name: facts.name.map(Into::into),
-            groups: facts.groups,
-            session: None,
-            credential,
-        }
-    }
-
-    fn service(
-        &self,
-        id: ServiceId,
-        name: &str,
-        groups: BTreeSet<String>,
-        issuer: &Arc<str>,
-        credential: Credential,
-    ) -> Caller {
-        Caller {
-            org: self.org,
-            subject: Subject::Service(id),
-            stable_id: name.into(),
-            issuer: Arc::clone(issuer),
-            email: None,
-            name: Some(name.into()),
-            groups,
-            session: None,
-            credential,
-        }
-    }
-
-    async fn service_key(&self, key: &str, now: Timestamp) -> Result<Arc<Verified>, Refusal> {
-        let unknown = || Refusal::plain(ReasonCode::ServiceKeyUnknown);
-        let hash = hex(&Opaque::ServiceKey.sha256(key).ok_or_else(unknown)?);
-        let known = self
-            .store
-            .service_key(self.org, &hash)
-            .await
-            .map_err(unavailable)?
-            .ok_or_else(unknown)?;
-        if known.revoked_at.is_some() {
-            return Err(Refusal::new(
-                ReasonCode::ServiceKeyUnknown,
-                "The service key has been revoked.",
-            ));
-        }
-        let expires = known.expires.unwrap_or(Timestamp::from_unix_ms(i64::MAX));
-        if now >= expires {
-            return Err(Refusal::new(
-                ReasonCode::ServiceKeyUnknown,
-                "The service key has expired.",
-            ));
-        }
-        let own = OWN_ISSUER.into();
-        let caller = self.service(
-            known.service,
-            &known.service_name,
-            BTreeSet::new(),
-            &own,
-            Credential::ServiceKey,
-        );
-        let targets = [Target::Service(known.service), Target::ServiceKey(hash)];
-        self.admit(
-            caller,
-            Times {
-                issued: known.created,
-                expires,
-            },
-            &targets,
-            now,
-        )
-    }
-
-    async fn session(&self, jws: &Jws<'_>, now: Timestamp) -> Result<Arc<Verified>, Refusal> {
-        let (claims, times) = self.tokens.verify(jws, now)?;
-        let groups = if claims.groups_left_out {
-            let person = self
-                .store
-                .person(self.org, claims.person)
-                .await
-                .map_err(unavailable)?;
-            person.ok_or_else(|| Ended::Access.refusal())?.groups
-        } else {
-            claims.groups
-        };
-        let caller = Caller {
-            org: self.org,
-            subject: Subject::Person(claims.person),
-            stable_id: claims.stable_id.into(),
-            issuer: claims.issuer_name.into(),
-            email: claims.email.map(Into::into),
-            name: claims.name.map(Into::into),
-            groups,
-            session: Some(claims.session),
-            credential: Credential::Session,
-        };
-        let targets = [
-            Target::Person(claims.person),
-            Target::Session(claims.session),
-            Target::Everyone,
-        ];
-        // Measured from the session's beginning: a token refreshed in the very moment of a revocation does not outlive it.
-        self.admit(
-            caller,
-            Times {
-                issued: claims.started,
-                ..times
-            },
-            &targets,
-            now,
-        )
-    }
-
-    fn admit(
-        &self,
-        caller: Caller,
-        times: Times,
-        targets: &[Target],
-        now: Timestamp,
-    ) -> Result<Arc<Verified>, Refusal> {
-        let live = self.revocations.admit(targets, times.issued, now)?;
-        Ok(Arc::new(Verified::new(caller, times.expires, live)))
-    }
-}
-
-/// What to say to credentials that are never accepted, but that people send.
-fn not_ours(credential: &str) -> Option<&'static str> {
-    if credential.starts_with("sk-ant-") {
-        Some("Anthropic API keys are not accepted here; sign in with the company's account.")
-    } else if credential.starts_with(Opaque::RefreshToken.prefix()) {
-        Some(
-            "This is a refresh token; exchange it at the token endpoint instead of sending it with requests.",
-        )
-    } else {
-        None
     }
 }
 
