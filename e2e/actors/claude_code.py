@@ -165,7 +165,9 @@ class _FirstRun:
 
     def _browse(self, found: re.Match) -> None:
         self._seen.code, self._seen.url = found["code"], found["url"]
-        self._seen.last_page = approve(found["url"], found["code"], self._login, deny=self._deny)
+        page = approve(found["url"], found["code"], self._login, deny=self._deny)
+        assert page.status == 200, f"the sign-in ended at {page}"
+        self._seen.last_page = page
 
 
 def approve(url: str, code: str, login: str, *, deny: bool = False, browser: Browser | None = None) -> Page:

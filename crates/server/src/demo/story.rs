@@ -68,6 +68,7 @@ pub async fn tell(world: &World) -> anyhow::Result<()> {
         &credentials_checked(world, &ada).await?,
     );
     step("ada leaves", &left(world, &ada).await?);
+    step("ada comes back", &returned(world, &ada).await?);
     step("the ledger is verified", &verified(world)?);
     step(
         "one byte is altered",
@@ -328,11 +329,7 @@ async fn left(world: &World, ada: &Session) -> anyhow::Result<String> {
     for _ in 0..5 {
         stream.next().await?.context("the story ended too early")?;
     }
-    let subject = claims_of(&ada.access_token)?["sub"]
-        .as_str()
-        .map(str::to_owned)
-        .context("no subject")?;
-    let person: PersonId = subject.parse()?;
+    let person = person_of(ada)?;
     let at = Instant::now();
     world
         .running
@@ -361,6 +358,23 @@ async fn left(world: &World, ada: &Session) -> anyhow::Result<String> {
         "her open stream is cut after {} ms, her next request reads \"{sentence}\", and her refresh token is dead",
         cut_after.as_millis()
     ))
+}
+
+/// So that the logins that the demo prints at its end all work.
+async fn returned(world: &World, ada: &Session) -> anyhow::Result<String> {
+    let sessions = &world.running.wired.sessions;
+    sessions.restore_person(person_of(ada)?).await?;
+    let again = device_sign_in(&world.base, "ada").await?;
+    let answer = again.actor().messages(SONNET, "Good to be back.").await?;
+    ensure!(answer.status == 200, "she gets {}", answer.status);
+    let old = ada.actor().messages(SONNET, "And this one?").await?;
+    refused(&old, 401, "authentication_error")?;
+    Ok("a new sign-in works at once; the session she left with stays dead".to_owned())
+}
+
+fn person_of(session: &Session) -> anyhow::Result<PersonId> {
+    let claims = claims_of(&session.access_token)?;
+    Ok(claims["sub"].as_str().context("no subject")?.parse()?)
 }
 
 fn verified(world: &World) -> anyhow::Result<String> {
