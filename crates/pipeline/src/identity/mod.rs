@@ -40,7 +40,7 @@ mod workload;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Caller, Clock, Ids, OrgId, ReasonCode, Refusal, Timestamp, limits};
+use domain::{Caller, Clock, Credential, Ids, OrgId, ReasonCode, Refusal, Timestamp, limits};
 use http::HeaderMap;
 use store::{Store, StoreError};
 
@@ -180,13 +180,16 @@ impl Identity {
             return Err(Refusal::plain(ReasonCode::StoreUnavailable));
         }
         if let Some(known) = self.cache.get(&fingerprint) {
-            if let Some(ended) = known.live.ended() {
-                return Err(ended.refusal());
+            match known.live.ended() {
+                None if now < known.expires => return Ok(known),
+                // A service key never expires, so a refusal from memory would never end either; the store knows its state.
+                Some(_) if known.caller.credential == Credential::ServiceKey => {
+                    self.cache.forget(&fingerprint);
+                }
+                // Stronger than another look: an issuer's fast clock may make an ended token seem new.
+                Some(ended) => return Err(ended.refusal()),
+                None => self.cache.forget(&fingerprint),
             }
-            if now < known.expires {
-                return Ok(known);
-            }
-            self.cache.forget(&fingerprint);
         }
         let verified = self
             .cache

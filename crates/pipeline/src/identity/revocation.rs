@@ -193,15 +193,21 @@ impl Revocations {
         Ok(live)
     }
 
-    /// Ends everything of the target that was made or seen up to `at`. Harmless to repeat.
+    /// Ends everything of the target that was made or seen up to `at`, by this replica's own clock. Harmless to repeat.
     pub fn apply(&self, target: &Target, at: Timestamp, why: Ended) {
+        self.take(target, at, at, why);
+    }
+
+    /// As [`Revocations::apply`], for a moment that another replica's clock told: what was seen here up to `heard_until`, when
+    /// nothing was heard of it yet, came before it however the two clocks differ.
+    fn take(&self, target: &Target, at: Timestamp, heard_until: Timestamp, why: Ended) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.entry(target.clone()).or_default();
         if entry.latest.is_none_or(|latest| latest.at <= at) {
             entry.latest = Some(Taken { at, why });
         }
         entry.lives.retain(|live| match live.upgrade() {
-            Some(live) if live.precedes(at) => {
+            Some(live) if live.precedes(at) || live.seen <= heard_until => {
                 live.end(why);
                 false
             }
@@ -214,13 +220,17 @@ impl Revocations {
     pub async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
         let _asking = self.asking.lock().await;
         let now = self.clock.now();
+        let asked_at = self.asked_at.load(Ordering::Acquire);
         loop {
             let applied = self.applied.load(Ordering::Acquire);
             let page = store.revocations_since(self.org, applied, PAGE).await?;
             for revocation in &page {
-                if concerns_somebody(&revocation.target, revocation.at, now) {
+                // At the first look there is nobody here whom an old one could concern.
+                if asked_at != i64::MIN || concerns_somebody(&revocation.target, revocation.at, now)
+                {
                     let why = self.why(store, &revocation.target).await?;
-                    self.apply(&revocation.target, revocation.at, why);
+                    let heard_until = Timestamp::from_unix_ms(asked_at);
+                    self.take(&revocation.target, revocation.at, heard_until, why);
                 }
                 self.applied.store(revocation.seq, Ordering::Release);
             }

@@ -101,13 +101,12 @@ impl Rig {
 
     /// A second replica on the same store and provider.
     pub(crate) async fn replica(&self, seed: u64) -> Replica {
-        let replica = replica(
-            &self.clock,
-            &self.store,
-            self.org,
-            vec![generic(&self.idp)],
-            seed,
-        );
+        self.replica_at(&self.clock, seed).await
+    }
+
+    /// A second replica with a clock of its own.
+    pub(crate) async fn replica_at(&self, clock: &FakeClock, seed: u64) -> Replica {
+        let replica = replica(clock, &self.store, self.org, vec![generic(&self.idp)], seed);
         replica.revocations.refresh(&self.store).await.unwrap();
         replica
     }

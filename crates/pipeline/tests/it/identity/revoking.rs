@@ -9,6 +9,8 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use store::Target;
 
+use testkit::FakeClock;
+
 use super::{Rig, ask, person_of};
 
 mod futures_like {
@@ -133,6 +135,7 @@ async fn a_token_in_use_ends_even_if_its_issuers_clock_is_fast() {
         .await
         .unwrap();
     assert!(verified.live.is_revoked());
+    rig.clock.advance_ms(5_000);
     assert_eq!(rig.ask(&token).await.unwrap_err(), ReasonCode::SessionEnded);
 }
 
@@ -190,6 +193,39 @@ async fn a_replica_that_hears_late_does_not_end_what_came_after() {
         .unwrap();
     other.revocations.refresh(&rig.store).await.unwrap();
     assert!(old.live.is_revoked() && !new.live.is_revoked());
+}
+
+#[tokio::test]
+async fn a_replica_whose_clock_is_fast_still_cuts_what_it_let_in_before() {
+    let rig = Rig::new().await;
+    let fast = FakeClock::at(rig.clock.now().plus_ms(30_000));
+    let other = rig.replica_at(&fast, 9).await;
+    let now_s = rig.clock.now().unix_s();
+    let token = rig.token("ada", &json!({"iat": now_s + 20}));
+    let there = ask(&other.identity, &token).await.unwrap();
+    other.revocations.refresh(&rig.store).await.unwrap();
+    rig.clock.advance_ms(1);
+    let person = person_of(&there.caller);
+    rig.sessions.revoke_person(person, "left").await.unwrap();
+    fast.advance_ms(400);
+    other.revocations.refresh(&rig.store).await.unwrap();
+    assert!(there.live.is_revoked());
+    let refusal = ask(&other.identity, &token).await.unwrap_err();
+    assert_eq!(refusal.code(), ReasonCode::PersonRevoked);
+}
+
+#[tokio::test]
+async fn a_replica_that_lost_the_store_for_long_makes_up_for_it() {
+    let rig = Rig::new().await;
+    let other = rig.replica(9).await;
+    let token = rig.token("ada", &json!({}));
+    let there = ask(&other.identity, &token).await.unwrap();
+    rig.clock.advance_ms(1_000);
+    let person = person_of(&there.caller);
+    rig.sessions.revoke_person(person, "left").await.unwrap();
+    rig.clock.advance_ms(limits::REVOCATION_KEPT_MS + 1);
+    other.revocations.refresh(&rig.store).await.unwrap();
+    assert!(there.live.is_revoked());
 }
 
 #[tokio::test]

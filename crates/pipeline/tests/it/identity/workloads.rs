@@ -183,7 +183,7 @@ async fn a_service_key_is_its_service_until_it_expires_or_is_revoked() {
         .unwrap();
     assert_eq!(
         rig.ask(second.expose_secret()).await.unwrap_err(),
-        ReasonCode::PersonRevoked
+        ReasonCode::ServiceKeyUnknown
     );
     let rig = rig.restarted().await;
     assert_eq!(
