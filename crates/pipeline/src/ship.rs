@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use domain::window::Period;
 use domain::{OrgId, Timestamp, Usage, Usd};
-use ledger::read::{Batch, ReadError, Tail};
+use ledger::read::{Batch, Cursor, ReadError, Tail};
 use ledger::record::{Decision, Ended, Outcome};
 use ledger::{Ledger, Position, Record};
 use store::ledger::Batch as Shipment;
@@ -199,15 +199,19 @@ pub enum RecoverError {
     Store(#[from] store::StoreError),
 }
 
-/// Gives an outcome to every call that a crash left without one: lost, at the price of its reservation. Before new requests.
+/// Gives an outcome to every call that a crash left without one: lost, at the price of its reservation. Before new requests. Reads
+/// on from where the last start stopped, so that a long ledger does not make for a long start.
 pub async fn recover(folder: &Path, ledger: &Ledger) -> Result<usize, RecoverError> {
-    let (lost, _) = ledger::read::unfinished(folder, Position::default())?;
+    let cursor = Cursor::at(folder.join("recovered.cursor"));
+    let from = cursor.load().map_err(ReadError::from)?;
+    let (lost, up_to) = ledger::read::unfinished(folder, from)?;
     for decision in &lost {
         let mut outcome = Outcome::of(decision, Ended::Lost);
         outcome.cost = decision.reserved;
         outcome.estimated = true;
         ledger.append(Record::Outcome(outcome)).await?;
     }
+    cursor.store(up_to).map_err(ReadError::from)?;
     Ok(lost.len())
 }
 
@@ -219,22 +223,14 @@ pub async fn catch_up(
     ledger: &Ledger,
 ) -> Result<Position, RecoverError> {
     let chain = ledger.chain().as_str();
-    let cursor = store.ledger_cursor(chain).await?;
-    let mut tail = Tail::new(folder, Position::default(), ledger.durable());
+    let shipped = store.ledger_cursor(chain).await?.saturating_sub(1);
+    let mut tail = Tail::new(folder, Position::after(shipped), ledger.durable());
     while tail.position().seq < tail.durable().seq {
         let at = tail.position();
-        let Some(mut batch) = tail.next().await? else {
+        let Some(batch) = tail.next().await? else {
             break;
         };
-        // Skip what was shipped before; a batch may begin before the cursor and end after it.
-        batch.entries.retain(|entry| entry.position.seq >= cursor);
-        if let Some(first) = batch.entries.first() {
-            let from = Position {
-                seq: first.position.seq - 1,
-                ..at
-            };
-            ship(store, org, chain, from, &batch).await?;
-        }
+        ship(store, org, chain, at, &batch).await?;
     }
     Ok(tail.position())
 }

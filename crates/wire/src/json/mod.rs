@@ -97,6 +97,8 @@ pub struct Place<'a> {
 pub trait Visit<'a> {
     /// A string value or object key, anywhere in the document.
     fn text(&mut self, _text: RawStr<'a>, _place: Place<'a>) {}
+    /// A number anywhere in the document, as it stands.
+    fn number(&mut self, _number: &'a str) {}
     /// A field of the outermost object whose value is a scalar.
     fn scalar(&mut self, _key: RawStr<'a>, _value: Scalar<'a>) -> Result<(), JsonFault> {
         Ok(())

@@ -101,7 +101,11 @@ impl<'a> Scanner<'a> {
             b't' => self.word("true", Scalar::Bool(true))?,
             b'f' => self.word("false", Scalar::Bool(false))?,
             b'n' => self.word("null", Scalar::Null)?,
-            b'-' | b'0'..=b'9' => Scalar::Number(self.number()?),
+            b'-' | b'0'..=b'9' => {
+                let number = self.number()?;
+                visit.number(number);
+                Scalar::Number(number)
+            }
             _ => return Err(JsonFault::Unexpected),
         };
         match self.field {
