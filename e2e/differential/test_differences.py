@@ -8,7 +8,7 @@ from actors.doorward import ADMIN_KEY as OUR_ADMIN_KEY
 from actors.doorward import Doorward
 from differential import table
 from differential.reference import ADMIN_KEY
-from differential.requests import POLICY, Conversation, hold
+from differential.requests import PERSON, POLICY, Conversation, hold
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs/differences.md"
 
@@ -35,9 +35,9 @@ def doorward(programs, shared_fakes, tmp_path_factory):
 
 
 def test_doorward_differs_from_the_reference_only_where_the_document_says_why(reference, doorward, fakes):
-    theirs = Conversation(reference.base, ADMIN_KEY)
+    theirs = Conversation(reference.base, ADMIN_KEY, fakes.people[PERSON]["sub"])
     hold(theirs)
-    ours = Conversation(doorward.base, OUR_ADMIN_KEY)
+    ours = Conversation(doorward.base, OUR_ADMIN_KEY, fakes.people[PERSON]["sub"])
     hold(ours)
     rows = table.written(DOCUMENT)
     differences, useless = table.unexplained(table.computed(theirs, ours), rows)

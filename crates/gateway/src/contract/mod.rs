@@ -17,11 +17,13 @@ pub mod usage;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{get, post};
 use domain::policy::CallerPolicy;
 use domain::{OrgId, RequestId};
-use http::HeaderMap;
+use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue};
 use pipeline::identity::Verified;
 use pipeline::{Call, Facts};
 use store::Store;
@@ -75,6 +77,21 @@ pub fn routes(state: Arc<Contract>) -> Router {
             get(spend_limits::one).delete(spend_limits::remove),
         )
         .with_state(state)
+        .layer(map_response(keep_private))
+}
+
+/// What these endpoints say is one person's or the company's: no cache keeps it, no browser guesses what it is.
+async fn keep_private(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    response
 }
 
 impl Contract {

@@ -13,6 +13,7 @@ use aws_lc_rs::constant_time;
 use axum::Json;
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse as _, Response};
+use domain::policy::{Budget, BudgetFor};
 use domain::window::Period;
 use domain::{BudgetId, RequestId, Usd, limits};
 use http::{HeaderMap, StatusCode};
@@ -252,7 +253,7 @@ async fn upserted(state: &Contract, request: Request) -> Result<Response, Refuse
             == (&limit.scope_type, &limit.scope_id, limit.period)
     };
     let before = known.iter().find(same);
-    let audit = state.audit_entry(key, "upsert", before, Some(&limit), facts.began);
+    let audit = state.audit_entry(key, "spend_limit.upsert", before, Some(&limit), facts.began);
     let stored = state
         .store
         .upsert_spend_limit(state.org, &limit, &audit)
@@ -280,7 +281,7 @@ async fn removed(state: &Contract, limit: &str, request: Request) -> Result<Resp
     let headers = request.into_parts().0.headers;
     let key = state.admin(&headers, Needs::Writing, id)?;
     let found = state.find(limit, id).await?;
-    let audit = state.audit_entry(key, "delete", Some(&found), None, facts.began);
+    let audit = state.audit_entry(key, "spend_limit.delete", Some(&found), None, facts.began);
     let gone = state
         .store
         .delete_spend_limit(state.org, found.id, &audit)
@@ -367,34 +368,28 @@ pub async fn one(
     )
 }
 
-/// Whose effective limits.
-#[derive(Debug, Default, Deserialize)]
-pub struct Whose {
-    user_ids: Option<String>,
+/// The people that `user_ids[]=…`, repeated or with commas, names. At most 100.
+fn named_users(query: &str) -> Vec<String> {
+    url::form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| name == "user_ids[]" || name == "user_ids")
+        .flat_map(|(_, users)| users.split(',').map(str::to_owned).collect::<Vec<_>>())
+        .filter(|user| !user.is_empty())
+        .take(100)
+        .collect()
 }
 
 /// `GET /v1/organizations/spend_limits/effective`: what holds for each of some people, and what they have spent.
-pub async fn effective(
-    State(state): State<Arc<Contract>>,
-    Query(whose): Query<Whose>,
-    request: Request,
-) -> Response {
+pub async fn effective(State(state): State<Arc<Contract>>, request: Request) -> Response {
     let facts = state.door.facts(&request, "spend_limits");
     let id = facts.request;
+    let query = request.uri().query().unwrap_or_default().to_owned();
     let headers = request.into_parts().0.headers;
     if let Err(refused) = state.admin(&headers, Needs::Reading, id) {
         return *refused;
     }
     let mut rows = Vec::new();
-    for user in whose
-        .user_ids
-        .as_deref()
-        .unwrap_or_default()
-        .split(',')
-        .filter(|user| !user.is_empty())
-        .take(100)
-    {
-        match state.effective_rows(user, facts.began).await {
+    for user in named_users(&query) {
+        match state.effective_rows(&user, facts.began).await {
             Ok(found) => rows.extend(found),
             Err(error) => return *unavailable(id, &error),
         }
@@ -561,7 +556,8 @@ impl Contract {
                 .quota
                 .standing(caller.subject, &policy, now);
             rows.extend(standing.iter().map(|budget| {
-                let source = policy.own_budget(budget.period).map(|budget| budget.name.clone());
+                let source = policy.own_budget(budget.period);
+                let name = source.map(|budget| budget.name.as_str());
                 json!({
                     "scope": {"type": "user", "user_id": person.stable_id},
                     "groups": person.groups.iter().collect::<BTreeSet<_>>(),
@@ -570,13 +566,22 @@ impl Contract {
                     "amount": budget.cap.map(Usd::cents_text),
                     "currency": "USD",
                     "period": budget.period,
-                    "source": source,
-                    "spend_limit_id": source.as_deref().filter(|name| name.starts_with("spl_")),
+                    "source": source.map(|budget| json!({"type": level(budget), "name": name})),
+                    "spend_limit_id": name.filter(|name| name.starts_with("spl_")),
                     "period_to_date_spend": budget.spent.cents_text(),
                 })
             }));
         }
         Ok(rows)
+    }
+}
+
+/// At which level a person's budget was set, in the words of a limit's scope.
+fn level(budget: &Budget) -> &'static str {
+    match budget.scope {
+        BudgetFor::Person | BudgetFor::Service => "user",
+        _ if !budget.who.groups.is_empty() => "rbac_group",
+        BudgetFor::Member | BudgetFor::Group | BudgetFor::Org => "organization",
     }
 }
 
@@ -587,6 +592,17 @@ mod tests {
     fn check(body: Value) -> Result<SpendLimit, String> {
         let wanted: Wanted = serde_json::from_value(body).map_err(|error| error.to_string())?;
         wanted.check(BudgetId::from_parts(1, 1), domain::Timestamp::default())
+    }
+
+    #[test]
+    fn people_are_named_once_or_many_times_in_a_query() {
+        let check =
+            |query: &str, expected: &[&str]| assert_eq!(named_users(query), expected, "{query}");
+        check("user_ids[]=ada&user_ids[]=alan", &["ada", "alan"]);
+        check("user_ids%5B%5D=tid%2Foid&limit=5", &["tid/oid"]);
+        check("user_ids=ada,alan,", &["ada", "alan"]);
+        check("", &[]);
+        assert_eq!(named_users(&"user_ids[]=x&".repeat(101)).len(), 100);
     }
 
     #[test]
