@@ -2,8 +2,8 @@
 //!
 //! Times are Unix milliseconds, ids and hashes are text, documents are JSON text. Every row belongs to an organisation and no query
 //! reaches into another one, but for what belongs to the installation: sealed secrets and the ledger's cursors. A write happens
-//! as a whole or not at all, and [`StoreError::nothing_written`] says which. Nothing here decides who may do what; callers have
-//! decided.
+//! as a whole or not at all, and [`StoreError::nothing_written`] says which; a call that is dropped before it returned may do
+//! either. Nothing here decides who may do what; callers have decided.
 
 mod connection;
 pub mod device;

@@ -240,20 +240,18 @@ on_both_engines! {
         assert_eq!((requests, cost), (3, Usd::from_cents(300_000_000)));
     }
 
-    async fn a_call_dropped_at_any_point_leaves_all_or_nothing(bed) {
-        let mut records = 0;
+    /// A dropped call may still be committed after the drop, so looking at once proves nothing; making it again must.
+    async fn a_call_dropped_at_any_point_and_made_again_counts_once(bed) {
+        let mut from = 1;
         for delay_us in (0..4_000).step_by(80) {
-            let to = records + 6;
-            let batch = batch(bed.org, "per_a", records + 1, to);
+            let to = from + 5;
+            let batch = batch(bed.org, "per_a", from, to);
             let limit = std::time::Duration::from_micros(delay_us);
-            // Whether it was in time does not matter, only what stands afterwards.
-            drop(tokio::time::timeout(limit, bed.store.ship("c", records + 1, to, &batch)).await);
-            let next = bed.store.ledger_cursor("c").await.unwrap();
-            assert!(next == records + 1 || next == to, "{next}");
-            records = next - 1;
+            drop(tokio::time::timeout(limit, bed.store.ship("c", from, to, &batch)).await);
+            // Whether this one writes or finds it written, either is an answer.
+            bed.store.ship("c", from, to, &batch).await.unwrap();
+            agrees(&bed, "c", to - 1).await;
+            from = to;
         }
-        agrees(&bed, "c", records).await;
-        let to = records + 3;
-        assert!(bed.store.ship("c", records + 1, to, &batch(bed.org, "per_a", records + 1, to)).await.unwrap());
     }
 }
