@@ -1,7 +1,7 @@
 //! The steps of `cargo xtask test`, in order, each timed and counted, and the one closing line. A step that cannot be set
 //! up has failed, with its reason; nothing is ever skipped silently. Called by `main`.
 
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -95,9 +95,9 @@ impl Run<'_> {
 
     fn holds(&self, command: &mut Command) -> Result<Tally> {
         command.current_dir(self.workspace.root());
-        Ok(Tally::of(
-            process::stream(command, STEP_LIMIT, |_| {})?.success(),
-        ))
+        let status = process::stream(command, STEP_LIMIT, |_| {})?;
+        tell_bad_end(status);
+        Ok(Tally::of(status.success()))
     }
 
     fn postgres_url(&mut self) -> Result<String> {
@@ -115,7 +115,15 @@ fn counted(command: &mut Command, count: impl Fn(&str) -> Option<Tally>) -> Resu
     let status = process::stream(command, STEP_LIMIT, |line| {
         tally.add(count(line).unwrap_or_default());
     })?;
+    tell_bad_end(status);
     Ok(tally.ended(status.success()))
+}
+
+/// So that a program that was killed does not look like one that found something.
+fn tell_bad_end(status: ExitStatus) {
+    if !status.success() {
+        println!("ended with {status}");
+    }
 }
 
 fn check_tidy(run: &mut Run<'_>) -> Result<Tally> {
