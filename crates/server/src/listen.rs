@@ -94,7 +94,11 @@ impl Served {
         mut self,
         mut request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
-        let address = client_address(self.peer.ip(), request.headers(), &self.trusted);
+        let address = client_address(
+            self.peer.ip().to_canonical(),
+            request.headers(),
+            &self.trusted,
+        );
         request
             .extensions_mut()
             .insert(ClientAddress(Some(address)));
@@ -108,14 +112,16 @@ async fn connection(
     service: Served,
     watcher: Watcher,
 ) {
-    if stream.set_nodelay(true).is_err() {
+    let time = Duration::from_millis(limits::HEADER_TIME_MS);
+    // Whoever connects and says nothing is not waited for.
+    let spoke = tokio::time::timeout(time, stream.readable()).await;
+    if !matches!(spoke, Ok(Ok(()))) || stream.set_nodelay(true).is_err() {
         return;
     }
     match certificate {
         None => speak(stream, service, watcher).await,
         Some(certificate) => {
             let handshake = TlsAcceptor::from(certificate.current()).accept(stream);
-            let time = Duration::from_millis(limits::HEADER_TIME_MS);
             if let Ok(Ok(stream)) = tokio::time::timeout(time, handshake).await {
                 speak(stream, service, watcher).await;
             }
@@ -170,8 +176,8 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAdd
         let Ok(address) = text.parse::<IpAddr>() else {
             break;
         };
-        client = address;
-        if !is_trusted(&address) {
+        client = address.to_canonical();
+        if !is_trusted(&client) {
             break;
         }
     }
@@ -200,5 +206,6 @@ mod tests {
         check("10.0.0.1", &["6.6.6.6", "1.2.3.4"], "1.2.3.4");
         check("10.0.0.1", &["nonsense"], "10.0.0.1");
         check("10.0.0.1", &[], "10.0.0.1");
+        check("10.0.0.1", &["::ffff:1.2.3.4"], "1.2.3.4");
     }
 }

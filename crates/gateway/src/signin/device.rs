@@ -128,15 +128,22 @@ pub(super) async fn pending(
     address: Option<std::net::IpAddr>,
 ) -> Result<DeviceCode, Response> {
     let now = state.clock.now();
+    let too_many = || {
+        pages::message(
+            state,
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many wrong codes",
+            "Codes have been typed wrong too often from here.",
+            "Wait ten minutes, then start the sign-in anew in your client.",
+        )
+    };
+    // Before the lookup: whoever has guessed too often learns nothing of a right guess either.
+    if state.guesses.is_over(address, now) {
+        return Err(too_many());
+    }
     let unknown = || {
         if !state.guesses.admit(address, now) {
-            return pages::message(
-                state,
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many wrong codes",
-                "Codes have been typed wrong too often from here.",
-                "Wait ten minutes, then start the sign-in anew in your client.",
-            );
+            return too_many();
         }
         pages::message(
             state,

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use domain::Timestamp;
 
-/// Addresses counted at once; when there are more, the oldest windows are forgotten.
+/// Addresses counted at once; beyond that, new ones are refused.
 const ADDRESSES_MAX: usize = 50_000;
 
 /// Counts tries by address. IPv6 addresses count by their /64, which one household or host has to itself.
@@ -27,22 +27,37 @@ impl Throttle {
         }
     }
 
-    /// Counts a try; false when it is one too many.
+    /// Counts a try; false when it is one too many. When more addresses try than can be counted, new ones are refused until the
+    /// window is over.
     pub fn admit(&self, address: Option<IpAddr>, now: Timestamp) -> bool {
         let window = now.unix_ms().div_euclid(self.window_ms);
-        let mut counts = self
-            .counts
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if counts.len() >= ADDRESSES_MAX {
+        let mut counts = self.counts();
+        let key = address.map(network);
+        if counts.len() >= ADDRESSES_MAX && !counts.contains_key(&key) {
             counts.retain(|_, (seen, _)| *seen == window);
+            if counts.len() >= ADDRESSES_MAX {
+                return false;
+            }
         }
-        let entry = counts.entry(address.map(network)).or_insert((window, 0));
+        let entry = counts.entry(key).or_insert((window, 0));
         if entry.0 != window {
             *entry = (window, 0);
         }
         entry.1 = entry.1.saturating_add(1);
         entry.1 <= self.most
+    }
+
+    /// Whether an address has no try left, without counting one.
+    pub fn is_over(&self, address: Option<IpAddr>, now: Timestamp) -> bool {
+        let window = now.unix_ms().div_euclid(self.window_ms);
+        let found = self.counts().get(&address.map(network)).copied();
+        found.is_some_and(|(seen, count)| seen == window && count >= self.most)
+    }
+
+    fn counts(&self) -> std::sync::MutexGuard<'_, HashMap<Option<IpAddr>, (i64, u32)>> {
+        self.counts
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

@@ -115,6 +115,16 @@ async fn codes_cannot_be_guessed() {
     }
     assert_eq!(statuses[..10], [404; 10]);
     assert_eq!(statuses[10..], [429; 2]);
+    // A right guess after too many wrong ones looks like a wrong one.
+    let device = Device::begin(&world.base).await.unwrap();
+    assert_eq!(
+        http.get(device.verification_url())
+            .send()
+            .await
+            .unwrap()
+            .status,
+        429
+    );
     world.stop(Duration::from_secs(2)).await.unwrap();
 }
 
