@@ -11,7 +11,7 @@ use pipeline::identity::Opaque;
 use pipeline::identity::jws::{Compact, Jws};
 use pipeline::identity::keys::KeySet;
 
-/// The first line is a token, the rest a key set.
+// The first line is a token, the rest a key set.
 fuzz_target!(|input: &[u8]| {
     let Ok(text) = str::from_utf8(input) else { return };
     let (token, keys) = text.split_once('\n').unwrap_or((text, ""));
