@@ -1,2 +1,105 @@
-//! bench
-fn main() {}
+//! `bench`: Doorward beside its peers on the same mock provider, in alternation, and what Doorward's own cost grows with.
+//!
+//! It prints tables in Markdown for `docs/performance.md` and judges nothing; no test depends on its figures. All traffic stays
+//! on loopback, and every process it starts ends with it. People call it, as `cargo xtask bench`.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line speaks on its terminal"
+)]
+
+mod compare;
+mod growth;
+mod load;
+mod machine;
+mod peers;
+mod process;
+mod provider;
+mod sample;
+mod scene;
+mod system;
+mod workload;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Doorward beside its peers, on one mock provider.
+#[derive(Debug, Parser)]
+struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// All peers: requests/s, latency, CPU a request, memory
+    Compare(Options),
+    /// Latency that each peer adds at a fixed rate
+    Latency(Options),
+    /// What Doorward's cost a request and memory grow with
+    Growth(GrowthOptions),
+    /// The mock provider, a process of its own
+    #[command(hide = true)]
+    Provider(provider::Options),
+}
+
+/// How long and whom to measure.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Options {
+    /// Seconds a cell
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Rounds; the median of them is shown
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Only these peers
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// The program of LiteLLM, to measure it as well
+    #[arg(long)]
+    litellm: Option<std::path::PathBuf>,
+}
+
+/// How far to grow.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct GrowthOptions {
+    /// Seconds a cell
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Rounds; the median of them is shown
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Records that the ledger is grown to
+    #[arg(long, default_value_t = 1_000_000)]
+    records: u64,
+    /// Rules that the policy is grown to
+    #[arg(long, default_value_t = 10_000)]
+    rules: usize,
+    /// People that are seen
+    #[arg(long, default_value_t = 10_000)]
+    people: usize,
+}
+
+impl Options {
+    fn cell(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds.clamp(0.1, 60.0))
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+}
+
+/// One thread for everything of ours: the load, and the identity provider, which rests while load is made.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    match Command::parse().what {
+        What::Compare(options) => compare::run(&options).await,
+        What::Latency(options) => compare::latency(&options).await,
+        What::Growth(options) => growth::run(&options).await,
+        What::Provider(options) => provider::run(&options),
+    }
+}

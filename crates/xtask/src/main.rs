@@ -1,4 +1,4 @@
-//! `cargo xtask`: the repository's own commands (test, tidy, postgres). It is never part of what is shipped, knows nothing
+//! `cargo xtask`: the repository's own commands (test, tidy, postgres, bench). It is never part of what is shipped, knows nothing
 //! of the product's crates, and installs nothing outside `.work/` except PostgreSQL where the machine has none.
 //! People and continuous integration call it.
 
@@ -8,6 +8,7 @@
     reason = "a command line speaks on its terminal"
 )]
 
+mod bench;
 mod postgres;
 mod process;
 mod steps;
@@ -23,7 +24,8 @@ use workspace::Workspace;
 const USAGE: &str = "\
 cargo xtask test [STEP…]           set up what the tests need, then run them all (or only these steps)
 cargo xtask tidy                   the rules of the house: layers, sizes, names, leftovers
-cargo xtask postgres -- COMMAND…   run COMMAND beside a private PostgreSQL, named in DOORWARD_TEST_POSTGRES";
+cargo xtask postgres -- COMMAND…   run COMMAND beside a private PostgreSQL, named in DOORWARD_TEST_POSTGRES
+cargo xtask bench COMMAND…         measure Doorward beside its peers: compare, latency or growth (--help says more)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["postgres", "--", command @ ..] if !command.is_empty() => {
             postgres::beside(&workspace, command)
         }
+        ["bench", arguments @ ..] => bench::run(&workspace, arguments),
         _ => {
             eprintln!("{USAGE}\n\nsteps: {}", steps::names().join(", "));
             return ExitCode::from(2);
