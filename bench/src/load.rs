@@ -33,6 +33,8 @@ pub(crate) enum Rate {
     Closed,
     /// So many a second over all connections, whether or not answers come.
     Fixed(u32),
+    /// As `Closed`, but so many in all, however long it takes.
+    Count(u64),
 }
 
 /// What was measured of one run, in nanoseconds, unsorted.
@@ -141,16 +143,18 @@ async fn keep_asking(run: Rc<Run>, mut sender: SendRequest<Full<Bytes>>) {
 impl Run {
     /// Waits for the turn of a request; the time it counts from, or nothing when the run is over.
     async fn turn(&self, number: u64) -> Option<Instant> {
-        let Rate::Fixed(per_second) = self.rate else {
-            let now = Instant::now();
-            return (now < self.end).then_some(now);
+        let now = Instant::now();
+        let per_second = match self.rate {
+            Rate::Closed => return (now < self.end).then_some(now),
+            Rate::Count(all) => return (number < all).then_some(now),
+            Rate::Fixed(per_second) => per_second,
         };
         let due = self.begin
             + Duration::from_nanos(number.saturating_mul(1_000_000_000 / u64::from(per_second)));
         if due >= self.end {
             return None;
         }
-        if due > Instant::now() {
+        if due > now {
             tokio::time::sleep_until(due.into()).await;
             // the timer's own coarseness is nobody's latency
             return Some(Instant::now());
