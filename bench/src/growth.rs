@@ -8,7 +8,7 @@ use http::HeaderValue;
 use testkit::Person;
 
 use crate::compare::cell;
-use crate::load::{Rate, Target, drive};
+use crate::load::{Rate, drive};
 use crate::peers::{Peer, doorward};
 use crate::sample::{Sample, short, thousands};
 use crate::scene::{Provider, Scene};

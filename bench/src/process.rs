@@ -130,9 +130,9 @@ pub(crate) fn account(root: u32) -> Result<Account> {
             bail!("process {pid} is gone");
         };
         ticks += stat.ticks + stat.ticks_of_dead_children;
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        rss_mb += kilobytes(&status, "VmRSS:") / 1024.0;
-        peak_mb += kilobytes(&status, "VmHWM:") / 1024.0;
+        let report = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        rss_mb += kilobytes(&report, "VmRSS:") / 1024.0;
+        peak_mb += kilobytes(&report, "VmHWM:") / 1024.0;
     }
     #[expect(clippy::cast_precision_loss, reason = "ticks of hours at most")]
     let cpu = Duration::from_secs_f64(ticks as f64 / TICKS_PER_S);
