@@ -4,6 +4,7 @@
 //! lock                          held while a process writes here
 //! 00000000000000000001.ndjson   a segment, named by the number of its first record
 //! checkpoints.ndjson            every checkpoint, one JSON object a line
+//! 00000000000000000001.cut-0    what was cut off a segment's end at a start and was more than half a line
 //! ```
 //!
 //! [`Disk`] is the seam at which tests make a disk fail. Called by the writer's thread, and by recovery before it starts.
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 const LOCK: &str = "lock";
 const CHECKPOINTS: &str = "checkpoints.ndjson";
 const SEGMENT_END: &str = ".ndjson";
+/// Cut-off ends of one segment that are kept; with more, something else is wrong and the ledger stays shut.
+const CUTS_MAX: u32 = 100;
 /// More than any checkpoint's line.
 const CHECKPOINT_BYTES_MAX: u64 = 4 * 1024;
 
@@ -27,6 +30,8 @@ pub trait Disk: Send + fmt::Debug {
     fn read(&self, segment: u64) -> io::Result<Box<dyn BufRead>>;
     /// Opens a segment to append to, and creates it when absent; its name is durable on return.
     fn open_segment(&mut self, segment: u64) -> io::Result<Box<dyn SegmentFile>>;
+    /// Copies what stands in a segment from this byte on into a file beside it, durably; returns that file's name.
+    fn set_aside(&mut self, segment: u64, from: u64) -> io::Result<String>;
     /// Adds a line to the list of checkpoints. Need not be durable on return: the chain itself holds the checkpoint.
     fn publish_checkpoint(&mut self, line: &[u8]) -> io::Result<()>;
     /// The last whole line of the list of checkpoints.
@@ -48,6 +53,8 @@ pub trait SegmentFile: Send + fmt::Debug {
 pub struct Folder {
     path: PathBuf,
     checkpoints: File,
+    /// Bytes of the list up to its last whole line.
+    checkpoints_len: u64,
     // held for its lock
     _lock: File,
 }
@@ -74,27 +81,31 @@ impl Folder {
             .append(true)
             .read(true)
             .open(path.join(CHECKPOINTS))?;
-        end_last_line(&mut checkpoints)?;
+        let checkpoints_len = end_of_last_line(&mut checkpoints)?;
         Ok(Self {
             path: path.to_owned(),
             checkpoints,
+            checkpoints_len,
             _lock: lock,
         })
     }
 }
 
-/// A crash may have left half a line; a line feed after it keeps the next line whole.
-fn end_last_line(file: &mut File) -> io::Result<()> {
-    let mut last = [0];
-    if file.seek(SeekFrom::End(0))? == 0 {
-        return Ok(());
-    }
-    file.seek(SeekFrom::End(-1))?;
-    file.read_exact(&mut last)?;
-    if last == *b"\n" {
-        return Ok(());
-    }
-    file.write_all(b"\n")
+/// Where the last whole line of the list ends. What a crash left after it is cut before the next checkpoint is added: a broken
+/// line in the list would look like damage, and the chain holds that checkpoint anyway.
+fn end_of_last_line(list: &mut File) -> io::Result<u64> {
+    let len = list.seek(SeekFrom::End(0))?;
+    let start = len.saturating_sub(2 * CHECKPOINT_BYTES_MAX);
+    list.seek(SeekFrom::Start(start))?;
+    let mut tail = Vec::new();
+    list.take(2 * CHECKPOINT_BYTES_MAX).read_to_end(&mut tail)?;
+    let whole = tail.iter().rposition(|&b| b == b'\n').map(|at| at + 1);
+    // a list without a line's end in reach was not written by us: it is left for the verifier to name
+    Ok(match whole {
+        Some(whole) => start + u64::try_from(whole).unwrap_or(u64::MAX),
+        None if start == 0 => 0,
+        None => len,
+    })
 }
 
 /// The numbers of all segments in a folder, ascending; other files are not looked at.
@@ -141,8 +152,38 @@ impl Disk for Folder {
         Ok(Box::new(file))
     }
 
+    fn set_aside(&mut self, segment: u64, from: u64) -> io::Result<String> {
+        let mut source = File::open(segment_path(&self.path, segment))?;
+        source.seek(SeekFrom::Start(from))?;
+        for number in 0..CUTS_MAX {
+            let name = format!("{segment:020}.cut-{number}");
+            let created = OpenOptions::new()
+                .create_new(true)
+                .write(true)
+                .open(self.path.join(&name));
+            let mut copy = match created {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                created => created?,
+            };
+            io::copy(&mut source, &mut copy)?;
+            copy.sync_all()?;
+            File::open(&self.path)?.sync_all()?;
+            return Ok(name);
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
     fn publish_checkpoint(&mut self, line: &[u8]) -> io::Result<()> {
-        self.checkpoints.write_all(line)
+        // a part of a line that a crash or a full disk left must not become the beginning of this one
+        let len = self.checkpoints.metadata()?.len();
+        if len > self.checkpoints_len {
+            self.checkpoints.set_len(self.checkpoints_len)?;
+        }
+        // somebody may have made the list shorter; it is never made longer but by lines
+        let start = len.min(self.checkpoints_len);
+        self.checkpoints.write_all(line)?;
+        self.checkpoints_len = start + u64::try_from(line.len()).unwrap_or(u64::MAX);
+        Ok(())
     }
 
     fn last_checkpoint(&self) -> io::Result<Option<Vec<u8>>> {

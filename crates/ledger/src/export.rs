@@ -5,7 +5,9 @@
 //! {"omitted":{"chain":"gw-1.3","first":18,"last":40,"prev":"<hash of 17>","hash":"<hash of 40>"}}
 //! ```
 //!
-//! Checkpoints are always in, and the first one after the range too, so that its last record is covered by a signature.
+//! A range's checkpoints are always in, and the first one after it too, so that its last record is covered by a signature. What
+//! comes after that is not mentioned: nothing in the export could vouch for it. `verify` believes bridges only when it is told to
+//! expect an excerpt.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -101,27 +103,26 @@ pub fn export(
     let mut exported = Exported::default();
     let mut bridge: Option<Omitted<'static>> = None;
     let mut is_first = true;
+    // after the checkpoint that closes the range the clock may have been set back into it, so all is read
+    let mut is_closed = false;
     while let Some(entry) = reader.read()? {
         let line = Line::decode(&entry.line).ok();
         let closes = line
             .as_ref()
-            .is_some_and(|line| range.is_past(line) && line.is_checkpoint());
+            .is_some_and(|line| !is_closed && range.is_past(line) && line.is_checkpoint());
         // the spool's first line is where the chain begins, or a checkpoint of what was dropped before it
         if let Some(line) = line.filter(|line| !is_first && !closes && !range.holds(line)) {
-            exported.omitted += 1;
             extend(&mut bridge, &line);
             continue;
         }
         is_first = false;
-        write_bridge(&mut bridge, out)?;
+        is_closed = closes;
+        exported.omitted += write_bridge(&mut bridge, out)?;
         out.write_all(&entry.line)?;
         out.write_all(b"\n")?;
         exported.records += 1;
-        if closes {
-            break;
-        }
     }
-    write_bridge(&mut bridge, out)?;
+    // what is left out at the end is not bridged: nothing in the export could vouch for it
     out.flush()?;
     Ok(exported)
 }
@@ -142,10 +143,13 @@ fn extend(bridge: &mut Option<Omitted<'static>>, line: &Line<'_>) {
     }
 }
 
-fn write_bridge(bridge: &mut Option<Omitted<'static>>, out: &mut impl Write) -> io::Result<()> {
+/// Writes the bridge, if there is one; returns over how many records it leads.
+fn write_bridge(bridge: &mut Option<Omitted<'static>>, out: &mut impl Write) -> io::Result<u64> {
     let Some(omitted) = bridge.take() else {
-        return Ok(());
+        return Ok(0);
     };
+    let records = omitted.last.abs_diff(omitted.first).saturating_add(1);
     serde_json::to_writer(&mut *out, &Bridge { omitted })?;
-    out.write_all(b"\n")
+    out.write_all(b"\n")?;
+    Ok(records)
 }

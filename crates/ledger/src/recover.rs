@@ -19,6 +19,8 @@ pub(crate) struct Recovered {
     pub(crate) len: u64,
     /// Bytes after those, to be cut off.
     pub(crate) torn_bytes: u64,
+    /// Whether they may hold a record that was durable once, so that they must be kept.
+    pub(crate) torn_holds_lines: bool,
     /// Whether the last line is a checkpoint.
     pub(crate) is_signed: bool,
 }
@@ -31,6 +33,7 @@ pub(crate) fn recover(disk: &dyn Disk, chain: &ChainId) -> Result<Recovered, Ope
         segment: None,
         len: 0,
         torn_bytes: 0,
+        torn_holds_lines: false,
         is_signed: false,
     };
     if let Some(&last) = segments.last() {
@@ -86,6 +89,7 @@ fn scan(disk: &dyn Disk, segment: u64, chain: &ChainId) -> Result<Recovered, Ope
         segment: Some(segment),
         len: 0,
         torn_bytes: 0,
+        torn_holds_lines: false,
         is_signed: false,
     };
     let mut buffer = Vec::new();
@@ -117,27 +121,37 @@ fn scan(disk: &dyn Disk, segment: u64, chain: &ChainId) -> Result<Recovered, Ope
                 end.len += u64::try_from(line.len()).unwrap_or(u64::MAX);
             }
             ended => {
-                end.torn_bytes = torn(line, &mut *from)?.ok_or_else(|| {
+                let torn = torn(line, &mut *from)?.ok_or_else(|| {
                     damaged(if ended.is_some() {
                         "an altered record"
                     } else {
                         "an unreadable record"
                     })
                 })?;
+                end.torn_bytes = torn.bytes;
+                end.torn_holds_lines = torn.holds_lines;
                 return Ok(end);
             }
         }
     }
 }
 
-/// How many bytes from here on are what a crash left, or none when they are damage of another kind.
+/// A spool's end that does not hold.
+struct Torn {
+    bytes: u64,
+    holds_lines: bool,
+}
+
+/// What a crash left from here on, or none when it is damage of another kind.
 ///
 /// A process that is killed leaves a line without its end. A machine that loses power may leave pages of zeros, which no line
-/// ever holds. In both cases none of it was acknowledged. A whole line that does not hold is neither.
-fn torn(line: &[u8], rest: &mut dyn BufRead) -> io::Result<Option<u64>> {
+/// ever holds; none of that was acknowledged. A whole line that does not hold is neither. Zeros with a line's end after them are
+/// most likely the same, but a disk that went bad, or somebody who wants records gone, can look like it: that is kept aside.
+fn torn(line: &[u8], rest: &mut dyn BufRead) -> io::Result<Option<Torn>> {
     let mut bytes = line.len();
     let mut is_torn = !line.ends_with(b"\n");
     let mut has_zeros = line.contains(&0);
+    let mut holds_lines = line.ends_with(b"\n");
     loop {
         let more = rest.fill_buf()?;
         if more.is_empty() {
@@ -145,9 +159,13 @@ fn torn(line: &[u8], rest: &mut dyn BufRead) -> io::Result<Option<u64>> {
         }
         is_torn = false;
         has_zeros |= more.contains(&0);
+        holds_lines |= more.contains(&b'\n');
         let read = more.len();
         bytes += read;
         rest.consume(read);
     }
-    Ok((is_torn || has_zeros).then(|| u64::try_from(bytes).unwrap_or(u64::MAX)))
+    Ok((is_torn || has_zeros).then(|| Torn {
+        bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+        holds_lines,
+    }))
 }

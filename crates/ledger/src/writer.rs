@@ -54,6 +54,11 @@ impl Writer {
         options: Options,
         end: &Recovered,
     ) -> io::Result<Self> {
+        // before anything is cut or begun anew
+        let aside = match end.segment.filter(|_| end.torn_holds_lines) {
+            Some(segment) => Some(disk.set_aside(segment, end.len)?),
+            None => None,
+        };
         // a segment without a line is begun anew, so that it has its checkpoint first
         let segment = end.segment.filter(|_| end.len > 0);
         let mut file = segment
@@ -92,6 +97,10 @@ impl Writer {
         if end.torn_bytes > 0 {
             let mut cut = System::new(SystemEvent::TailCut);
             cut.cut_bytes = Some(end.torn_bytes);
+            if let Some(name) = aside {
+                tracing::error!(chain = %writer.spool.chain, %name, "the spool's end did not hold and was more than half a line; it is kept aside");
+                cut.detail = Some(format!("kept as {name}").into());
+            }
             writer.spool.repair()?;
             writer.commit(&[writer.spool.own_entry(cut)], false)?;
         }
@@ -217,7 +226,8 @@ impl Spool {
 
     fn try_write(&mut self, entries: &[Entry], sign: bool) -> io::Result<u64> {
         self.buffer.clear();
-        if self.file.is_none() || self.len >= self.segment_bytes_max {
+        // a segment whose first write failed is begun anew: its opening checkpoint went with that write
+        if self.file.is_none() || self.len == 0 || self.len >= self.segment_bytes_max {
             self.begin_segment()?;
         }
         let first = self.head.seq + 1;

@@ -99,25 +99,26 @@ impl Copy {
         Ok(())
     }
 
-    /// Finds where the copy ends, and cuts half a line that a crash left there.
+    /// Finds where the copy ends, and cuts half a line that a crash left there. Whole lines stay, also those that do not hold: the
+    /// copy is a witness, and what somebody did to it is for `ledger verify` to name.
     fn reopen(&mut self) -> io::Result<(File, u64)> {
         fs::create_dir_all(&self.folder)?;
         self.last = 0;
-        // a file without a whole line has no name worth keeping
+        // a file with less than one line has no name worth keeping
         for segment in segments_in(&self.folder)?.into_iter().rev() {
             let path = segment_path(&self.folder, segment);
             let mut from = BufReader::new(File::open(&path)?);
-            let (mut buffer, mut whole) = (Vec::new(), 0);
+            let (mut buffer, mut read, mut whole) = (Vec::new(), 0, 0);
             loop {
                 let line = read_line(&mut from, LEDGER_LINE_BYTES_MAX + 1, &mut buffer)?;
-                let Some(read) = line
-                    .strip_suffix(b"\n")
-                    .and_then(|line| Line::decode(line).ok())
-                else {
+                if line.is_empty() {
                     break;
-                };
-                self.last = read.seq;
-                whole += u64::try_from(line.len()).unwrap_or(u64::MAX);
+                }
+                read += u64::try_from(line.len()).unwrap_or(u64::MAX);
+                if let Some(line) = line.strip_suffix(b"\n") {
+                    whole = read;
+                    self.last = Line::decode(line).map_or(self.last, |line| line.seq);
+                }
             }
             if whole == 0 {
                 fs::remove_file(&path)?;

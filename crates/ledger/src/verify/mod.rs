@@ -22,9 +22,9 @@ use domain::limits::{LEDGER_LINE_BYTES_MAX, VERIFY_ANCHORS_MAX, VERIFY_CHAINS_MA
 
 use crate::chain::{Line, LineError};
 use crate::disk::{read_line, segment_path, segments_in};
-use crate::export::Bridge;
+use crate::export::{Bridge, Omitted};
 use crate::signing::{KeyId, PublicKey};
-use crate::{Checkpoint, Record};
+use crate::{Checkpoint, Hash, Record};
 use marks::Marks;
 pub use report::{ChainReport, Damage, Finding, Report};
 use report::{Findings, Place};
@@ -53,7 +53,9 @@ impl Trust {
         self.keys.insert(key.id(), key);
     }
 
-    /// What is verified is an export that ends before the ledger did: checkpoints of later records are not held against it.
+    /// What is verified is an export that may leave records out and end before the ledger did: bridges are believed as far as
+    /// they fit, and checkpoints of later records are not held against it. Without this every bridge is damage, since whoever
+    /// deletes records could put one in their place.
     pub fn expect_excerpt(&mut self) {
         self.is_excerpt = true;
     }
@@ -220,9 +222,7 @@ impl Verifier {
             Err(LineError::Form | LineError::Hash | LineError::Record) => {
                 match serde_json::from_slice(bytes) {
                     Ok(Bridge { omitted }) if omitted.is_sound() => {
-                        self.with_strand(&omitted.chain, place, |strand, unplaced, findings| {
-                            strand.cross(&omitted, place, unplaced, findings);
-                        });
+                        self.take_bridge(&omitted, place);
                     }
                     _ => self.set_aside(place),
                 }
@@ -238,17 +238,40 @@ impl Verifier {
         if !known {
             return;
         }
-        let kept = self
-            .trust
-            .checkpoints
-            .get(chain)
-            .and_then(|marks| marks.find(seq));
-        if kept.is_some_and(|hash| hash != line.hash) {
-            self.findings
-                .push(Damage::Disagrees, Some(chain), place, seq, seq);
-        }
+        self.compare_with_kept(chain, seq, line.hash, place);
         if line.is_checkpoint() {
             self.take_checkpoint(line, place);
+        }
+    }
+
+    fn take_bridge(&mut self, omitted: &Omitted<'_>, place: &Place) {
+        let chain = &*omitted.chain;
+        let known = self.with_strand(chain, place, |strand, unplaced, findings| {
+            strand.cross(omitted, place, unplaced, findings);
+        });
+        if !self.trust.is_excerpt {
+            let (first, last) = (omitted.first, omitted.last);
+            self.findings
+                .push(Damage::LeftOut, Some(chain), place, first, last);
+        }
+        if known {
+            self.compare_with_kept(chain, omitted.last, omitted.hash, place);
+        }
+    }
+
+    /// Whether a checkpoint kept elsewhere names this very record, or another under its number.
+    fn compare_with_kept(&mut self, chain: &str, seq: u64, hash: Hash, place: &Place) {
+        let marks = self.trust.checkpoints.get(chain);
+        match marks.and_then(|marks| marks.find(seq)) {
+            None => {}
+            Some(kept) if kept == hash => {
+                if let Some(strand) = self.strands.get_mut(chain) {
+                    strand.witness(seq);
+                }
+            }
+            Some(_) => self
+                .findings
+                .push(Damage::Disagrees, Some(chain), place, seq, seq),
         }
     }
 

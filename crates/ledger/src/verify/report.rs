@@ -18,6 +18,8 @@ pub enum Damage {
     Replaced,
     /// Records are not there.
     Missing,
+    /// A bridge stands for records, and nobody said that this is an excerpt.
+    LeftOut,
     /// A line that is no record of the chain.
     Inserted,
     /// Records stand behind later ones.
@@ -74,7 +76,7 @@ pub struct Finding {
 pub struct ChainReport {
     /// The chain.
     pub chain: String,
-    /// Its first record here.
+    /// Its first record here. Above 1, those before it are not here: dropped when their time was over, or deleted.
     pub first: u64,
     /// Its last record here.
     pub last: u64,
@@ -110,7 +112,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether nothing is wrong. An empty ledger is clean.
+    /// Whether nothing is wrong with what is here. Nothing at all is clean: ask for `lines` whether there was a ledger.
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty() && self.findings_more == 0
     }
@@ -190,6 +192,10 @@ impl fmt::Display for Finding {
                 first.saturating_add(1)
             ),
             Damage::Missing => write!(out, "{were} deleted"),
+            Damage::LeftOut => write!(
+                out,
+                "{were} left out: only an export may say so, and this was not expected to be one"
+            ),
             Damage::Inserted => write!(out, "{were} inserted: the chain holds without it"),
             Damage::Reordered => write!(out, "{were} moved: later records stand before"),
             Damage::Repeated => write!(out, "{stand} a second time"),
@@ -231,6 +237,13 @@ impl fmt::Display for ChainReport {
         if let (Some(first), Some(last)) = (self.first_time, self.last_time) {
             write!(out, ", {first} to {last}")?;
         }
+        if self.first > 1 {
+            let before = self.first - 1;
+            write!(
+                out,
+                ", records 1 to {before} are not here (retention drops the oldest; so would a deletion)"
+            )?;
+        }
         write!(out, ", {} checkpoints", self.checkpoints)?;
         if self.omitted > 0 {
             write!(out, ", {} records left out of this export", self.omitted)?;
@@ -263,14 +276,21 @@ impl fmt::Display for Report {
         if self.findings_more > 0 {
             writeln!(out, "DAMAGE {} more places", self.findings_more)?;
         }
-        if self.is_clean() {
-            writeln!(
+        let is_whole = self
+            .chains
+            .iter()
+            .all(|it| it.first <= 1 && it.omitted == 0);
+        match self.lines {
+            _ if !self.is_clean() => writeln!(out, "The ledger does NOT hold."),
+            0 => writeln!(out, "There is no ledger here: no line was read."),
+            lines if is_whole => writeln!(
                 out,
-                "The ledger holds: {} lines, nothing altered, missing, moved or added.",
-                self.lines
-            )
-        } else {
-            writeln!(out, "The ledger does NOT hold.")
+                "The ledger holds: {lines} lines, nothing altered, missing, moved or added."
+            ),
+            lines => writeln!(
+                out,
+                "What is here holds: {lines} lines, nothing altered, moved or added, and nothing missing but what is named above."
+            ),
         }
     }
 }

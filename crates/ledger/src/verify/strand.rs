@@ -31,6 +31,8 @@ pub(super) struct Strand {
     gaps: VecDeque<Gap>,
     checkpoints: u64,
     signed_to: Option<u64>,
+    /// The last record whose hash a checkpoint kept elsewhere names.
+    witnessed_to: Option<u64>,
     times: Option<(Timestamp, Timestamp)>,
 }
 
@@ -57,6 +59,7 @@ impl Strand {
             gaps: VecDeque::new(),
             checkpoints: 0,
             signed_to: None,
+            witnessed_to: None,
             times: None,
         }
     }
@@ -273,6 +276,11 @@ impl Strand {
         }
     }
 
+    /// A checkpoint kept elsewhere names the record that was met under this number.
+    pub(super) fn witness(&mut self, seq: u64) {
+        self.witnessed_to = self.witnessed_to.max(Some(seq));
+    }
+
     /// The number of the record that should come next.
     pub(super) fn next(&self) -> u64 {
         self.head.map_or(1, |head| head.seq.saturating_add(1))
@@ -322,7 +330,6 @@ impl Strand {
                 head.seq,
             );
         }
-        let kept_to = kept_to.filter(|&last| last <= head.seq);
         ChainReport {
             chain: self.chain,
             first: self.first,
@@ -331,7 +338,7 @@ impl Strand {
             records: self.records,
             omitted: self.omitted,
             checkpoints: self.checkpoints,
-            signed_to: self.signed_to.max(kept_to),
+            signed_to: self.signed_to.max(self.witnessed_to),
             first_time: self.times.map(|(first, _)| first),
             last_time: self.times.map(|(_, last)| last),
         }

@@ -73,6 +73,10 @@ impl Disk for FaultyDisk {
         )))
     }
 
+    fn set_aside(&mut self, segment: u64, from: u64) -> io::Result<String> {
+        self.0.set_aside(segment, from)
+    }
+
     fn publish_checkpoint(&mut self, line: &[u8]) -> io::Result<()> {
         if self.1.is(Fault::Checkpoints) {
             Err(full())

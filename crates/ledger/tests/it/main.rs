@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod append;
+mod attack;
 mod crash;
 mod exporting;
 mod faults;

@@ -88,7 +88,9 @@ impl Spool {
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .collect();
-        paths.retain(|path| path.file_stem().unwrap().len() == 20);
+        paths.retain(|path| {
+            path.file_stem().unwrap().len() == 20 && path.extension().unwrap() == "ndjson"
+        });
         paths.sort();
         paths
     }
