@@ -247,7 +247,11 @@ impl Body for Relay {
                     Some(cut) => relay.last_words(cut),
                     None => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 },
-                Err(trailers) => Poll::Ready(Some(Ok(trailers))),
+                Err(frame) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    let trailers = crate::upstream::headers::incoming(&trailers);
+                    Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+                }
             },
             Poll::Ready(None) => {
                 relay.finish();

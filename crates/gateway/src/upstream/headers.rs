@@ -17,22 +17,40 @@ const HOP: [HeaderName; 10] = [
     header::UPGRADE,
 ];
 
-/// Where callers and providers put credentials, and what tells of the network in front of us.
-const NEVER_OUT: [&str; 14] = [
+/// Where callers put credentials, what tells of the network in front of us, and what would make a provider read another
+/// request than the one that was looked at.
+const NEVER_OUT: [&str; 17] = [
     "accept-encoding",
     "api-key",
     "authorization",
+    "cf-connecting-ip",
     "cookie",
     "forwarded",
     "keep-alive",
     "origin",
-    "proxy-connection",
     "referer",
+    "true-client-ip",
+    "via",
     "x-api-key",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
+    "x-client-ip",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
     "x-real-ip",
+];
+
+/// Families that a cloud in front of a model signs, authenticates or routes by, that proxies tell of themselves with, and that
+/// browsers add. Ours to set or nobody's.
+const NEVER_OUT_BEGINNING: [&str; 9] = [
+    "ocp-apim-",
+    "proxy-",
+    "sec-",
+    "x-amz-",
+    "x-amzn-",
+    "x-aws-",
+    "x-forwarded-",
+    "x-goog-",
+    "x-original-",
 ];
 
 /// The caller's headers, less what the provider must not see. `credential` is the caller's own: a header that repeats it under
@@ -40,11 +58,15 @@ const NEVER_OUT: [&str; 14] = [
 pub fn outgoing(from_client: &HeaderMap, credential: Option<&str>) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(from_client.len() + 4);
     for (name, value) in from_client {
+        let text = name.as_str();
         let repeats =
             credential.is_some_and(|secret| contains(value.as_bytes(), secret.as_bytes()));
         if HOP.contains(name)
-            || NEVER_OUT.contains(&name.as_str())
-            || name.as_str().starts_with("sec-")
+            || NEVER_OUT.contains(&text)
+            || NEVER_OUT_BEGINNING
+                .iter()
+                .any(|beginning| text.starts_with(beginning))
+            || is_named_for_one_hop(from_client, text)
             || repeats
         {
             continue;
@@ -54,11 +76,14 @@ pub fn outgoing(from_client: &HeaderMap, credential: Option<&str>) -> HeaderMap 
     out
 }
 
-/// The provider's headers, less what is about our account there: rate limits, organisation, cookies.
+/// The provider's headers, or trailers, less what is about our account there: rate limits, organisation, cookies.
 pub fn incoming(from_provider: &HeaderMap) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(from_provider.len() + 8);
     for (name, value) in from_provider {
-        if HOP.contains(name) || is_of_our_account(name.as_str()) {
+        if HOP.contains(name)
+            || is_of_our_account(name.as_str())
+            || is_named_for_one_hop(from_provider, name.as_str())
+        {
             continue;
         }
         out.append(name.clone(), value.clone());
@@ -66,8 +91,17 @@ pub fn incoming(from_provider: &HeaderMap) -> HeaderMap {
     out
 }
 
+/// Whether the sender itself said that a header is for its neighbour alone (RFC 9110, section 7.6.1).
+fn is_named_for_one_hop(headers: &HeaderMap, name: &str) -> bool {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
+}
+
 fn is_of_our_account(name: &str) -> bool {
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 13] = [
         "access-control-allow-credentials",
         "access-control-allow-headers",
         "access-control-allow-origin",
@@ -75,6 +109,7 @@ fn is_of_our_account(name: &str) -> bool {
         "alt-svc",
         "cf-ray",
         "keep-alive",
+        "proxy-connection",
         "server",
         "set-cookie",
         "strict-transport-security",
@@ -144,6 +179,74 @@ mod tests {
             names(&outgoing(&sent, Some(token))),
             ["anthropic-beta", "anthropic-version", "x-unknown"]
         );
+    }
+
+    #[test]
+    fn headers_that_a_sender_names_in_connection_go_no_further() {
+        let sent = map(&[
+            ("connection", "keep-alive, X-Internal ,anthropic-beta"),
+            ("x-internal", "a"),
+            ("anthropic-beta", "a"),
+            ("x-kept", "a"),
+        ]);
+        let mut twice = sent.clone();
+        twice.append(header::CONNECTION, HeaderValue::from_static("x-second"));
+        twice.insert("x-second", HeaderValue::from_static("a"));
+        for carried in [outgoing(&sent, None), incoming(&sent)] {
+            assert_eq!(names(&carried), ["x-kept"]);
+        }
+        for carried in [outgoing(&twice, None), incoming(&twice)] {
+            assert_eq!(names(&carried), ["x-kept"]);
+        }
+    }
+
+    #[test]
+    fn a_caller_cannot_sign_authenticate_or_steer_at_the_provider() {
+        for name in [
+            "x-amz-security-token",
+            "x-amz-date",
+            "x-amzn-bedrock-guardrailidentifier",
+            "x-goog-api-key",
+            "x-goog-user-project",
+            "api-key",
+            "ocp-apim-subscription-key",
+            "ocp-apim-trace",
+            "cookie",
+            "forwarded",
+            "x-forwarded-for",
+            "x-forwarded-client-cert",
+            "x-forwarded-authorization",
+            "x-original-url",
+            "x-http-method-override",
+            "proxy-authorization",
+            "proxy-connection",
+            "via",
+        ] {
+            let sent = map(&[(name, "x"), ("accept", "*/*")]);
+            assert_eq!(names(&outgoing(&sent, None)), ["accept"], "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_of_claude_clients_and_unknown_harmless_ones_pass() {
+        for name in [
+            "accept",
+            "anthropic-beta",
+            "anthropic-dangerous-direct-browser-access",
+            "anthropic-version",
+            "anthropic-workspace-id",
+            "content-type",
+            "traceparent",
+            "user-agent",
+            "x-app",
+            "x-claude-code-session-id",
+            "x-client-request-id",
+            "x-stainless-lang",
+            "x-unheard-of",
+        ] {
+            let sent = map(&[("connection", "close, keep-alive"), (name, "x")]);
+            assert_eq!(names(&outgoing(&sent, Some("dwk_12345678"))), [name]);
+        }
     }
 
     #[test]
