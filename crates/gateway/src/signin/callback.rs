@@ -1,5 +1,5 @@
-//! `GET /oauth/callback`: back from the identity provider. The browser must be the one that left, the state is good once, and the
-//! ID token must carry the nonce that was sent. Then the person sees what they are about to let in.
+//! `GET /oauth/callback`: back from the identity provider. The browser must be the one that left, the state is good once, the
+//! answer must come from the issuer that was asked, and the ID token must carry the nonce that was sent. Then the person sees what they are about to let in.
 
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ pub struct Returned {
     code: Option<SecretString>,
     state: Option<String>,
     error: Option<String>,
+    /// Who answers (RFC 9207).
+    iss: Option<String>,
 }
 
 /// What a decision is about.
@@ -50,6 +52,10 @@ pub async fn returned(
         Ok(trip) => trip,
         Err(page) => return page,
     };
+    let issuer = match answering(&state, &trip, &returned).await {
+        Ok(issuer) => issuer,
+        Err(refusal) => return not_signed_in(&state, origin, &refusal),
+    };
     if let Some(error) = &returned.error {
         let error: String = error
             .chars()
@@ -59,7 +65,7 @@ pub async fn returned(
         let text = format!("The identity provider answered: {error}.");
         return not_signed_in(&state, origin, &Refusal::new(ReasonCode::TokenClaims, text));
     }
-    let caller = match prove(&state, &trip, returned.code.as_ref()).await {
+    let caller = match prove(&state, &trip, issuer, returned.code.as_ref()).await {
         Ok(caller) => caller,
         Err(refusal) => return not_signed_in(&state, origin, &refusal),
     };
@@ -104,10 +110,27 @@ async fn trip_of(
     }
 }
 
+/// The issuer that was asked, when it is the one that answers: before anything it says is shown or sent anywhere.
+async fn answering<'s>(
+    state: &'s SignIn,
+    trip: &Trip,
+    returned: &Returned,
+) -> Result<&'s Issuer, Refusal> {
+    let issuer = state
+        .identity
+        .issuers()
+        .iter()
+        .find(|issuer| **issuer.name() == *trip.issuer)
+        .ok_or_else(|| Refusal::plain(ReasonCode::TokenIssuer))?;
+    issuer.check_answer(returned.iss.as_deref()).await?;
+    Ok(issuer)
+}
+
 /// Exchanges the code and proves the person.
 async fn prove(
     state: &SignIn,
     trip: &Trip,
+    issuer: &Issuer,
     code: Option<&SecretString>,
 ) -> Result<Caller, Refusal> {
     let code = code.ok_or_else(|| {
@@ -116,12 +139,6 @@ async fn prove(
             "The identity provider sent no code.",
         )
     })?;
-    let issuer = state
-        .identity
-        .issuers()
-        .iter()
-        .find(|issuer| **issuer.name() == *trip.issuer)
-        .ok_or_else(|| Refusal::plain(ReasonCode::TokenIssuer))?;
     let id_token = exchange(state, issuer, code, &trip.verifier).await?;
     state
         .identity

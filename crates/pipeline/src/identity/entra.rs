@@ -169,6 +169,11 @@ impl Entra {
         self.trusted.contains_key(issuer)
     }
 
+    /// Whether sign-ins, which are always of the second generation, are answered in this issuer's name.
+    pub(super) fn answers_as(&self, issuer: &str) -> bool {
+        matches!(self.trusted.get(issuer), Some((_, Generation::V2)))
+    }
+
     /// Whether the issuer is one of the same cloud, of a tenant that is not trusted.
     pub(super) fn knows_but_does_not_trust(&self, issuer: &str) -> bool {
         let v2 = issuer

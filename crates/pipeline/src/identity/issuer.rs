@@ -134,6 +134,30 @@ impl Issuer {
         self.main_source().endpoints().await
     }
 
+    /// Whether an answer to the browser comes from the issuer that was asked (RFC 9207): what it states in `iss` is always held
+    /// to, and an issuer whose discovery document promises to state itself must have done so. Errors are answers as well.
+    pub async fn check_answer(&self, stated: Option<&str>) -> Result<(), Refusal> {
+        let refuse = |text| Err(Refusal::new(ReasonCode::TokenIssuer, text));
+        match stated {
+            Some(stated) if self.answers_as(stated) => Ok(()),
+            Some(_) => {
+                refuse("The sign-in was answered by another identity provider than the one asked.")
+            }
+            None if self.endpoints().await?.states_issuer => {
+                refuse("The sign-in's answer does not say which identity provider it comes from.")
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The exact text, no normalisation.
+    fn answers_as(&self, stated: &str) -> bool {
+        match &self.kind {
+            Kind::Generic(_) => self.config.issuer == stated,
+            Kind::Entra(entra) => entra.answers_as(stated),
+        }
+    }
+
     /// How its keys stand.
     pub fn state(&self) -> SourceState {
         self.main_source().state()

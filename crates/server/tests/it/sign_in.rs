@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use server::demo::world::World;
+use server::demo::world::{Stage, World};
 use testkit::sign_in::Device;
 use testkit::{Browser, Http, device_sign_in};
 
@@ -96,6 +96,27 @@ async fn a_page_of_another_site_or_browser_decides_nothing() {
         device.poll().await.unwrap().json()["error"],
         "authorization_pending"
     );
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_another_issuer_answers_lets_nobody_in() {
+    let stage = Stage::set(0).await.unwrap();
+    stage.idp.promise_issuer(true);
+    let running = server::commands::start(&stage.config).await.unwrap();
+    let world = World { stage, running };
+    for stated in [None, Some("https://evil.example")] {
+        world.idp.state_issuer(stated);
+        let device = Device::begin(&world.base).await.unwrap();
+        let end = device.approve(&mut Browser::new(), "ada").await.unwrap();
+        assert_eq!(end.status, 403, "{stated:?}: {}", end.html.text);
+        assert_eq!(
+            device.poll().await.unwrap().json()["error"],
+            "authorization_pending"
+        );
+    }
+    world.idp.state_issuer(Some(&world.idp.issuer()));
+    device_sign_in(&world.base, "ada").await.unwrap();
     world.stop(Duration::from_secs(2)).await.unwrap();
 }
 

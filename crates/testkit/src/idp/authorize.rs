@@ -24,7 +24,9 @@ pub(super) fn answer(state: &State, ask: &Ask) -> Response<Body> {
             page::refused("AADSTS700016: no application has this client id."),
         );
     };
-    let Some(back) = Back::checked(&fields, |asked| app.allows_redirect(asked)) else {
+    let Some(back) = Back::checked(&fields, state.stated_issuer(), |asked| {
+        app.allows_redirect(asked)
+    }) else {
         let why = "AADSTS50011: the redirect address is not registered for this application.";
         return reply::page(400, page::refused(why));
     };
@@ -88,14 +90,21 @@ fn grant(state: &State, fields: &Fields, login: String) -> Grant {
 struct Back {
     redirect: Url,
     state: Option<String>,
+    /// How the provider names itself (RFC 9207).
+    iss: Option<String>,
 }
 
 impl Back {
-    fn checked(fields: &Fields, allowed: impl Fn(&str) -> bool) -> Option<Self> {
+    fn checked(
+        fields: &Fields,
+        iss: Option<String>,
+        allowed: impl Fn(&str) -> bool,
+    ) -> Option<Self> {
         let asked = fields.find("redirect_uri").filter(|asked| allowed(asked))?;
         Some(Self {
             redirect: Url::parse(asked).ok()?,
             state: fields.find("state").map(str::to_owned),
+            iss,
         })
     }
 
@@ -113,6 +122,9 @@ impl Back {
             query.extend_pairs(fields);
             if let Some(state) = &self.state {
                 query.append_pair("state", state);
+            }
+            if let Some(iss) = &self.iss {
+                query.append_pair("iss", iss);
             }
         }
         reply::redirect(self.redirect.as_str())

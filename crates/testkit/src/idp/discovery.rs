@@ -7,10 +7,13 @@ use super::state::{Flavour, State};
 use crate::net::{Ask, Body, reply};
 
 pub(super) fn document(state: &State, ask: &Ask) -> Response<Body> {
-    let document = match &state.flavour {
+    let mut document = match &state.flavour {
         Flavour::Plain => plain(state),
         Flavour::Entra { .. } => entra(state, &ask.path),
     };
+    if state.promises_issuer() {
+        document["authorization_response_iss_parameter_supported"] = json!(true);
+    }
     reply::json(200, &document)
 }
 

@@ -247,6 +247,17 @@ impl Idp {
         self.state.keys.keep_newest();
     }
 
+    /// Promises in discovery to name itself in every answer to a browser (RFC 9207), or no longer. What it then does is
+    /// [`Idp::state_issuer`]'s.
+    pub fn promise_issuer(&self, promises: bool) {
+        self.state.promise_issuer(promises);
+    }
+
+    /// Names this issuer, true or false, in every answer to a browser (RFC 9207); none, as at the start, leaves `iss` out.
+    pub fn state_issuer(&self, stated: Option<&str>) {
+        self.state.state_issuer(stated);
+    }
+
     /// Breaks an endpoint until [`Idp::heal`].
     pub fn break_endpoint(&self, endpoint: Endpoint, fault: IdpFault) {
         self.state.faults.set(endpoint, fault);

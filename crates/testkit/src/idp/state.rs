@@ -38,6 +38,8 @@ struct Memory {
     apps: HashMap<String, App>,
     codes: HashMap<String, Grant>,
     refresh: HashMap<String, Grant>,
+    promises_issuer: bool,
+    stated_issuer: Option<String>,
 }
 
 /// What a code or refresh token stands for.
@@ -74,6 +76,8 @@ impl State {
                     .collect(),
                 codes: HashMap::new(),
                 refresh: HashMap::new(),
+                promises_issuer: false,
+                stated_issuer: None,
             }),
         };
         if let Flavour::Entra { .. } = state.flavour {
@@ -198,6 +202,22 @@ impl State {
         if announced {
             self.keys.publish_for(key, self.key_issuer());
         }
+    }
+
+    pub(crate) fn promise_issuer(&self, promises: bool) {
+        self.memory().promises_issuer = promises;
+    }
+
+    pub(crate) fn promises_issuer(&self) -> bool {
+        self.memory().promises_issuer
+    }
+
+    pub(crate) fn state_issuer(&self, stated: Option<&str>) {
+        self.memory().stated_issuer = stated.map(str::to_owned);
+    }
+
+    pub(crate) fn stated_issuer(&self) -> Option<String> {
+        self.memory().stated_issuer.clone()
     }
 
     pub(crate) fn register(&self, app: App) {

@@ -159,6 +159,28 @@ async fn an_authorisation_request_with_a_mistake_gets_no_code() {
 }
 
 #[tokio::test]
+async fn it_names_itself_in_its_answers_as_it_is_told_to() {
+    let idp = idp().0.app(desktop()).start().unwrap();
+    assert!(
+        !redirected(&idp, &[])
+            .await
+            .iter()
+            .any(|(name, _)| name == "iss")
+    );
+    idp.promise_issuer(true);
+    idp.state_issuer(Some("https://another.example"));
+    let discovered = Http::new().get(&idp.discovery_url()).send().await.unwrap();
+    assert_eq!(
+        discovered.json()["authorization_response_iss_parameter_supported"],
+        true
+    );
+    for change in [[].as_slice(), &[("response_type", "token")]] {
+        let fields = redirected(&idp, change).await;
+        assert_eq!(field(&fields, "iss"), "https://another.example");
+    }
+}
+
+#[tokio::test]
 async fn a_code_is_good_once_for_its_own_client_redirect_and_verifier() {
     let (builder, clock) = idp();
     let idp = builder

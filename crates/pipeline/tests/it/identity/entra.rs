@@ -384,3 +384,25 @@ async fn v1_keys_are_asked_for_only_when_a_v1_token_comes() {
     assert_eq!(rig.idp.hits(Endpoint::Discovery), 2);
     person_of(&ada);
 }
+
+#[tokio::test]
+async fn a_sign_in_is_answered_in_a_trusted_tenants_own_name_or_not_at_all() {
+    let rig = rig(two_tenants).await;
+    let issuer = &rig.identity.issuers()[0];
+    let of = |tenant: &str| format!("{}/{tenant}/v2.0", rig.idp.url());
+    for (stated, expected) in [
+        (of(HOME), Ok(())),
+        (of(PARTNER), Ok(())),
+        (of(STRANGER), Err(ReasonCode::TokenIssuer)),
+        (of("{tenantid}"), Err(ReasonCode::TokenIssuer)),
+        (of("organizations"), Err(ReasonCode::TokenIssuer)),
+        (rig.idp.issuer_v1(), Err(ReasonCode::TokenIssuer)),
+    ] {
+        let checked = issuer.check_answer(Some(&stated)).await;
+        assert_eq!(
+            checked.map_err(|refusal| refusal.code()),
+            expected,
+            "{stated}"
+        );
+    }
+}

@@ -289,3 +289,43 @@ async fn endpoints_for_sign_in_come_from_the_discovery_document() {
     let refusal = down.identity.issuers()[0].endpoints().await.unwrap_err();
     assert_eq!(refusal.code(), ReasonCode::IssuerUnreachable);
 }
+
+#[tokio::test]
+async fn an_answer_without_or_with_another_iss_is_refused_when_the_issuer_promises_to_state_itself()
+{
+    for promised in [false, true] {
+        let rig = Rig::new().await;
+        rig.idp.promise_issuer(promised);
+        let ours = rig.idp.issuer();
+        let unstated = if promised {
+            Err(ReasonCode::TokenIssuer)
+        } else {
+            Ok(())
+        };
+        for (stated, expected) in [
+            (Some(ours.clone()), Ok(())),
+            (None, unstated),
+            (Some(String::new()), Err(ReasonCode::TokenIssuer)),
+            (Some(format!("{ours}/")), Err(ReasonCode::TokenIssuer)),
+            (Some(ours.to_uppercase()), Err(ReasonCode::TokenIssuer)),
+            (
+                Some("https://evil.example".to_owned()),
+                Err(ReasonCode::TokenIssuer),
+            ),
+        ] {
+            let checked = rig.identity.issuers()[0]
+                .check_answer(stated.as_deref())
+                .await
+                .map_err(|refusal| refusal.code());
+            assert_eq!(checked, expected, "{stated:?}, promised: {promised}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_that_cannot_be_asked_what_it_promised_is_our_outage() {
+    let rig = Rig::new().await;
+    rig.idp.refuse_connections().await;
+    let checked = rig.identity.issuers()[0].check_answer(None).await;
+    assert_eq!(checked.unwrap_err().code(), ReasonCode::IssuerUnreachable);
+}
