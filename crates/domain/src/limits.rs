@@ -111,8 +111,10 @@ pub const LEDGER_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const LEDGER_LINE_BYTES_MAX: usize = LEDGER_RECORD_BYTES_MAX + 1024;
 /// How long outcomes wait for a decision to share its write with; then they are written by themselves.
 pub const LEDGER_NOTE_WAIT_MS: u64 = 10;
+/// How long records are gathered after a batch went to the store or a sink, until the next goes; a full batch goes at once.
+pub const LEDGER_GATHER_MS: u64 = 200;
 /// How often a signed checkpoint is added to a ledger that has grown since the last.
-pub const LEDGER_CHECKPOINT_MS: u64 = 10_000;
+pub const LEDGER_CHECKPOINT_MS: u64 = 1_000;
 /// How often a ledger that could not be written tries again.
 pub const LEDGER_PROBE_MS: u64 = 250;
 /// Chains that one verification follows; records of further ones are reported as not followed.

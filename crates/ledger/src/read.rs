@@ -8,10 +8,14 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use domain::RequestId;
-use domain::limits::{LEDGER_LINE_BYTES_MAX, SINK_BATCH_BYTES_MAX, SINK_BATCH_RECORDS_MAX};
+use domain::limits::{
+    LEDGER_GATHER_MS, LEDGER_LINE_BYTES_MAX, SINK_BATCH_BYTES_MAX, SINK_BATCH_RECORDS_MAX,
+};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::chain::LineError;
 use crate::disk::{read_line, segment_path, segments_in};
@@ -214,6 +218,8 @@ pub struct Tail {
     folder: PathBuf,
     at: Position,
     durable: watch::Receiver<Position>,
+    /// A batch costs its reader a transaction or a request, so what comes right after one is gathered until then.
+    not_before: Option<Instant>,
 }
 
 impl Tail {
@@ -223,6 +229,7 @@ impl Tail {
             folder: folder.to_owned(),
             at: from,
             durable,
+            not_before: None,
         }
     }
 
@@ -232,6 +239,9 @@ impl Tail {
         let at = self.at;
         // an error says closed; what became durable last is still to be read
         let _ = self.durable.wait_for(|durable| durable.seq > at.seq).await;
+        if let Some(time) = self.not_before {
+            tokio::time::sleep_until(time).await;
+        }
         let until = self.durable.borrow().seq;
         if until <= at.seq {
             return Ok(None);
@@ -246,6 +256,9 @@ impl Tail {
             return Err(ReadError::Shorter { seq: until });
         };
         self.at = end;
+        let is_full = end.seq < until;
+        self.not_before =
+            (!is_full).then(|| Instant::now() + Duration::from_millis(LEDGER_GATHER_MS));
         Ok(Some(batch))
     }
 

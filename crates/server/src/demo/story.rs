@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use domain::{PersonId, Usd};
+use domain::{PersonId, Usd, limits};
+use ledger::PublicKey;
 use ledger::verify::{Trust, verify_folder};
 use serde_json::Value;
 use testkit::{Actor, Answer, CodeFlow, Fault, Session, code_sign_in, device_sign_in};
@@ -15,6 +16,8 @@ use crate::system::{SystemIds, say};
 const SONNET: &str = "claude-sonnet-5-5";
 const HAIKU: &str = "claude-haiku-5-5";
 const OPUS: &str = "claude-opus-5-5";
+/// Between two looks whether the ledger's last record is signed.
+const SIGNED_SOON: Duration = Duration::from_millis(50);
 
 /// Tells it.
 pub async fn tell(world: &World) -> anyhow::Result<()> {
@@ -69,7 +72,7 @@ pub async fn tell(world: &World) -> anyhow::Result<()> {
     );
     step("ada leaves", &left(world, &ada).await?);
     step("ada comes back", &returned(world, &ada).await?);
-    step("the ledger is verified", &verified(world)?);
+    step("the ledger is verified", &verified(world).await?);
     step(
         "one byte is altered",
         &damage_named(&world.config.ledger.dir, world.dir.path())?,
@@ -377,13 +380,30 @@ fn person_of(session: &Session) -> anyhow::Result<PersonId> {
     Ok(claims["sub"].as_str().context("no subject")?.parse()?)
 }
 
-fn verified(world: &World) -> anyhow::Result<String> {
-    let mut trust = Trust::none();
+async fn verified(world: &World) -> anyhow::Result<String> {
     let key = std::fs::read_to_string(world.config.ledger.dir.join("ledger.pub"))?;
-    trust.add_key(key.trim().parse()?);
-    let report = verify_folder(&world.config.ledger.dir, trust)?;
-    ensure!(report.is_clean(), "{report}");
-    Ok(report.to_string().trim().replace('\n', "\n    "))
+    let key: PublicKey = key.trim().parse()?;
+    let last = world.running.wired.pipeline.ledger.status().durable.seq;
+    let give_up = Instant::now() + 2 * Duration::from_millis(limits::LEDGER_CHECKPOINT_MS);
+    loop {
+        let mut trust = Trust::none();
+        trust.add_key(key);
+        let report = verify_folder(&world.config.ledger.dir, trust)?;
+        ensure!(report.is_clean(), "{report}");
+        let signed_to = report
+            .chains
+            .iter()
+            .filter_map(|chain| chain.signed_to)
+            .max();
+        if signed_to >= Some(last) {
+            return Ok(report.to_string().trim().replace('\n', "\n    "));
+        }
+        ensure!(
+            Instant::now() < give_up,
+            "record {last} is not signed: {report}"
+        );
+        tokio::time::sleep(SIGNED_SOON).await;
+    }
 }
 
 /// Alters one byte of a copy and lets the verifier find it.
