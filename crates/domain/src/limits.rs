@@ -142,6 +142,9 @@ pub const FINDING_CHECKS_MAX: u64 = 1_024;
 pub const DETECTOR_MATCH_BYTES_MAX: usize = 2_048;
 /// Text that an inspection of a stream collects before it looks, beyond what a match may need.
 pub const DETECT_BLOCK_BYTES: usize = 8 * 1024;
+/// How far the clock may have been set back, seen against what is stored, for budgets to stay in the later windows at a start.
+/// Beyond it the stored moment is taken for the wrong one.
+pub const CLOCK_BACK_MAX_MS: i64 = 35 * 24 * 60 * 60 * 1_000;
 /// How often replicas look for a new policy version and for revocations.
 pub const STORE_POLL_MS: u64 = 400;
 /// Largest policy text.

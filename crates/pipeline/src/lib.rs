@@ -219,7 +219,12 @@ impl Pipeline {
             .map(|budget| Name::from(budget.name.as_str()))
             .collect();
         let mut outcome = Outcome::of(&decision, ledger::record::Ended::ClientGone);
-        outcome.began = Some(draft.facts.began);
+        // Where the quota holds it and where the store counts it are the same windows, whatever the clock does in between.
+        outcome.began = Some(
+            reservation
+                .as_ref()
+                .map_or(draft.facts.began, quota::Reservation::charged_at),
+        );
         self.metrics.began();
         // From here on the call has an outcome, whatever happens to it.
         let running = Running {

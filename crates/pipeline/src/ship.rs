@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::window::Period;
-use domain::{OrgId, Timestamp, Usage, Usd};
+use domain::{OrgId, Timestamp, Usage, Usd, limits};
 use ledger::read::{Batch, Cursor, ReadError, Tail};
 use ledger::record::{Decision, Ended, Outcome};
 use ledger::{Ledger, Position, Record};
@@ -235,19 +235,41 @@ pub async fn catch_up(
     Ok(tail.position())
 }
 
-/// Tells the quota what every purse has spent in the periods that are under way.
+/// Tells the quota what every purse has spent in the periods that are under way. When something was spent in later windows than
+/// the clock's, the clock was set back, and those later windows are the ones under way.
 pub async fn restore(
     store: &Store,
     org: OrgId,
     quota: &Quota,
     now: Timestamp,
 ) -> Result<(), store::StoreError> {
+    // Every call is counted for its day as well.
+    let stored = store.latest_window(org, Period::Daily).await?;
+    let at = under_way(stored, now);
     for period in Period::ALL {
-        for (purse, spent) in store.spent(org, period, now).await? {
+        for (purse, spent) in store.spent(org, period, at).await? {
             if let Some(key) = Key::parse(&purse) {
-                quota.restore(&key, period, spent, now);
+                quota.restore(&key, period, spent, at);
             }
         }
     }
     Ok(())
+}
+
+fn under_way(stored: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    let Some(later) = stored.filter(|stored| *stored > now) else {
+        return now;
+    };
+    if later.ms_since(now) > limits::CLOCK_BACK_MAX_MS {
+        tracing::error!(
+            stored = %later,
+            "something was spent in a far future; that moment is taken for wrong, and budgets go by the clock"
+        );
+        return now;
+    }
+    tracing::warn!(
+        until = %later,
+        "the clock was set back; budgets stay in the later windows until it has caught up"
+    );
+    later
 }

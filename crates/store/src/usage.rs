@@ -56,6 +56,18 @@ impl Store {
             .collect()
     }
 
+    /// The beginning of the latest window of a period in which anything was spent.
+    pub async fn latest_window(&self, org: OrgId, period: Period) -> Result<Option<Timestamp>> {
+        let statement =
+            query("SELECT MAX(window_start) FROM spending WHERE org = $1 AND period = $2");
+        let row = self
+            .pools
+            .row(statement.bind(org.to_string()).bind(period.as_str()))
+            .await?;
+        let latest: Option<i64> = row.map(|row| row.try_get(0)).transpose()?.flatten();
+        Ok(latest.map(Timestamp::from_unix_ms))
+    }
+
     /// What one purse has spent in the window of a period around `at`.
     pub async fn spent_by(
         &self,

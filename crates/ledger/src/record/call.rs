@@ -257,7 +257,7 @@ pub struct Outcome {
     /// The program, repeated likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientKind>,
-    /// When the request arrived: the window of its budgets that is charged.
+    /// When the call was let through, never earlier than any before it: the windows of its budgets that are charged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<Timestamp>,
     /// The price of the model was not known; the cost is not the real one.

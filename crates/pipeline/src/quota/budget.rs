@@ -128,7 +128,8 @@ impl Purses {
         Err(refusal)
     }
 
-    /// Holds money of every purse the call is paid from. Comes right after a check under the same lock.
+    /// Holds money of every purse the call is paid from. Comes right after a check under the same lock. A purse that has begun anew
+    /// since `now`, when a stream that began before goes on, is left alone: it is not paid from.
     pub(super) fn reserve(
         &mut self,
         subject: Subject,
@@ -137,8 +138,9 @@ impl Purses {
         now: Timestamp,
     ) {
         for (key, period) in paid_from(subject, budgets) {
-            let purse = self.turn(key, period, now);
-            purse.held = purse.held.plus(usd);
+            if let Some(purse) = self.turn(key, period, now) {
+                purse.held = purse.held.plus(usd);
+            }
         }
     }
 
@@ -170,8 +172,9 @@ impl Purses {
     }
 
     pub(super) fn restore(&mut self, key: &Key, period: Period, spent: Usd, now: Timestamp) {
-        let purse = self.turn(key.clone(), period, now);
-        purse.spent = purse.spent.plus(spent);
+        if let Some(purse) = self.turn(key.clone(), period, now) {
+            purse.spent = purse.spent.plus(spent);
+        }
     }
 
     pub(super) fn sweep(&mut self, now: Timestamp) {
@@ -191,16 +194,18 @@ impl Purses {
             })
     }
 
-    fn turn(&mut self, key: Key, period: Period, now: Timestamp) -> &mut Purse {
+    /// The purse, begun anew if the window of `now` is later than its own; none if it is earlier, for a purse never goes back.
+    fn turn(&mut self, key: Key, period: Period, now: Timestamp) -> Option<&mut Purse> {
         let window = period.window(now).0;
-        let purse = self.0.entry((key, period)).or_default();
-        if purse.window != window {
-            *purse = Purse {
-                window,
-                ..Purse::default()
-            };
+        let fresh = Purse {
+            window,
+            ..Purse::default()
+        };
+        let purse = self.0.entry((key, period)).or_insert(fresh);
+        if purse.window < window {
+            *purse = fresh;
         }
-        purse
+        (purse.window == window).then_some(purse)
     }
 }
 
@@ -299,6 +304,21 @@ mod tests {
         purses.reserve(ada(), &budgets, usd("0.20"), tomorrow);
         purses.settle(ada(), &budgets, usd("1.00"), usd("1.00"), today);
         assert_eq!(purses.own(ada(), Period::Daily, tomorrow).spent, Usd::ZERO);
+    }
+
+    #[test]
+    fn a_stream_that_goes_on_after_midnight_leaves_the_new_days_purse_as_it_is() {
+        let budgets = [budget(BudgetFor::Member, "1.00", Period::Daily)];
+        let (today, tomorrow) = (at("1000"), at("86400001"));
+        let mut purses = Purses::default();
+        purses.reserve(ada(), &budgets, usd("0.10"), today);
+        purses.reserve(ada(), &budgets, usd("0.70"), tomorrow);
+        purses.settle(ada(), &budgets, usd("0.70"), usd("0.70"), tomorrow);
+        purses.reserve(ada(), &budgets, usd("0.10"), today);
+        assert_eq!(
+            purses.own(ada(), Period::Daily, tomorrow).spent,
+            usd("0.70")
+        );
     }
 
     #[test]

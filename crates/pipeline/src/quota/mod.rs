@@ -4,6 +4,10 @@
 //! step: under any concurrency a hard budget is never passed by more than the difference between what a call was reserved and
 //! what it cost. A [`Reservation`] that is dropped gives back what it took. Called by [`crate::Pipeline`] alone.
 //!
+//! Budgets' windows only move forward: a clock that is set back finds the purses of the latest moment it ever showed, so that
+//! nobody spends a budget twice. Minutes follow the clock wherever it goes, for a minute counted anew is a small gift and an hour
+//! without a new minute would be an outage.
+//!
 //! - [`rate`]: requests, tokens and concurrency, per caller and calendar minute
 //! - [`budget`]: money per day, week and month, of one caller or shared
 
@@ -39,6 +43,16 @@ pub struct Quota {
 struct Book {
     minutes: HashMap<Subject, Minute>,
     purses: Purses,
+    /// The latest moment that was ever shown.
+    latest: Timestamp,
+}
+
+impl Book {
+    /// The moment that budgets go by.
+    fn moment(&mut self, now: Timestamp) -> Timestamp {
+        self.latest = self.latest.max(now);
+        self.latest
+    }
 }
 
 /// How one budget stands.
@@ -79,21 +93,24 @@ impl Quota {
         now: Timestamp,
     ) -> Result<Reservation, Refusal> {
         let mut book = self.lock();
-        let Book { minutes, purses } = &mut *book;
+        let charged_at = book.moment(now);
+        let Book {
+            minutes, purses, ..
+        } = &mut *book;
         if policy.limits.is_empty() {
             // Nothing to count: keep no row for this caller.
         } else {
             let minute = minutes.entry(caller.subject).or_default();
             minute.check(&policy.limits, estimate.input_tokens, now)?;
         }
-        purses.check(caller.subject, &policy.budgets, estimate.usd, now)?;
+        purses.check(caller.subject, &policy.budgets, estimate.usd, charged_at)?;
         if !policy.limits.is_empty() {
             minutes
                 .entry(caller.subject)
                 .or_default()
                 .take(estimate.input_tokens);
         }
-        purses.reserve(caller.subject, &policy.budgets, estimate.usd, now);
+        purses.reserve(caller.subject, &policy.budgets, estimate.usd, charged_at);
         drop(book);
         Ok(Reservation {
             quota: Arc::clone(self),
@@ -101,6 +118,7 @@ impl Quota {
             policy: Arc::clone(policy),
             held: estimate,
             taken_at: now,
+            charged_at,
             open: true,
         })
     }
@@ -112,7 +130,8 @@ impl Quota {
         policy: &CallerPolicy,
         now: Timestamp,
     ) -> Vec<Standing> {
-        let book = self.lock();
+        let mut book = self.lock();
+        let now = book.moment(now);
         Period::ALL
             .into_iter()
             .map(|period| {
@@ -127,15 +146,19 @@ impl Quota {
             .collect()
     }
 
-    /// Sets what was spent before this process began: `key` as [`budget::Key`] prints it.
-    pub fn restore(&self, key: &budget::Key, period: Period, spent: Usd, now: Timestamp) {
-        self.lock().purses.restore(key, period, spent, now);
+    /// Sets what was spent before this process began, in the window around `at`: `key` as [`budget::Key`] prints it. From then on
+    /// it is no earlier than `at`.
+    pub fn restore(&self, key: &budget::Key, period: Period, spent: Usd, at: Timestamp) {
+        let mut book = self.lock();
+        let at = book.moment(at);
+        book.purses.restore(key, period, spent, at);
     }
 
     /// Forgets counters of minutes and periods that are over. Called once a minute.
     pub fn sweep(&self, now: Timestamp) {
         let mut book = self.lock();
         book.minutes.retain(|_, minute| minute.is_live(now));
+        let now = book.moment(now);
         book.purses.sweep(now);
     }
 
@@ -152,7 +175,10 @@ pub struct Reservation {
     subject: Subject,
     policy: Arc<CallerPolicy>,
     held: Estimate,
+    /// By the clock, for minutes.
     taken_at: Timestamp,
+    /// By the book, for budgets.
+    charged_at: Timestamp,
     open: bool,
 }
 
@@ -162,15 +188,21 @@ impl Reservation {
         self.held.usd
     }
 
+    /// The moment whose windows are charged, here and when the outcome is counted in the store.
+    pub fn charged_at(&self) -> Timestamp {
+        self.charged_at
+    }
+
     /// Holds this much more, for a stream that goes on; says no when a hard budget has no room for it.
     pub fn extend(&mut self, more: Usd, now: Timestamp) -> bool {
         let mut book = self.quota.lock();
+        let now = book.moment(now);
         let budgets: &[Budget] = &self.policy.budgets;
         if book.purses.check(self.subject, budgets, more, now).is_err() {
             return false;
         }
         book.purses
-            .reserve(self.subject, budgets, more, self.taken_at);
+            .reserve(self.subject, budgets, more, self.charged_at);
         self.held.usd = self.held.usd.plus(more);
         true
     }
@@ -198,7 +230,7 @@ impl Reservation {
             &self.policy.budgets,
             self.held.usd,
             cost,
-            self.taken_at,
+            self.charged_at,
         );
     }
 }

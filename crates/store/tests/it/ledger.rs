@@ -87,7 +87,19 @@ on_both_engines! {
         assert_eq!(daily, [("per_a".to_owned(), Usd::from_cents(200))]);
         assert_eq!(store.spent(bed.org, Period::Daily, at(86_400_000)).await.unwrap(), []);
         assert_eq!(store.spent_by(bed.org, "nobody", Period::Daily, at(0)).await.unwrap(), Usd::ZERO);
+        let days = [at(0), at(-86_400_000)].map(|day| Spending {
+            org: bed.org,
+            purse: "per_a".to_owned(),
+            period: Period::Daily,
+            at: day,
+            cost: Usd::from_cents(1),
+        });
+        let two_days = Batch { spending: days.into(), ..Batch::default() };
+        assert!(store.ship("gw-2.1", 1, 2, &two_days).await.unwrap());
+        let latest = store.latest_window(bed.org, Period::Daily).await.unwrap();
+        assert_eq!(latest, Some(Period::Daily.window(at(0)).0));
         let other = bed.other_org().await;
+        assert_eq!(store.latest_window(other, Period::Daily).await.unwrap(), None);
         assert_eq!(org_spent(store, other).await, Usd::ZERO);
         assert_eq!(store.usage_total(other, at(0), at(1)).await.unwrap(), (0, Usd::ZERO));
     }
