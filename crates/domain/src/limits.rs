@@ -161,5 +161,7 @@ pub const STORE_MIGRATION_MS: u64 = 60_000;
 pub const LOGIN_STATES_MAX: i64 = 10_000;
 /// Spend limits of one organisation; beyond it new ones are refused. All of them are enforced, so none may be left unread.
 pub const SPEND_LIMITS_MAX: i64 = 100_000;
+/// People that one answer sorts by what they spent; with more, the request must narrow them down.
+pub const PEOPLE_SORTED_MAX: usize = 10_000;
 /// Most rows of one page of a list.
 pub const STORE_PAGE_MAX: u32 = 1_000;

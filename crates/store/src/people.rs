@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{OrgId, PersonId, Timestamp};
+use domain::{OrgId, PersonId, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
@@ -120,6 +120,35 @@ impl Store {
         rows.iter().map(person).collect()
     }
 
+    /// At most `limit` people after one of them, ordered by id, and whether there are more. With a text only those in whose e-mail or
+    /// name it stands, in any case.
+    pub async fn people_page(
+        &self,
+        org: OrgId,
+        text: &str,
+        after: Option<PersonId>,
+        limit: u32,
+    ) -> Result<(Vec<Person>, bool)> {
+        let limit = limit.min(limits::STORE_PAGE_MAX);
+        let after = after.map_or_else(String::new, |after| after.to_string());
+        let rows = self.pools.rows(query(
+            "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, disabled_at FROM people \
+             WHERE org = $1 AND id > $2 \
+               AND ($3 = '' OR LOWER(email) LIKE LOWER($4) ESCAPE '!' OR LOWER(name) LIKE LOWER($4) ESCAPE '!') \
+             ORDER BY id LIMIT $5",
+        )
+        .bind(org.to_string())
+        .bind(after)
+        .bind(text)
+        .bind(anywhere(text))
+        .bind(i64::from(limit) + 1))
+        .await?;
+        let wanted = rows.iter().take(limit as usize);
+        let found = wanted.map(person).collect::<Result<Vec<_>>>()?;
+        let more = rows.len() > found.len();
+        Ok((found, more))
+    }
+
     /// Lets a person in again, or shuts them out from `disabled_at` on. Revoking what they hold is
     /// [`Store::revoke`]'s part.
     pub async fn set_person_disabled(
@@ -154,4 +183,18 @@ fn person(row: &AnyRow) -> Result<Person> {
         not_before: time(row, 7)?,
         disabled_at: maybe_time(row, 8)?,
     })
+}
+
+/// The pattern of `LIKE` for a text that stands anywhere, none of its own characters meaning more than itself.
+fn anywhere(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
 }

@@ -60,16 +60,6 @@ pub enum Page {
 }
 
 impl Store {
-    /// As [`Store::set_spend_limit`], with an audit entry that was made before. What it says of before is as the caller saw it.
-    pub async fn upsert_spend_limit(
-        &self,
-        org: OrgId,
-        new: &SpendLimit,
-        audit: &SpendLimitAudit,
-    ) -> Result<SpendLimit> {
-        self.set_spend_limit(org, new, |_, _| audit.clone()).await
-    }
-
     /// Sets the limit of a scope and period, keeping the id of one that is there, and returns it as it stands now. `audit` makes the
     /// entry from what really stood before and what stands now, whoever else changes it at the same time.
     pub async fn set_spend_limit(
@@ -111,12 +101,12 @@ impl Store {
         Ok(after)
     }
 
-    /// Takes a limit away and returns it; none when there was none.
+    /// Takes a limit away and returns it as it stood; none when there was none. `audit` makes the entry from what really stood.
     pub async fn delete_spend_limit(
         &self,
         org: OrgId,
         limit: BudgetId,
-        audit: &SpendLimitAudit,
+        audit: impl FnOnce(&SpendLimit) -> SpendLimitAudit + Send,
     ) -> Result<Option<SpendLimit>> {
         let mut tx = self.pools.begin().await?;
         next(&mut tx, org, SPEND_LIMITS).await?;
@@ -132,7 +122,8 @@ impl Store {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let before = read(&row)?;
-        insert_audit(&mut tx, org, audit, before.id).await?;
+        let entry = audit(&before);
+        insert_audit(&mut tx, org, &entry, before.id).await?;
         tx.commit().await?;
         Ok(Some(before))
     }

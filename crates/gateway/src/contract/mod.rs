@@ -62,19 +62,19 @@ pub fn routes(state: Arc<Contract>) -> Router {
         .route("/v1/traces", post(telemetry::traces))
         .route(
             "/v1/organizations/spend_limits",
-            get(spend_limits::list).post(spend_limits::upsert),
+            get(spend_limits::read::list).post(spend_limits::write::upsert),
         )
         .route(
             "/v1/organizations/spend_limits/effective",
-            get(spend_limits::effective),
+            get(spend_limits::effective::effective),
         )
         .route(
             "/v1/organizations/spend_limits/audit",
-            get(spend_limits::audit),
+            get(spend_limits::read::audit),
         )
         .route(
             "/v1/organizations/spend_limits/{id}",
-            get(spend_limits::one).delete(spend_limits::remove),
+            get(spend_limits::read::one).delete(spend_limits::write::remove),
         )
         .with_state(state)
         .layer(map_response(keep_private))

@@ -9,3 +9,4 @@ mod money;
 mod program;
 mod providers;
 mod sign_in;
+mod spend_limits;

@@ -73,7 +73,9 @@ async fn a_server_that_ends_us_within_a_transaction_has_written_nothing() {
             let bed = bed.clone();
             async move {
                 let (limit, audit) = limit();
-                bed.store.upsert_spend_limit(bed.org, &limit, &audit).await
+                bed.store
+                    .set_spend_limit(bed.org, &limit, |_, _| audit)
+                    .await
             }
         });
         end_who_waits(&mut beside).await;
@@ -91,7 +93,7 @@ async fn a_server_that_ends_us_within_a_transaction_has_written_nothing() {
         assert_eq!(bed.store.watermarks(bed.org).await.unwrap().spend_limits, 0);
         let (limit, audit) = limit();
         bed.store
-            .upsert_spend_limit(bed.org, &limit, &audit)
+            .set_spend_limit(bed.org, &limit, |_, _| audit)
             .await
             .unwrap();
     })
@@ -196,7 +198,7 @@ async fn a_commit_whose_answer_is_lost_is_said_to_be_uncertain() {
         // One of the two was written; the server may still be at it when we look, which the counter's lock makes us wait for.
         let (limit, audit) = limit();
         store
-            .upsert_spend_limit(bed.org, &limit, &audit)
+            .set_spend_limit(bed.org, &limit, |_, _| audit)
             .await
             .unwrap();
         assert_eq!(

@@ -69,6 +69,27 @@ on_both_engines! {
         assert_eq!(ids.len(), 1);
     }
 
+    async fn people_are_read_in_pages_and_by_a_part_of_their_name(bed) {
+        let mut ids = Vec::new();
+        for stable_id in ["1", "2", "3", "4", "5"] {
+            ids.push(bed.person(stable_id).await.id);
+        }
+        let page = async |text: &str, after, limit| {
+            let (found, more) = bed.store.people_page(bed.org, text, after, limit).await.unwrap();
+            (found.into_iter().map(|person| person.id).collect::<Vec<_>>(), more)
+        };
+        assert_eq!(page("", None, 2).await, (ids[..2].to_vec(), true));
+        assert_eq!(page("", Some(ids[1]), 3).await, (ids[2..].to_vec(), false));
+        assert_eq!(page("", Some(ids[4]), 3).await, (Vec::new(), false));
+        assert_eq!(page("DA@acme.EX", None, 9).await, (ids.clone(), false));
+        // A pattern's own characters stand for themselves.
+        for text in ["%", "a_a@", "!", "ada@acme.example%", "'; DROP TABLE people"] {
+            assert_eq!(page(text, None, 9).await, (Vec::new(), false), "{text}");
+        }
+        let other = bed.other_org().await;
+        assert_eq!(bed.store.people_page(other, "", None, 9).await.unwrap(), (Vec::new(), false));
+    }
+
     async fn people_are_found_by_whole_words_only_and_quotes_do_no_harm(bed) {
         let ada = bed.person("tid/oid").await;
         let id = ada.id.to_string();

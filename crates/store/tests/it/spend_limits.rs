@@ -81,7 +81,7 @@ on_both_engines! {
     async fn a_deleted_limit_is_gone_and_the_audit_keeps_it(bed) {
         let store = &bed.store;
         let kept = set(store, bed.org, &limit(("user", "per_1"), Period::Daily, Some("500"))).await;
-        let change = &entry("bob", Some(&kept), None);
+        let change = |before: &SpendLimit| entry("bob", Some(before), None);
         let other = bed.other_org().await;
         assert_eq!(store.delete_spend_limit(other, kept.id, change).await.unwrap(), None);
         assert_eq!(store.delete_spend_limit(bed.org, kept.id, change).await.unwrap(), Some(kept.clone()));
