@@ -4,6 +4,7 @@
 
 pub mod people;
 pub mod policies;
+pub mod service_keys;
 
 use domain::{Clock, OrgId};
 use ledger::Ledger;
@@ -51,6 +52,12 @@ pub enum ControlError {
     /// No such person.
     #[error("no person of this id, stable id, e-mail or name has signed in")]
     NoSuchPerson,
+    /// What was given for a new service key cannot be taken.
+    #[error("{0}")]
+    ServiceKey(#[from] service_keys::Unusable),
+    /// No such key.
+    #[error("no service key that still opens has this id, and no service of this name has one")]
+    NoSuchKey,
     /// More than one such person.
     #[error("{0} people match; name one by id")]
     Ambiguous(usize),

@@ -163,5 +163,11 @@ pub const LOGIN_STATES_MAX: i64 = 10_000;
 pub const SPEND_LIMITS_MAX: i64 = 100_000;
 /// People that one answer sorts by what they spent; with more, the request must narrow them down.
 pub const PEOPLE_SORTED_MAX: usize = 10_000;
+/// Keys of one service that were not revoked; beyond it new ones are refused. All of them must be found when they are taken away.
+pub const SERVICE_KEYS_MAX: i64 = 100;
+/// Longest life that may be stated for a service key.
+pub const SERVICE_KEY_DAYS_MAX: u32 = 3_650;
+/// Longest name of a service, and of a group given to its key, in characters.
+pub const SERVICE_NAME_CHARS_MAX: usize = 128;
 /// Most rows of one page of a list.
 pub const STORE_PAGE_MAX: u32 = 1_000;

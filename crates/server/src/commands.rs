@@ -21,7 +21,7 @@ use crate::listen::Listener;
 use crate::ops::{self, Ops};
 use crate::system::{SystemClock, SystemIds, chain, complain, say};
 use crate::wiring::{self, Wired};
-use crate::{demo, ledger_command, policy_command, signals};
+use crate::{demo, ledger_command, policy_command, service_key_command, signals};
 
 /// Your company's identity in front of Claude.
 #[derive(Debug, Parser)]
@@ -55,6 +55,8 @@ enum What {
     /// Read, check and change the policy in the store
     #[command(subcommand)]
     Policy(policy_command::PolicyCommand),
+    /// Make, list and revoke keys for machines that have no OpenID provider
+    ServiceKey(service_key_command::ServiceKeyCommand),
     /// Check the ledger, offline
     #[command(subcommand)]
     Ledger(ledger_command::LedgerCommand),
@@ -85,6 +87,7 @@ impl Command {
                 Err(mistakes) => bad_config(&mistakes),
             },
             What::Policy(command) => policy_command::run(command).await,
+            What::ServiceKey(command) => service_key_command::run(command).await,
             What::Ledger(command) => ledger_command::run(command),
         }
     }

@@ -9,6 +9,7 @@ pub mod ledger_command;
 pub mod listen;
 pub mod ops;
 pub mod policy_command;
+pub mod service_key_command;
 pub mod signals;
 pub mod sink;
 pub mod system;

@@ -60,6 +60,21 @@ impl Store {
         Ok(seq)
     }
 
+    /// As [`Store::revoke`], for several targets: all of them or none.
+    pub async fn revoke_all(
+        &self,
+        org: OrgId,
+        targets: &[Target],
+        at: Timestamp,
+        why: &str,
+    ) -> Result<()> {
+        let mut tx = self.pools.begin().await?;
+        for target in targets {
+            revoke_in(&mut tx, org, target, at, why).await?;
+        }
+        tx.commit().await
+    }
+
     /// Forgets the revocations of people and sessions before this moment: a person's cutoff and a session's end stand in their
     /// own rows. Those of services, keys and everyone stay, because they may concern tokens of others that live long.
     pub async fn purge_revocations(&self, org: OrgId, before: Timestamp) -> Result<u64> {

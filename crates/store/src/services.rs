@@ -1,9 +1,12 @@
 //! Machine identities and their keys. A key is kept as its hash.
 
-use domain::{OrgId, ServiceId, Timestamp};
+use std::collections::BTreeSet;
+
+use domain::{OrgId, ServiceId, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
+use crate::connection::Tx;
 use crate::{Result, Store, StoreError, id, maybe_time, time};
 
 /// A service key, without the key.
@@ -17,6 +20,10 @@ pub struct ServiceKey {
     pub service_name: String,
     /// The key's first characters, to recognise it by.
     pub prefix: String,
+    /// What its caller is a member of.
+    pub groups: BTreeSet<String>,
+    /// Who made it, for people to read.
+    pub made_by: String,
     /// When it was made.
     pub created: Timestamp,
     /// Until when it is good.
@@ -35,48 +42,49 @@ impl Store {
         at: Timestamp,
     ) -> Result<ServiceId> {
         let mut tx = self.pools.begin().await?;
-        tx.run(
-            query(
-                "INSERT INTO services (id, org, name, created) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (org, name) DO NOTHING",
-            )
-            .bind(new.to_string())
-            .bind(org.to_string())
-            .bind(name)
-            .bind(at.unix_ms()),
-        )
-        .await?;
-        let row = tx
-            .row(
-                query("SELECT id FROM services WHERE org = $1 AND name = $2")
-                    .bind(org.to_string())
-                    .bind(name),
-            )
-            .await?
-            .ok_or(StoreError::Damaged("services.id"))?;
+        let service = ensure(&mut tx, org, name, new, at).await?;
         tx.commit().await?;
-        id(&row, 0, "services.id")
+        Ok(service)
     }
 
-    /// Keeps a new key.
-    pub async fn insert_service_key(&self, org: OrgId, key: &ServiceKey) -> Result<()> {
-        self.pools.write(query(
-            "INSERT INTO service_keys (key_hash, org, service, prefix, created, expires) VALUES ($1, $2, $3, $4, $5, $6)",
+    /// Keeps a new key, and its service when there is none of that name: then with the id that `new` says. Returns the key as it
+    /// stands. A service never has more than [`limits::SERVICE_KEYS_MAX`] that were not revoked.
+    pub async fn add_service_key(&self, org: OrgId, new: &ServiceKey) -> Result<ServiceKey> {
+        let groups = serde_json::to_string(&new.groups)
+            .map_err(|_| StoreError::Damaged("service_keys.groups"))?;
+        let mut tx = self.pools.begin().await?;
+        let service = ensure(&mut tx, org, &new.service_name, new.service, new.created).await?;
+        if unrevoked(&mut tx, org, service).await? >= limits::SERVICE_KEYS_MAX {
+            return Err(StoreError::Full("keys of this service"));
+        }
+        let kept = ServiceKey {
+            service,
+            revoked_at: None,
+            ..new.clone()
+        };
+        tx.run(
+            query(
+                "INSERT INTO service_keys (key_hash, org, service, prefix, created, expires, groups_json, made_by) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            )
+            .bind(&kept.key_hash)
+            .bind(org.to_string())
+            .bind(service.to_string())
+            .bind(&kept.prefix)
+            .bind(kept.created.unix_ms())
+            .bind(kept.expires.map(Timestamp::unix_ms))
+            .bind(groups)
+            .bind(&kept.made_by),
         )
-        .bind(&key.key_hash)
-        .bind(org.to_string())
-        .bind(key.service.to_string())
-        .bind(&key.prefix)
-        .bind(key.created.unix_ms())
-        .bind(key.expires.map(Timestamp::unix_ms)))
         .await?;
-        Ok(())
+        tx.commit().await?;
+        Ok(kept)
     }
 
     /// The key of a hash.
     pub async fn service_key(&self, org: OrgId, key_hash: &str) -> Result<Option<ServiceKey>> {
         let row = self.pools.row(query(
-            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at \
+            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at, k.groups_json, k.made_by \
              FROM service_keys k JOIN services s ON s.id = k.service WHERE k.org = $1 AND k.key_hash = $2",
         )
         .bind(org.to_string())
@@ -85,24 +93,95 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// Every key, newest first, at most a thousand.
+    /// The keys, those that were not revoked first, then newest first, at most a thousand.
     pub async fn service_keys(&self, org: OrgId) -> Result<Vec<ServiceKey>> {
         let rows = self.pools.rows(query(
-            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at \
-             FROM service_keys k JOIN services s ON s.id = k.service WHERE k.org = $1 ORDER BY k.created DESC, k.key_hash LIMIT 1000",
+            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at, k.groups_json, k.made_by \
+             FROM service_keys k JOIN services s ON s.id = k.service WHERE k.org = $1 \
+             ORDER BY CASE WHEN k.revoked_at IS NULL THEN 0 ELSE 1 END, k.created DESC, k.key_hash LIMIT 1000",
         )
         .bind(org.to_string()))
         .await?;
         rows.iter().map(read).collect()
     }
+
+    /// The keys whose first characters, whose hash or whose service's name this is, and that were not revoked. A name may have as
+    /// many as [`limits::SERVICE_KEYS_MAX`]; all of them are returned.
+    pub async fn find_service_keys(&self, org: OrgId, text: &str) -> Result<Vec<ServiceKey>> {
+        let rows = self.pools.rows(query(
+            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at, k.groups_json, k.made_by \
+             FROM service_keys k JOIN services s ON s.id = k.service \
+             WHERE k.org = $1 AND k.revoked_at IS NULL AND (k.prefix = $2 OR k.key_hash = $2 OR s.name = $2) \
+             ORDER BY k.created DESC, k.key_hash",
+        )
+        .bind(org.to_string())
+        .bind(text))
+        .await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+async fn ensure(
+    tx: &mut Tx,
+    org: OrgId,
+    name: &str,
+    new: ServiceId,
+    at: Timestamp,
+) -> Result<ServiceId> {
+    tx.run(
+        query(
+            "INSERT INTO services (id, org, name, created) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (org, name) DO NOTHING",
+        )
+        .bind(new.to_string())
+        .bind(org.to_string())
+        .bind(name)
+        .bind(at.unix_ms()),
+    )
+    .await?;
+    let row = tx
+        .row(
+            query("SELECT id FROM services WHERE org = $1 AND name = $2")
+                .bind(org.to_string())
+                .bind(name),
+        )
+        .await?
+        .ok_or(StoreError::Damaged("services.id"))?;
+    id(&row, 0, "services.id")
+}
+
+/// How many keys of a service were not revoked. Keeps others from adding to them until the transaction ends: SQLite by its only
+/// write lock, PostgreSQL by the service's row.
+async fn unrevoked(tx: &mut Tx, org: OrgId, service: ServiceId) -> Result<i64> {
+    tx.run(
+        query("UPDATE services SET name = name WHERE org = $1 AND id = $2")
+            .bind(org.to_string())
+            .bind(service.to_string()),
+    )
+    .await?;
+    let row = tx
+        .row(
+            query(
+                "SELECT COUNT(*) FROM service_keys WHERE org = $1 AND service = $2 AND revoked_at IS NULL",
+            )
+            .bind(org.to_string())
+            .bind(service.to_string()),
+        )
+        .await?
+        .ok_or(StoreError::Damaged("service_keys.count"))?;
+    Ok(row.try_get(0)?)
 }
 
 fn read(row: &AnyRow) -> Result<ServiceKey> {
+    let groups: String = row.try_get(7)?;
     Ok(ServiceKey {
         key_hash: row.try_get(0)?,
         service: id(row, 1, "service_keys.service")?,
         service_name: row.try_get(2)?,
         prefix: row.try_get(3)?,
+        groups: serde_json::from_str(&groups)
+            .map_err(|_| StoreError::Damaged("service_keys.groups"))?,
+        made_by: row.try_get(8)?,
         created: time(row, 4)?,
         expires: maybe_time(row, 5)?,
         revoked_at: maybe_time(row, 6)?,

@@ -173,7 +173,7 @@ impl Identity {
         let caller = self.service(
             known.service,
             &known.service_name,
-            BTreeSet::new(),
+            known.groups,
             &own,
             Credential::ServiceKey,
         );

@@ -8,5 +8,6 @@ mod kill;
 mod money;
 mod program;
 mod providers;
+mod service_keys;
 mod sign_in;
 mod spend_limits;

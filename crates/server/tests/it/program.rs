@@ -58,7 +58,14 @@ fn a_bad_configuration_ends_with_64_and_says_everything() {
 fn wrong_use_ends_with_2_and_help_teaches() {
     assert_eq!(doorward(&["no-such-command"]).status.code(), Some(2));
     let help = text(&doorward(&["--help"]));
-    for word in ["demo", "serve", "check-config", "policy", "ledger"] {
+    for word in [
+        "demo",
+        "serve",
+        "check-config",
+        "policy",
+        "service-key",
+        "ledger",
+    ] {
         assert!(help.contains(word), "{word} is missing in\n{help}");
     }
 }

@@ -4,9 +4,9 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::{OrgId, PersonId, SessionId, Timestamp};
+use domain::{OrgId, PersonId, ServiceId, SessionId, Timestamp};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
-use store::{Engine, Person, Seen, Session, Store};
+use store::{Engine, Person, Seen, ServiceKey, Session, Store};
 
 static NUMBER: AtomicU64 = AtomicU64::new(1);
 
@@ -18,6 +18,21 @@ pub(crate) fn number() -> u64 {
 /// Noon of some day, plus so many milliseconds.
 pub(crate) fn at(ms: i64) -> Timestamp {
     Timestamp::from_unix_ms(1_795_262_400_000 + ms)
+}
+
+/// A key that is not kept yet, with a service id that only a new service gets.
+pub(crate) fn service_key(service_name: &str, hash: &str, created_ms: i64) -> ServiceKey {
+    ServiceKey {
+        key_hash: hash.to_owned(),
+        service: ServiceId::from_parts(5, number().into()),
+        service_name: service_name.to_owned(),
+        prefix: format!("dwk_{hash}"),
+        groups: ["builders".to_owned(), "ops".to_owned()].into(),
+        made_by: "ada".to_owned(),
+        created: at(created_ms),
+        expires: Some(at(100)),
+        revoked_at: None,
+    }
 }
 
 /// One scene's database, and an open store with one organisation in it.
@@ -100,6 +115,14 @@ impl Bed {
         };
         let new = PersonId::from_parts(3, number().into());
         self.store.upsert_person(seen, new).await.unwrap()
+    }
+
+    pub(crate) async fn service(&self, name: &str) -> ServiceId {
+        let new = ServiceId::from_parts(5, number().into());
+        self.store
+            .ensure_service(self.org, name, new, at(0))
+            .await
+            .unwrap()
     }
 
     /// An open session whose first refresh token has the hash `token` and lives for an hour.

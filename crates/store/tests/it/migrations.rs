@@ -22,16 +22,16 @@ on_both_engines! {
         let again = bed.replica().await;
         assert_eq!(again.person(bed.org, person.id).await.unwrap(), Some(person));
         again.close().await;
-        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 1);
+        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 2);
     }
 
     async fn a_newer_schema_is_refused_by_name_and_left_alone(bed) {
-        alter(&bed, "INSERT INTO migrations (number, checksum) VALUES (2, 'x'), (9, 'y')").await;
+        alter(&bed, "INSERT INTO migrations (number, checksum) VALUES (3, 'x'), (9, 'y')").await;
         let refused = Store::open(&bed.url).await.unwrap_err();
-        assert!(matches!(refused, StoreError::NewerSchema { found: 9, known: 1 }), "{refused}");
-        let sentence = "the store has schema 9, newer than 1, the newest this version knows; run the newer version";
+        assert!(matches!(refused, StoreError::NewerSchema { found: 9, known: 2 }), "{refused}");
+        let sentence = "the store has schema 9, newer than 2, the newest this version knows; run the newer version";
         assert_eq!(refused.to_string(), sentence);
-        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 3);
+        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 4);
     }
 
     async fn a_history_that_is_not_ours_is_refused(bed) {
@@ -79,7 +79,7 @@ on_both_engines! {
             let said = String::from_utf8(end.stdout).unwrap();
             assert!(end.status.success() && said.contains("1 passed"), "{said}");
         }
-        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 1);
+        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 2);
     }
 }
 

@@ -1,9 +1,9 @@
 //! Organisations, people, services, sessions, login states and secrets: kept, found again, and kept apart by organisation.
 
-use domain::{OrgId, ServiceId, limits};
+use domain::{OrgId, limits};
 use store::{Engine, Seen, ServiceKey, StoreError, Target};
 
-use crate::bed::{at, number, on_both_engines};
+use crate::bed::{at, number, on_both_engines, service_key};
 
 on_both_engines! {
     async fn the_store_answers_and_says_which_engine_it_is(bed) {
@@ -133,28 +133,70 @@ on_both_engines! {
 
     async fn a_service_keeps_its_id_and_its_keys_are_found_by_hash(bed) {
         let store = &bed.store;
-        let new = || ServiceId::from_parts(5, number().into());
-        let ci = store.ensure_service(bed.org, "ci", new(), at(0)).await.unwrap();
-        assert_eq!(store.ensure_service(bed.org, "ci", new(), at(9)).await.unwrap(), ci);
-        let key = |hash: &str, created| ServiceKey {
-            key_hash: hash.to_owned(),
-            service: ci,
-            service_name: "ci".to_owned(),
-            prefix: "dwk_abc".to_owned(),
-            created: at(created),
-            expires: Some(at(100)),
-            revoked_at: None,
-        };
-        store.insert_service_key(bed.org, &key("h1", 0)).await.unwrap();
-        store.insert_service_key(bed.org, &key("h2", 1)).await.unwrap();
-        assert_eq!(store.service_key(bed.org, "h1").await.unwrap(), Some(key("h1", 0)));
+        let ci = bed.service("ci").await;
+        assert_eq!(bed.service("ci").await, ci);
+        let (one, two) = (service_key("ci", "h1", 0), service_key("ci", "h2", 1));
+        for key in [&one, &two] {
+            let kept = store.add_service_key(bed.org, key).await.unwrap();
+            assert_eq!(kept, ServiceKey { service: ci, ..key.clone() }, "the service was there before");
+        }
+        let (one, two) = (ServiceKey { service: ci, ..one }, ServiceKey { service: ci, ..two });
+        assert_eq!(store.service_key(bed.org, "h1").await.unwrap(), Some(one.clone()));
         assert_eq!(store.service_key(bed.org, "h3").await.unwrap(), None);
-        assert_eq!(store.service_keys(bed.org).await.unwrap(), [key("h2", 1), key("h1", 0)]);
-        store.revoke(bed.org, &Target::ServiceKey("h1".into()), at(7), "leaked").await.unwrap();
-        let revoked = store.service_key(bed.org, "h1").await.unwrap().unwrap();
+        assert_eq!(store.service_keys(bed.org).await.unwrap(), [two.clone(), one]);
+        store.revoke(bed.org, &Target::ServiceKey("h2".into()), at(7), "leaked").await.unwrap();
+        let revoked = store.service_key(bed.org, "h2").await.unwrap().unwrap();
         assert_eq!(revoked.revoked_at, Some(at(7)));
-        assert_eq!(store.service_key(bed.org, "h2").await.unwrap(), Some(key("h2", 1)));
-        assert_eq!(store.service_key(bed.other_org().await, "h2").await.unwrap(), None);
+        let hashes: Vec<_> = store.service_keys(bed.org).await.unwrap().into_iter().map(|key| key.key_hash).collect();
+        assert_eq!(hashes, ["h1", "h2"], "what still opens comes first");
+        assert_eq!(store.service_key(bed.other_org().await, "h1").await.unwrap(), None);
+    }
+
+    async fn keys_are_found_whole_to_be_taken_away_together(bed) {
+        let store = &bed.store;
+        for (name, hash) in [("ci", "h1"), ("ci", "h2"), ("nightly", "h3")] {
+            store.add_service_key(bed.org, &service_key(name, hash, 0)).await.unwrap();
+        }
+        let found = async |org, text: &str| {
+            let keys = store.find_service_keys(org, text).await.unwrap();
+            keys.into_iter().map(|key| key.key_hash).collect::<Vec<_>>()
+        };
+        for (text, expected) in [
+            ("ci", &["h1", "h2"][..]), ("dwk_h3", &["h3"]), ("h2", &["h2"]), ("c", &[]), ("%", &[]),
+            ("' OR 1=1 --", &[]), ("", &[]),
+        ] {
+            assert_eq!(found(bed.org, text).await, expected, "{text}");
+        }
+        assert!(found(bed.other_org().await, "ci").await.is_empty());
+        let targets = ["h1", "h2"].map(|hash| Target::ServiceKey(hash.to_owned()));
+        store.revoke_all(bed.org, &targets, at(5), "moved").await.unwrap();
+        assert!(found(bed.org, "ci").await.is_empty(), "what is revoked is not found again");
+        assert_eq!(found(bed.org, "nightly").await, ["h3"]);
+        let told = store.revocations_since(bed.org, 0, 10).await.unwrap();
+        assert_eq!(told.len(), 2, "each replica hears of each key");
+    }
+
+    async fn a_service_has_only_so_many_keys_and_revoked_ones_make_room(bed) {
+        for number in 3..limits::SERVICE_KEYS_MAX {
+            let key = service_key("ci", &format!("early {number}"), number);
+            bed.store.add_service_key(bed.org, &key).await.unwrap();
+        }
+        let mut made = tokio::task::JoinSet::new();
+        for number in 0..8 {
+            let bed = bed.clone();
+            made.spawn(async move {
+                let key = service_key("ci", &format!("h{number}"), number);
+                bed.store.add_service_key(bed.org, &key).await
+            });
+        }
+        let outcomes = made.join_all().await;
+        let (fine, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+        assert_eq!((fine.len(), refused.len()), (3, 5));
+        let all_full = refused.iter().all(|end| matches!(end, Err(StoreError::Full(_))));
+        assert!(all_full, "{refused:?}");
+        let one = fine[0].as_ref().unwrap().key_hash.clone();
+        bed.store.revoke(bed.org, &Target::ServiceKey(one), at(1_000), "room").await.unwrap();
+        bed.store.add_service_key(bed.org, &service_key("ci", "late", 1_001)).await.unwrap();
     }
 
     async fn a_session_ends_once_and_its_people_see_all_of_theirs(bed) {

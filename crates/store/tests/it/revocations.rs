@@ -1,9 +1,9 @@
 //! Revocations: in order, without a hole, holding after a restart, and never beyond the organisation that asked.
 
 use domain::ServiceId;
-use store::{ServiceKey, Target};
+use store::Target;
 
-use crate::bed::{at, number, on_both_engines};
+use crate::bed::{at, on_both_engines, service_key};
 
 on_both_engines! {
     async fn replicas_read_on_from_the_last_number_they_know(bed) {
@@ -47,21 +47,11 @@ on_both_engines! {
         let store = &bed.store;
         let mut services = Vec::new();
         for name in ["ci", "cd"] {
-            let service = ServiceId::from_parts(5, number().into());
-            let service = store.ensure_service(bed.org, name, service, at(0)).await.unwrap();
+            services.push(bed.service(name).await);
             for key in 0..2 {
-                let key = ServiceKey {
-                    key_hash: format!("{name}{key}"),
-                    service,
-                    service_name: name.to_owned(),
-                    prefix: "dwk_abc".to_owned(),
-                    created: at(0),
-                    expires: None,
-                    revoked_at: None,
-                };
-                store.insert_service_key(bed.org, &key).await.unwrap();
+                let key = service_key(name, &format!("{name}{key}"), 0);
+                store.add_service_key(bed.org, &key).await.unwrap();
             }
-            services.push(service);
         }
         store.revoke(bed.org, &Target::Service(services[0]), at(9), "x").await.unwrap();
         for (hash, revoked_at) in [("ci0", Some(at(9))), ("ci1", Some(at(9))), ("cd0", None)] {

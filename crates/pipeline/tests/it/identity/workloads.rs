@@ -141,22 +141,19 @@ async fn service_key(
 ) -> (SecretString, ServiceId) {
     let key = Opaque::ServiceKey.mint(&SeededIds::new(seed));
     let now = rig.clock.now();
-    let service = rig
-        .store
-        .ensure_service(rig.org, "nightly", ServiceId::from_parts(1, 1), now)
-        .await
-        .unwrap();
     let row = ServiceKey {
         key_hash: hex(&Opaque::ServiceKey.sha256_of(&key)),
-        service,
+        service: ServiceId::from_parts(1, 1),
         service_name: "nightly".to_owned(),
         prefix: key.expose_secret()[..8].to_owned(),
+        groups: ["builders".to_owned()].into(),
+        made_by: String::new(),
         created: now,
         expires,
         revoked_at: None,
     };
-    rig.store.insert_service_key(rig.org, &row).await.unwrap();
-    (key, service)
+    let kept = rig.store.add_service_key(rig.org, &row).await.unwrap();
+    (key, kept.service)
 }
 
 #[tokio::test]
@@ -169,6 +166,7 @@ async fn a_service_key_is_its_service_until_it_expires_or_is_revoked() {
         (&*caller.stable_id, &*caller.issuer, caller.credential),
         ("nightly", "doorward", Credential::ServiceKey)
     );
+    assert!(caller.groups.iter().eq(["builders"]), "{:?}", caller.groups);
     let (second, _) = service_key(&rig, 22, None).await;
     rig.caller(second.expose_secret()).await;
     rig.clock.advance_ms(60_000);

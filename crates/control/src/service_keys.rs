@@ -1,0 +1,209 @@
+//! Service keys: make one for a machine that has no OpenID provider, list them, take them away. Whoever calls draws the key itself
+//! and shows it once; here it is a hash from the beginning.
+
+use std::collections::BTreeSet;
+
+use domain::{ServiceId, Timestamp, limits};
+use ledger::record::{Change, ChangeKind};
+use store::{ServiceKey, Target};
+
+use crate::{ControlError, Operation, fingerprint};
+
+/// How every service key begins; no service may be called so, or a name could pass for a key.
+const KEY_START: &str = "dwk_";
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// A key to make.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// The service's name; policy selects by it. A service that is new gets `service` as its id.
+    pub name: String,
+    /// The id of the service, should there be none of this name.
+    pub service: ServiceId,
+    /// What the service is a member of when it comes with this key.
+    pub groups: BTreeSet<String>,
+    /// After how many days it ends; never when left out.
+    pub days: Option<u32>,
+    /// SHA-256 of the key, in hexadecimal.
+    pub hash: String,
+    /// The key's first characters: what lists call it.
+    pub prefix: String,
+}
+
+/// What of a new key cannot be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// The name.
+    #[error(
+        "a service's name is 1 to {} characters on one line, without blanks at its ends, and does not begin with dwk_",
+        limits::SERVICE_NAME_CHARS_MAX
+    )]
+    Name,
+    /// A group.
+    #[error(
+        "a group is 1 to {} characters on one line, without blanks at its ends, and there are at most {}",
+        limits::SERVICE_NAME_CHARS_MAX,
+        limits::SESSION_GROUPS_MAX
+    )]
+    Group,
+    /// The time.
+    #[error(
+        "a key lives 1 to {} days, or without end",
+        limits::SERVICE_KEY_DAYS_MAX
+    )]
+    Days,
+}
+
+/// Makes a key. It opens as soon as this returns, on every replica.
+pub async fn create(operation: &Operation<'_>, new: NewKey) -> Result<ServiceKey, ControlError> {
+    let created = operation.clock.now();
+    let key = ServiceKey {
+        expires: lifetime(new.days)?.map(|ms| created.plus_ms(ms)),
+        key_hash: new.hash,
+        service: new.service,
+        prefix: new.prefix,
+        groups: new.groups,
+        made_by: operation.by.to_owned(),
+        created,
+        revoked_at: None,
+        service_name: new.name,
+    };
+    check(&key)?;
+    let mut change = about(operation, &key, ChangeKind::Created);
+    change.after = Some(fingerprint(&rights(&key)).as_str().into());
+    operation.record(change).await?;
+    Ok(operation.store.add_service_key(operation.org, &key).await?)
+}
+
+/// Every key, those that were not revoked first.
+pub async fn list(operation: &Operation<'_>) -> Result<Vec<ServiceKey>, ControlError> {
+    Ok(operation.store.service_keys(operation.org).await?)
+}
+
+/// Takes away the key of this id or hash, or every key of the service of this name: open streams are cut and requests refused
+/// within a second, on every replica. Returns what was taken.
+pub async fn revoke(
+    operation: &Operation<'_>,
+    text: &str,
+    why: &str,
+) -> Result<Vec<ServiceKey>, ControlError> {
+    let store = operation.store;
+    let keys = store.find_service_keys(operation.org, text).await?;
+    if keys.is_empty() {
+        return Err(ControlError::NoSuchKey);
+    }
+    for key in &keys {
+        let mut change = about(operation, key, ChangeKind::Deleted);
+        change.reason = Some(why.into());
+        operation.record(change).await?;
+    }
+    let target = |key: &ServiceKey| Target::ServiceKey(key.key_hash.clone());
+    let targets: Vec<Target> = keys.iter().map(target).collect();
+    let now = operation.clock.now();
+    store.revoke_all(operation.org, &targets, now, why).await?;
+    Ok(keys)
+}
+
+/// `nightly dwk_3Fq9…`: the name a policy knows, and which of its keys.
+fn about(operation: &Operation<'_>, key: &ServiceKey, done: ChangeKind) -> Change {
+    let name = format!("{} ({})", key.service_name, key.prefix);
+    operation.change("service_key", &name, done)
+}
+
+/// What the key allows, as one text, so that the ledger can tell whether the store's row was altered.
+fn rights(key: &ServiceKey) -> String {
+    let groups: Vec<&str> = key.groups.iter().map(String::as_str).collect();
+    let expires = key.expires.map_or_else(String::new, |at| at.to_string());
+    format!(
+        "{}\n{}\n{}\n{expires}",
+        key.key_hash,
+        key.service_name,
+        groups.join("\n")
+    )
+}
+
+fn lifetime(days: Option<u32>) -> Result<Option<i64>, Unusable> {
+    match days {
+        None => Ok(None),
+        Some(days) if (1..=limits::SERVICE_KEY_DAYS_MAX).contains(&days) => {
+            Ok(Some(i64::from(days) * DAY_MS))
+        }
+        Some(_) => Err(Unusable::Days),
+    }
+}
+
+fn check(key: &ServiceKey) -> Result<(), Unusable> {
+    if !is_word(&key.service_name) || key.service_name.starts_with(KEY_START) {
+        return Err(Unusable::Name);
+    }
+    let fine = key.groups.len() <= limits::SESSION_GROUPS_MAX;
+    if !fine || !key.groups.iter().all(|group| is_word(group)) {
+        return Err(Unusable::Group);
+    }
+    Ok(())
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text.chars().count() <= limits::SERVICE_NAME_CHARS_MAX
+        && text.trim() == text
+        && !text.chars().any(char::is_control)
+}
+
+/// Whether a key still opens.
+pub fn opens(key: &ServiceKey, now: Timestamp) -> bool {
+    key.revoked_at.is_none() && key.expires.is_none_or(|end| now < end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_name(name: &str, groups: &[&str], expected: Result<(), Unusable>) {
+        let at = Timestamp::from_unix_ms(0);
+        let key = ServiceKey {
+            key_hash: String::new(),
+            service: ServiceId::from_parts(0, 0),
+            service_name: name.to_owned(),
+            prefix: String::new(),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            made_by: String::new(),
+            created: at,
+            expires: None,
+            revoked_at: None,
+        };
+        assert_eq!(check(&key), expected, "{name} {groups:?}");
+    }
+
+    #[test]
+    fn a_name_or_group_is_a_word_on_one_line_that_cannot_pass_for_a_key() {
+        check_name("nightly build", &["ci", "Betrieb Süd"], Ok(()));
+        for name in [
+            "",
+            " ci",
+            "ci ",
+            "a\nb",
+            "dwk_abc",
+            "a\u{7f}",
+            &"x".repeat(129),
+        ] {
+            check_name(name, &[], Err(Unusable::Name));
+        }
+        for group in ["", " x", "a\tb", &"x".repeat(129)] {
+            check_name("ci", &["fine", group], Err(Unusable::Group));
+        }
+        let many: Vec<String> = (0..101).map(|number| number.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        check_name("ci", &many, Err(Unusable::Group));
+    }
+
+    #[test]
+    fn a_key_lives_for_whole_days_within_reason() {
+        assert_eq!(lifetime(None), Ok(None));
+        assert_eq!(lifetime(Some(1)), Ok(Some(DAY_MS)));
+        assert_eq!(lifetime(Some(3_650)), Ok(Some(3_650 * DAY_MS)));
+        for days in [0, 3_651, u32::MAX] {
+            assert_eq!(lifetime(Some(days)), Err(Unusable::Days), "{days}");
+        }
+    }
+}
