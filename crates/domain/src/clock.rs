@@ -54,6 +54,23 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// What a text that should be a moment was not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a moment: write it as RFC 3339 with a zone, such as 2026-11-21T00:00:00Z or 2026-11-21T01:00:00+01:00"
+)]
+pub struct InvalidTimestamp;
+
+impl std::str::FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    /// RFC 3339 with `Z` or an offset; what is finer than a millisecond is cut off.
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        let moment: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
+        Ok(Self(moment.as_millisecond()))
+    }
+}
+
 /// Tells the time.
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The present moment by the wall clock; may jump when an operator sets the clock.
@@ -83,6 +100,27 @@ mod tests {
             Timestamp::from_unix_s(1_795_226_912).to_string(),
             "2026-11-21T02:08:32.000Z"
         );
+    }
+
+    #[test]
+    fn a_moment_is_read_as_it_is_printed_and_never_without_a_zone() {
+        let moment = Timestamp::from_unix_ms(1_795_226_912_345);
+        assert_eq!(moment.to_string().parse(), Ok(moment));
+        for text in [
+            "2026-11-21T03:08:32.345+01:00",
+            "2026-11-21T02:08:32.345999Z",
+        ] {
+            assert_eq!(text.parse(), Ok(moment), "{text}");
+        }
+        for text in [
+            "",
+            "yesterday",
+            "2026-11-21",
+            "2026-11-21T02:08:32",
+            "1795226912",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(InvalidTimestamp), "{text}");
+        }
     }
 
     #[test]

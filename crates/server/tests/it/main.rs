@@ -5,6 +5,7 @@
 
 mod hostile;
 mod kill;
+mod ledger_export;
 mod money;
 mod program;
 mod providers;
