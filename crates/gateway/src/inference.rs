@@ -62,6 +62,13 @@ impl Inference {
         }
     }
 
+    /// An id that no other request has.
+    pub fn new_request_id(&self) -> RequestId {
+        let now = self.pipeline.clock.now();
+        let unix_ms = u64::try_from(now.unix_ms()).unwrap_or(0);
+        RequestId::from_parts(unix_ms, self.pipeline.ids.random_bits())
+    }
+
     /// The facts of a request that has just arrived.
     pub fn facts(&self, request: &Request, action: &'static str) -> Facts {
         let header = |name| {
@@ -71,9 +78,12 @@ impl Inference {
                 .and_then(|value| value.to_str().ok())
         };
         let began = self.pipeline.clock.now();
-        let unix_ms = u64::try_from(began.unix_ms()).unwrap_or(0);
         Facts {
-            request: RequestId::from_parts(unix_ms, self.pipeline.ids.random_bits()),
+            request: request
+                .extensions()
+                .get()
+                .copied()
+                .unwrap_or_else(|| self.new_request_id()),
             began,
             arrived: Instant::now(),
             client: Client::from_headers(header(USER_AGENT), header(ORIGIN)),

@@ -4,8 +4,10 @@
 //! - [`upstream`]: the providers, and the only place that holds their credentials
 //! - [`relay`]: the answer on its way back
 //! - [`envelope`]: how a refusal looks to a Claude client
+//! - [`answers`]: what every answer has in common
 //! - [`body`], [`cors`], [`usage_headers`]: what the handlers share
 
+pub mod answers;
 pub mod body;
 pub mod cors;
 pub mod envelope;
@@ -19,6 +21,7 @@ pub mod usage_headers;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::{any, get, post};
 
 pub use inference::{ClientAddress, Inference};
@@ -36,5 +39,5 @@ pub fn inference_routes(door: Arc<Inference>) -> Router {
             .route(prefix, any(refused::refused))
             .route(&format!("{prefix}/{{*rest}}"), any(refused::refused));
     }
-    router.with_state(door)
+    router.with_state(door).layer(from_fn(answers::in_envelope))
 }

@@ -26,11 +26,13 @@ pub struct Ops {
 
 /// Its endpoints.
 pub fn routes(ops: Arc<Ops>) -> Router {
-    Router::new()
+    let wired = Arc::clone(&ops.wired);
+    let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .with_state(ops)
+        .with_state(ops);
+    wired.numbered(router)
 }
 
 async fn metrics(State(ops): State<Arc<Ops>>) -> Response {

@@ -17,7 +17,7 @@ pub mod usage;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use domain::policy::CallerPolicy;
@@ -28,6 +28,7 @@ use pipeline::identity::Verified;
 use pipeline::{Call, Facts};
 use store::Store;
 
+use crate::answers;
 use crate::inference::{Inference, refuse};
 use spend_limits::AdminKey;
 
@@ -77,6 +78,7 @@ pub fn routes(state: Arc<Contract>) -> Router {
             get(spend_limits::read::one).delete(spend_limits::write::remove),
         )
         .with_state(state)
+        .layer(from_fn(answers::in_envelope))
         .layer(map_response(keep_private))
 }
 

@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use domain::{Client, Clock, Ids, OrgId, Refusal};
 use http::header::USER_AGENT;
@@ -37,6 +38,7 @@ use ledger::record::{Origin, SignIn as SignInRecord, Verdict};
 use pipeline::identity::{Identity, SessionTokens, Sessions};
 use store::Store;
 
+use crate::answers;
 use crate::inference::ClientAddress;
 use browser::Browsers;
 use throttle::Throttle;
@@ -92,6 +94,7 @@ pub fn routes(state: Arc<SignIn>) -> Router {
         .route("/oauth/callback", get(callback::returned))
         .route("/assets/{name}", get(pages::asset))
         .with_state(state)
+        .layer(from_fn(answers::in_oauth))
 }
 
 impl SignIn {

@@ -314,11 +314,21 @@ impl Wired {
             router = router.nest(path, all.clone());
         }
         let door = Arc::clone(&self.door);
-        router
+        let router = router
             .fallback(move |request| {
                 gateway::inference::refused::unknown(Arc::clone(&door), request)
             })
-            .layer(axum::middleware::from_fn(cors::for_office))
+            .layer(axum::middleware::from_fn(cors::for_office));
+        self.numbered(router)
+    }
+
+    /// The same router, every answer of which carries an `x-request-id`.
+    pub fn numbered(&self, router: Router) -> Router {
+        let door = Arc::clone(&self.door);
+        router.layer(axum::middleware::from_fn_with_state(
+            door,
+            gateway::answers::numbered,
+        ))
     }
 
     /// Adds what the parts count to a registry.
