@@ -79,8 +79,8 @@ pub struct Batch {
     pub spending: Vec<Spending>,
 }
 
-/// Rows of one statement: eight values each stay well under what either engine takes.
-const ROWS_AT_ONCE: usize = 64;
+/// Rows of one statement. Finding a numbered value in a statement takes SQLite longer the more there are, so not too many.
+const ROWS_AT_ONCE: usize = 16;
 /// More tokens than any call can use. A provider's nonsense must not make sums overflow, which would hold up the ledger's copy.
 const TOKENS_OF_A_CALL_MAX: i64 = 1 << 40;
 /// More money than any call can cost, for the same reason: a million dollars. Nor does a call give money back.
