@@ -4,6 +4,7 @@
 //! written as references, `${ENV}` or `file:/path`, never as themselves.
 
 mod secrets;
+mod shape;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,6 @@ use ipnet::IpNet;
 use pipeline::identity::IssuerConfig;
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -208,21 +208,34 @@ struct AdminKeys {
 
 /// Reads a text.
 pub fn read(text: &str) -> Result<Config, Vec<String>> {
-    let table: toml::Table = toml::from_str(text).map_err(|error| vec![located(text, &error)])?;
     let mut mistakes = Vec::new();
-    for key in table.keys().filter(|key| !SECTIONS.contains(&key.as_str())) {
-        mistakes.push(format!(
-            "unknown section `{key}`; the sections are {}",
-            SECTIONS.join(", ")
-        ));
+    let Some(root) = shape::parse(text, &mut mistakes) else {
+        return Err(mistakes);
+    };
+    for key in root.get_ref().keys() {
+        if !SECTIONS.contains(&&**key.get_ref()) {
+            mistakes.push(format!(
+                "{}: unknown section `{}`; the sections are {}",
+                shape::line(text, Some(key.span())),
+                key.get_ref(),
+                SECTIONS.join(", ")
+            ));
+        }
     }
-    let server = section::<Server>(text, &mut mistakes).map(|found| found.server);
-    let store = section::<Store>(text, &mut mistakes).map(|found| found.store);
-    let ledger = section::<Ledger>(text, &mut mistakes).map(|found| found.ledger);
-    let issuers = section::<Issuers>(text, &mut mistakes).map(|found| found.issuer);
-    let upstreams = section::<Upstreams>(text, &mut mistakes).map(|found| found.upstream);
-    let models = section::<Models>(text, &mut mistakes).map(|found| found.model);
-    let admin_keys = section::<AdminKeys>(text, &mut mistakes).map(|found| found.admin_key);
+    let server =
+        shape::section::<Server>(text, &root, "server", &mut mistakes).map(|found| found.server);
+    let store =
+        shape::section::<Store>(text, &root, "store", &mut mistakes).map(|found| found.store);
+    let ledger =
+        shape::section::<Ledger>(text, &root, "ledger", &mut mistakes).map(|found| found.ledger);
+    let issuers =
+        shape::section::<Issuers>(text, &root, "issuer", &mut mistakes).map(|found| found.issuer);
+    let upstreams = shape::section::<Upstreams>(text, &root, "upstream", &mut mistakes)
+        .map(|found| found.upstream);
+    let models =
+        shape::section::<Models>(text, &root, "model", &mut mistakes).map(|found| found.model);
+    let admin_keys = shape::section::<AdminKeys>(text, &root, "admin_key", &mut mistakes)
+        .map(|found| found.admin_key);
     let (
         Some(server),
         Some(store),
@@ -253,25 +266,6 @@ pub fn read(text: &str) -> Result<Config, Vec<String>> {
     } else {
         Err(mistakes)
     }
-}
-
-fn section<T: DeserializeOwned>(text: &str, mistakes: &mut Vec<String>) -> Option<T> {
-    match toml::from_str(text) {
-        Ok(found) => Some(found),
-        Err(error) => {
-            mistakes.push(located(text, &error));
-            None
-        }
-    }
-}
-
-/// `line 3: …`, without the quoted source: a line may hold a secret somebody wrote in by mistake.
-fn located(text: &str, error: &toml::de::Error) -> String {
-    let line = error.span().map_or(1, |span| {
-        text.get(..span.start)
-            .map_or(1, |before| before.lines().count().max(1))
-    });
-    format!("line {line}: {}", error.message())
 }
 
 fn check(config: &Config, mistakes: &mut Vec<String>) {
@@ -382,9 +376,9 @@ mod tests {
         "#;
         let mistakes = read(text).unwrap_err().join("\n");
         for part in [
-            "unknown section `sever`",
-            "line 8: unknown field `colour`",
-            "line 10: invalid type",
+            "line 2: unknown section `sever`",
+            "line 8: store.colour: unknown field `colour`",
+            "line 10: ledger.dir: invalid type",
         ] {
             assert!(mistakes.contains(part), "{part} is missing in\n{mistakes}");
         }
