@@ -17,7 +17,8 @@ pub const JSON_DEPTH_MAX: usize = 128;
 pub const JSON_TOP_LEVEL_KEYS_MAX: usize = 256;
 /// All request bytes held in memory at once, over every request; beyond it new ones get 529 (`overloaded`).
 pub const BODY_BYTES_IN_FLIGHT_MAX: usize = 512 * 1024 * 1024;
-/// How long a client may take to send its headers; then the connection closes.
+/// How long a client may take from connecting to the end of its first request's headers, and for each later request's; then the
+/// connection closes.
 pub const HEADER_TIME_MS: u64 = 10_000;
 /// How long a client may stay silent while sending its body; then the request is refused with 408 (`body_timeout`).
 pub const BODY_IDLE_MS: u64 = 30_000;
@@ -33,6 +34,8 @@ pub const CONNECTIONS_MAX: usize = 10_000;
 pub const CALLS_MAX: usize = 8_192;
 /// How long the provider may take until its response headers; then the next upstream, or 504 (`upstream_timeout`).
 pub const UPSTREAM_HEADERS_MS: u64 = 120_000;
+/// How long the text of a provider's error may take; then the error is judged by its status alone.
+pub const UPSTREAM_ERROR_MS: u64 = 10_000;
 /// How long the provider may stay silent in a stream; then the stream ends with an error event.
 pub const UPSTREAM_IDLE_MS: u64 = 300_000;
 /// After this much silence of the provider in a stream we send a `ping` of our own.

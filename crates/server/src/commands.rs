@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use domain::Clock;
 use ledger::record::SystemEvent;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -17,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::certificate::Certificate;
 use crate::config::{self, Config};
-use crate::listen::Listener;
+use crate::listen::{Bounds, Listener};
 use crate::ops::{self, Ops};
 use crate::system::{SystemClock, SystemIds, chain, complain, say};
 use crate::wiring::{self, Wired};
@@ -157,7 +158,12 @@ pub struct Running {
 
 /// Wires a configuration and begins to serve.
 pub async fn start(config: &Config) -> anyhow::Result<Running> {
-    let wired = Arc::new(wiring::wire(config, Arc::new(SystemClock), Arc::new(SystemIds)).await?);
+    start_at(config, Arc::new(SystemClock)).await
+}
+
+/// As [`start`], by another clock than the machine's.
+pub async fn start_at(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
+    let wired = Arc::new(wiring::wire(config, clock, Arc::new(SystemIds)).await?);
     let mut registry = Registry::default();
     wired.register(&mut registry);
     let ops = Arc::new(Ops {
@@ -184,6 +190,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         certificate: certificate.clone(),
         trusted_proxies: server.trusted_proxies.clone().into(),
         drain,
+        bounds: Bounds::default(),
     };
     let operators = Listener {
         socket: bind(server.ops).await?,
@@ -191,6 +198,7 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         certificate: None,
         trusted_proxies: Arc::from([]),
         drain: Duration::from_secs(1),
+        bounds: Bounds::default(),
     };
     listeners.spawn(clients.serve(stop.clone()));
     listeners.spawn(operators.serve(stop.clone()));

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod ledger_command;
 pub mod listen;
 pub mod ops;
+pub mod patient;
 pub mod policy_command;
 pub mod service_key_command;
 pub mod signals;

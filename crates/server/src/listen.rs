@@ -19,11 +19,34 @@ use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use crate::certificate::Certificate;
+use crate::patient::{Patient, Spoken};
+
+/// How much of one listener its clients may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Time to connect, agree on TLS and send a request's head; then the connection closes.
+    pub head: Duration,
+    /// Time to leave our bytes unread; then the connection closes.
+    pub write_idle: Duration,
+    /// Open connections; beyond it new ones wait in the kernel's queue.
+    pub connections: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_millis(limits::HEADER_TIME_MS),
+            write_idle: Duration::from_millis(limits::CLIENT_WRITE_IDLE_MS),
+            connections: limits::CONNECTIONS_MAX,
+        }
+    }
+}
 
 /// One listener.
 #[derive(Debug)]
@@ -38,13 +61,15 @@ pub struct Listener {
     pub trusted_proxies: Arc<[IpNet]>,
     /// How long streams may go on after the order to stop.
     pub drain: Duration,
+    /// What its clients may take.
+    pub bounds: Bounds,
 }
 
 impl Listener {
     /// Serves until told to stop, then lets what is open end, for a while.
     pub async fn serve(self, stop: CancellationToken) {
         let open = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+        let places = Arc::new(Semaphore::new(self.bounds.connections));
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                 break;
@@ -67,11 +92,12 @@ impl Listener {
                 router: self.router.clone(),
                 peer,
                 trusted: Arc::clone(&self.trusted_proxies),
+                spoken: Spoken::default(),
             };
-            let certificate = self.certificate.clone();
+            let (certificate, bounds) = (self.certificate.clone(), self.bounds);
             tokio::spawn(async move {
                 let _place = place;
-                connection(stream, certificate, service, watcher).await;
+                connection(stream, certificate, service, watcher, bounds).await;
             });
         }
         drop(self.socket);
@@ -87,6 +113,7 @@ struct Served {
     router: Router,
     peer: SocketAddr,
     trusted: Arc<[IpNet]>,
+    spoken: Spoken,
 }
 
 impl Served {
@@ -94,6 +121,7 @@ impl Served {
         mut self,
         mut request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
+        self.spoken.note();
         let address = client_address(
             self.peer.ip().to_canonical(),
             request.headers(),
@@ -111,25 +139,27 @@ async fn connection(
     certificate: Option<Arc<Certificate>>,
     service: Served,
     watcher: Watcher,
+    bounds: Bounds,
 ) {
-    let time = Duration::from_millis(limits::HEADER_TIME_MS);
-    // Whoever connects and says nothing is not waited for.
-    let spoke = tokio::time::timeout(time, stream.readable()).await;
+    let head_by = Instant::now() + bounds.head;
+    // Whoever connects and says nothing is not waited for, and costs no more than this.
+    let spoke = tokio::time::timeout_at(head_by, stream.readable()).await;
     if !matches!(spoke, Ok(Ok(()))) || stream.set_nodelay(true).is_err() {
         return;
     }
+    let stream = Patient::new(stream, service.spoken.clone(), head_by, bounds.write_idle);
     match certificate {
-        None => speak(stream, service, watcher).await,
+        None => speak(stream, service, watcher, bounds).await,
         Some(certificate) => {
             let handshake = TlsAcceptor::from(certificate.current()).accept(stream);
-            if let Ok(Ok(stream)) = tokio::time::timeout(time, handshake).await {
-                speak(stream, service, watcher).await;
+            if let Ok(stream) = handshake.await {
+                speak(stream, service, watcher, bounds).await;
             }
         }
     }
 }
 
-async fn speak<S>(stream: S, service: Served, watcher: Watcher)
+async fn speak<S>(stream: S, service: Served, watcher: Watcher, bounds: Bounds)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -137,7 +167,7 @@ where
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(limits::HEADER_TIME_MS))
+        .header_read_timeout(bounds.head)
         .max_headers(limits::HEADERS_MAX)
         .max_buf_size(limits::HEAD_BYTES_MAX)
         .half_close(false);

@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -26,6 +27,8 @@ const IMDS: &str = "http://169.254.169.254";
 const AUTHORITY: &str = "https://login.microsoftonline.com";
 /// A token is renewed when less than this remains, and used until it ends if that fails.
 const RENEW_BEFORE_MS: i64 = 5 * 60 * 1_000;
+/// After a fetch that failed nobody is asked for so long: calls that wait for a token share the failure.
+const RETRY_AFTER_MS: i64 = 1_000;
 
 /// Our credential at one provider.
 #[derive(Debug)]
@@ -68,6 +71,20 @@ pub enum CredentialError {
     /// The token endpoint's answer has no token.
     #[error("the token endpoint's answer has no usable token")]
     Answer,
+    /// Another call has just tried in vain.
+    #[error("the token endpoint failed a moment ago")]
+    FailedLately,
+}
+
+impl CredentialError {
+    /// Whether it may pass by itself: the endpoint is away, rather than of another opinion about us.
+    pub const fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Timeout | Self::FailedLately => true,
+            Self::Refused(status) => *status == 429 || *status >= 500,
+            Self::Form | Self::TokenFile(_) | Self::Answer => false,
+        }
+    }
 }
 
 impl Credentials {
@@ -196,6 +213,8 @@ struct EntraToken {
     current: ArcSwapOption<Fetched>,
     /// Held while one call fetches, so that the others wait for its token.
     fetching: tokio::sync::Mutex<()>,
+    /// When the last fetch failed, in Unix milliseconds; `i64::MIN` when it did not.
+    failed_at: AtomicI64,
 }
 
 struct Fetched {
@@ -217,6 +236,7 @@ impl EntraToken {
             clock,
             current: ArcSwapOption::empty(),
             fetching: tokio::sync::Mutex::new(()),
+            failed_at: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -224,19 +244,39 @@ impl EntraToken {
         if let Some(value) = self.usable(RENEW_BEFORE_MS) {
             return Ok(value);
         }
-        let _one_at_a_time = self.fetching.lock().await;
+        // While the old one lives, nobody but the one who renews it waits for its renewal.
+        let old = self.usable(0);
+        let one_at_a_time = match &old {
+            Some(_) => self.fetching.try_lock().ok(),
+            None => Some(self.fetching.lock().await),
+        };
         if let Some(value) = self.usable(RENEW_BEFORE_MS) {
             return Ok(value);
+        }
+        if one_at_a_time.is_none() || self.failed_lately() {
+            return old.ok_or(CredentialError::FailedLately);
         }
         match self.fetch(client).await {
             Ok(fetched) => {
                 let value = fetched.bearer.clone();
                 self.current.store(Some(Arc::new(fetched)));
+                self.failed_at.store(i64::MIN, Ordering::Relaxed);
                 Ok(value)
             }
             // The old token may still have minutes to live; an outage of the authority need not be ours.
-            Err(error) => self.usable(0).ok_or(error),
+            Err(error) => {
+                let now = self.clock.now().unix_ms();
+                self.failed_at.store(now, Ordering::Relaxed);
+                self.usable(0).ok_or(error)
+            }
         }
+    }
+
+    fn failed_lately(&self) -> bool {
+        let failed_at = self.failed_at.load(Ordering::Relaxed);
+        // Below zero the clock was set back, which must not keep us from asking.
+        let since = self.clock.now().unix_ms().saturating_sub(failed_at);
+        (0..RETRY_AFTER_MS).contains(&since)
     }
 
     fn usable(&self, margin_ms: i64) -> Option<HeaderValue> {

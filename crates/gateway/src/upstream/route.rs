@@ -284,7 +284,11 @@ impl Upstream {
     ) -> Result<Request<Full<Bytes>>, ReasonCode> {
         let (name, value) = self.credentials.header(client).await.map_err(|error| {
             tracing::error!(upstream = %self.name, error = %error, "no provider credential");
-            ReasonCode::UpstreamCredential
+            if error.is_outage() {
+                ReasonCode::UpstreamUnavailable
+            } else {
+                ReasonCode::UpstreamCredential
+            }
         })?;
         let model = request.envelope.model.as_deref().unwrap_or_default();
         let body = match self.config.model_map.get(model) {
@@ -318,12 +322,11 @@ impl Upstream {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.parse().ok());
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, ERROR_BYTES_MAX)
-            .collect()
-            .await
-            .map(http_body_util::Collected::to_bytes);
+        let time = Duration::from_millis(limits::UPSTREAM_ERROR_MS);
+        let body = tokio::time::timeout(time, Limited::new(body, ERROR_BYTES_MAX).collect()).await;
+        let body = body.ok().and_then(|read| Some(read.ok()?.to_bytes()));
         // Only an answer in Anthropic's own envelope may be shown: a cloud's error text can name accounts and resources.
-        let shown = body.ok().filter(|bytes| is_envelope(bytes)).map(|bytes| {
+        let shown = body.filter(|bytes| is_envelope(bytes)).map(|bytes| {
             let mut response = Response::new(AnswerBody::Whole(bytes));
             *response.status_mut() = status;
             *response.headers_mut() = head.headers;

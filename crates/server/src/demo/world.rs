@@ -126,7 +126,11 @@ impl Stage {
 impl World {
     /// Starts everything; `port` 0 takes any free one.
     pub async fn start(port: u16) -> anyhow::Result<Self> {
-        let stage = Stage::set(port).await?;
+        Self::on(Stage::set(port).await?).await
+    }
+
+    /// Starts Doorward on a stage that is set.
+    pub async fn on(stage: Stage) -> anyhow::Result<Self> {
         let running = start(&stage.config).await?;
         Ok(Self { stage, running })
     }
@@ -140,8 +144,12 @@ impl World {
     }
 }
 
-/// Applies the demo's policy the way anybody would: through the same function as the command line.
-async fn apply_policy(config: &Config, clock: Arc<dyn Clock>, ids: &dyn Ids) -> anyhow::Result<()> {
+/// Applies the demo's policy the way anybody would: through the same function as the command line. The store must be empty.
+pub async fn apply_policy(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    ids: &dyn Ids,
+) -> anyhow::Result<()> {
     let admin = wiring::admin(config, Arc::clone(&clock), ids).await?;
     let operation = Operation {
         org: admin.org,

@@ -5,6 +5,7 @@
 
 mod answers;
 mod hostile;
+mod hourglass;
 mod kill;
 mod ledger_export;
 mod money;
@@ -13,3 +14,5 @@ mod providers;
 mod service_keys;
 mod sign_in;
 mod spend_limits;
+mod stalls;
+mod watch;

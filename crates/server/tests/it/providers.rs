@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use server::demo::world::World;
 use testkit::{Fault, Session, device_sign_in};
+
+use crate::watch::outcome;
 
 const MODEL: &str = "claude-sonnet-5-5";
 
@@ -12,22 +13,6 @@ async fn world() -> (World, Session) {
     let world = World::start(0).await.unwrap();
     let ada = device_sign_in(&world.base, "ada").await.unwrap();
     (world, ada)
-}
-
-/// The outcome of a request, as soon as the store has it.
-async fn outcome(world: &World, request: &str) -> Value {
-    let wired = &world.running.wired;
-    loop {
-        if let Some(body) = wired
-            .store
-            .record_of_request(wired.org, request, "outcome")
-            .await
-            .unwrap()
-        {
-            return serde_json::from_str(&body).unwrap();
-        }
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
