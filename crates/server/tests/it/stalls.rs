@@ -1,6 +1,7 @@
 //! Peers that stall: clients that never finish, never read or never speak, and providers that fall silent. Each meets its named
 //! limit, at a clock that the test moves; nobody waits for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::limits;
@@ -10,6 +11,7 @@ use server::listen::{Bounds, Listener};
 use testkit::{Fault, Http, Session, device_sign_in};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::hourglass::Hourglass;
@@ -300,10 +302,12 @@ async fn providers_that_never_answer_are_each_given_up_in_turn() {
     );
 }
 
-/// A provider that begins an error and never ends it.
-async fn half_an_error() -> String {
+/// A provider that begins an error and never ends it; tells when it has.
+async fn half_an_error() -> (String, Arc<Notify>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    let begun = Arc::new(Notify::new());
+    let tells = Arc::clone(&begun);
     tokio::spawn(async move {
         let mut open = Vec::new();
         while let Ok((mut socket, _)) = listener.accept().await {
@@ -312,15 +316,17 @@ async fn half_an_error() -> String {
             let error = b"HTTP/1.1 500 Broken\r\ncontent-length: 1000\r\n\r\n{\"type\":";
             let _ = socket.write_all(error).await;
             open.push(socket);
+            tells.notify_one();
         }
     });
-    url
+    (url, begun)
 }
 
 #[tokio::test]
 async fn an_error_that_never_ends_is_judged_by_its_status() {
     let mut stage = Stage::set(0).await.unwrap();
-    stage.config.upstreams[0].base_url = Some(half_an_error().await);
+    let (url, begun) = half_an_error().await;
+    stage.config.upstreams[0].base_url = Some(url);
     let running = start(&stage.config).await.unwrap();
     let world = World { stage, running };
     let ada = device_sign_in(&world.base, "ada").await.unwrap();
@@ -329,6 +335,7 @@ async fn an_error_that_never_ends_is_judged_by_its_status() {
         .write_all(post(&ada, &message("Hello", false)).as_bytes())
         .await
         .unwrap();
+    begun.notified().await;
     let time = Hourglass::stop();
     let answer = tokio::spawn(rest(socket));
     while !answer.is_finished() {
