@@ -19,6 +19,8 @@ use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::record::{Kind, Record};
+
 /// What stands between the hashed part of a line and its hash.
 const HASH_MARK: &[u8] = b",\"hash\":\"";
 /// What stands after the hash.
@@ -307,8 +309,17 @@ impl<'a> Line<'a> {
     }
 
     /// The record inside.
-    pub fn record(&self) -> Result<crate::Record, LineError> {
-        serde_json::from_str(self.record).map_err(|_| LineError::Record)
+    pub fn record(&self) -> Result<Record, LineError> {
+        // by its kind's own type: reading the enum would copy every field into a buffer first
+        let record = match self.kind().ok_or(LineError::Record)? {
+            Kind::Decision => serde_json::from_str(self.record).map(Record::Decision),
+            Kind::Outcome => serde_json::from_str(self.record).map(Record::Outcome),
+            Kind::SignIn => serde_json::from_str(self.record).map(Record::SignIn),
+            Kind::Session => serde_json::from_str(self.record).map(Record::Session),
+            Kind::Change => serde_json::from_str(self.record).map(Record::Change),
+            Kind::System => serde_json::from_str(self.record).map(Record::System),
+        };
+        record.map_err(|_| LineError::Record)
     }
 
     /// Whether the record is a checkpoint.
@@ -318,13 +329,10 @@ impl<'a> Line<'a> {
     }
 
     /// The record's kind; none for one this version does not know.
-    pub fn kind(&self) -> Option<crate::record::Kind> {
+    pub fn kind(&self) -> Option<Kind> {
         let rest = self.record.strip_prefix("{\"kind\":\"")?;
         let word = rest.split('"').next()?;
-        crate::record::Kind::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.as_str() == word)
+        Kind::ALL.iter().copied().find(|kind| kind.as_str() == word)
     }
 }
 

@@ -64,14 +64,17 @@ impl<const MAX: usize> Text<MAX> {
 
 /// Whether some word of the text begins like a credential and is long enough to be one.
 fn holds_credential(text: &str) -> bool {
+    // most texts are names, too short for one
+    let may_hold_one = text.len() >= CREDENTIAL_BYTES_MIN;
     text.contains(PRIVATE_KEY_START)
-        || CREDENTIAL_STARTS.iter().any(|start| {
-            text.match_indices(start).any(|(at, _)| {
-                let word = text[at..].split_whitespace().next().unwrap_or_default();
-                !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric())
-                    && word.len() >= CREDENTIAL_BYTES_MIN
+        || may_hold_one
+            && CREDENTIAL_STARTS.iter().any(|start| {
+                text.match_indices(start).any(|(at, _)| {
+                    let word = text[at..].split_whitespace().next().unwrap_or_default();
+                    !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric())
+                        && word.len() >= CREDENTIAL_BYTES_MIN
+                })
             })
-        })
 }
 
 impl<const MAX: usize> From<&str> for Text<MAX> {
