@@ -381,8 +381,8 @@ mod tests {
             (read.seq, read.chain, read.time.unix_ms(), read.prev),
             (17, "gw-1.3", 5, Hash([7; 32]))
         );
-        assert_eq!(read.kind(), Some(crate::record::Kind::System));
-        assert!(matches!(read.record(), Ok(crate::Record::System(_))));
+        assert_eq!(read.kind(), Some(Kind::System));
+        assert!(matches!(read.record(), Ok(Record::System(_))));
     }
 
     #[test]
