@@ -38,6 +38,12 @@ impl Timestamp {
         Self(self.0.saturating_add(ms))
     }
 
+    /// From an HTTP `Date` (RFC 9110, section 5.6.7): `Sat, 21 Nov 2026 02:08:32 GMT`.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        let moment = jiff::fmt::rfc2822::parse(text).ok()?;
+        Some(Self(moment.timestamp().as_millisecond()))
+    }
+
     /// Milliseconds from `earlier` to this moment; negative when it lies before.
     pub const fn ms_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
@@ -120,6 +126,23 @@ mod tests {
             "1795226912",
         ] {
             assert_eq!(text.parse::<Timestamp>(), Err(InvalidTimestamp), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_header_is_read() {
+        let moment = Timestamp::from_unix_s(1_795_226_912);
+        assert_eq!(
+            Timestamp::from_http_date("Sat, 21 Nov 2026 02:08:32 GMT"),
+            Some(moment)
+        );
+        for text in [
+            "",
+            "now",
+            "2026-11-21T02:08:32Z",
+            "Sat, 41 Nov 2026 02:08:32 GMT",
+        ] {
+            assert_eq!(Timestamp::from_http_date(text), None, "{text}");
         }
     }
 

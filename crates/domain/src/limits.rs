@@ -172,5 +172,13 @@ pub const SERVICE_KEYS_MAX: i64 = 100;
 pub const SERVICE_KEY_DAYS_MAX: u32 = 3_650;
 /// Longest name of a service, and of a group given to its key, in characters.
 pub const SERVICE_NAME_CHARS_MAX: usize = 128;
+/// How long `doctor` waits for one provider's answer to its probe; then the check has failed.
+pub const DOCTOR_PROBE_MS: u64 = 10_000;
+/// How long any one check of `doctor` may take; then it has failed.
+pub const DOCTOR_CHECK_MS: u64 = 30_000;
+/// Of a certificate that ends in fewer days `doctor` says so.
+pub const DOCTOR_CERTIFICATE_DAYS: i64 = 14;
+/// Most bytes of a request that `doctor` keeps as it left.
+pub const DOCTOR_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Most rows of one page of a list.
 pub const STORE_PAGE_MAX: u32 = 1_000;

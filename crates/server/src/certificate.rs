@@ -83,7 +83,8 @@ impl Certificate {
     }
 }
 
-fn read(files: &TlsConfig) -> Result<(ServerConfig, Vec<u8>), CertificateError> {
+/// The TLS settings of these files, and the leaf, DER.
+pub(crate) fn read(files: &TlsConfig) -> Result<(ServerConfig, Vec<u8>), CertificateError> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect)
         .map_err(CertificateError::Pem)?;

@@ -22,7 +22,7 @@ use crate::listen::{Bounds, Listener};
 use crate::ops::{self, Ops};
 use crate::system::{SystemClock, SystemIds, chain, complain, say};
 use crate::wiring::{self, Wired};
-use crate::{demo, ledger_command, policy_command, service_key_command, signals};
+use crate::{demo, doctor, ledger_command, policy_command, service_key_command, signals};
 
 /// Your company's identity in front of Claude.
 #[derive(Debug, Parser)]
@@ -53,6 +53,8 @@ enum What {
         #[arg(long, default_value = "doorward.toml")]
         config: PathBuf,
     },
+    /// Look at everything this stands on, and make the two rollout checks, each with evidence
+    Doctor(doctor::Options),
     /// Read, check and change the policy in the store
     #[command(subcommand)]
     Policy(policy_command::PolicyCommand),
@@ -87,6 +89,7 @@ impl Command {
                 }
                 Err(mistakes) => bad_config(&mistakes),
             },
+            What::Doctor(options) => doctor::run(options).await,
             What::Policy(command) => policy_command::run(command).await,
             What::ServiceKey(command) => service_key_command::run(command).await,
             What::Ledger(command) => ledger_command::run(command),

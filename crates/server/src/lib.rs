@@ -5,6 +5,7 @@ pub mod certificate;
 pub mod commands;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod ledger_command;
 pub mod listen;
 pub mod ops;

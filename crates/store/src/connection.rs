@@ -22,6 +22,10 @@ const SQLITE_WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = W
      PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON";
 const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON";
 
+/// For whoever only looks: the database refuses every change.
+const POSTGRES_LOOK: &str = "SET statement_timeout = 10000; SET lock_timeout = 10000; \
+     SET default_transaction_read_only = on";
+
 /// The two pools; one and the same on PostgreSQL.
 #[derive(Debug, Clone)]
 pub(crate) struct Pools {
@@ -41,14 +45,32 @@ impl Pools {
         }
     }
 
+    /// Connects to a database that is there, makes nothing and can change nothing.
+    pub(crate) async fn look(url: &str) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let (address, setup, engine) = match url.split_once(':') {
+            Some(("sqlite", rest)) => {
+                let path = sqlite_path(rest)?;
+                std::fs::metadata(path).map_err(StoreError::File)?;
+                (sqlite_address(path), SQLITE_READER, Engine::Sqlite)
+            }
+            Some(("postgres" | "postgresql", _)) => {
+                (url.to_owned(), POSTGRES_LOOK, Engine::Postgres)
+            }
+            _ => return Err(StoreError::Address),
+        };
+        let pool = pool(&address, 1, setup).await?;
+        Ok(Self {
+            read: pool.clone(),
+            write: pool,
+            engine,
+        })
+    }
+
     async fn open_sqlite(rest: &str) -> Result<Self> {
-        let path = rest.strip_prefix("//").unwrap_or(rest);
-        if path.is_empty() || path.contains(":memory:") || path.contains('?') {
-            return Err(StoreError::Address);
-        }
+        let path = sqlite_path(rest)?;
         make_private(Path::new(path)).map_err(StoreError::File)?;
-        // The address is percent-decoded by the driver; a path is not an address.
-        let address = format!("sqlite://{}", path.replace('%', "%25").replace('#', "%23"));
+        let address = sqlite_address(path);
         let write = pool(&address, 1, SQLITE_WRITER).await?;
         let read = pool(&address, limits::STORE_CONNECTIONS_MAX, SQLITE_READER).await?;
         Ok(Self {
@@ -204,6 +226,20 @@ async fn pool(address: &str, connections_max: u32, setup: &'static str) -> Resul
             })
         });
     Ok(options.connect(address).await?)
+}
+
+/// The file that an address names behind `sqlite:`.
+fn sqlite_path(rest: &str) -> Result<&str> {
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if path.is_empty() || path.contains(":memory:") || path.contains('?') {
+        return Err(StoreError::Address);
+    }
+    Ok(path)
+}
+
+/// The address is percent-decoded by the driver; a path is not an address.
+fn sqlite_address(path: &str) -> String {
+    format!("sqlite://{}", path.replace('%', "%25").replace('#', "%23"))
 }
 
 /// Makes the file so that its owner alone can read it; SQLite gives its companions the same mode.

@@ -52,6 +52,15 @@ pub enum Engine {
     Postgres,
 }
 
+/// How far a database's schema is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    /// The database's; 0 when nobody has opened it yet.
+    pub found: i64,
+    /// The newest that this program knows.
+    pub known: i64,
+}
+
 /// A handle on the database; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -64,6 +73,14 @@ impl Store {
         let pools = Pools::open(url).await?;
         migrate::run(&pools).await?;
         Ok(Self { pools })
+    }
+
+    /// Opens a database that is there, only to look: nothing is made, migrated or locked, and every change is refused by the
+    /// database. For `doctor`, beside a server that runs.
+    pub async fn look(url: &str) -> Result<(Self, Schema)> {
+        let pools = Pools::look(url).await?;
+        let schema = migrate::look(&pools).await?;
+        Ok((Self { pools }, schema))
     }
 
     /// Which database it is.
@@ -98,6 +115,15 @@ impl Store {
         let org = id(&row, 0, "orgs.id")?;
         tx.commit().await?;
         Ok(org)
+    }
+
+    /// The organisation of this name, if there is one.
+    pub async fn org_named(&self, name: &str) -> Result<Option<OrgId>> {
+        let row = self
+            .pools
+            .row(query("SELECT id FROM orgs WHERE name = $1").bind(name))
+            .await?;
+        row.as_ref().map(|row| id(row, 0, "orgs.id")).transpose()
     }
 
     /// Three numbers that change when there is something new for a replica: the latest policy version, a counter of changes to

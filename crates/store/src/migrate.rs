@@ -6,7 +6,7 @@ use domain::limits;
 use sqlx::{Row as _, query};
 
 use crate::connection::{Pools, Tx};
-use crate::{Engine, Result, StoreError};
+use crate::{Engine, Result, Schema, StoreError};
 
 /// Every migration, oldest first; its place is its number. Never changed once released.
 const MIGRATIONS: &[&str] = &[
@@ -55,6 +55,35 @@ async fn step(pools: &Pools) -> Result<bool> {
     tx.commit().await?;
     tracing::info!(number, "store migrated");
     Ok(true)
+}
+
+/// Which schema a database has and which this program knows, without touching it. A newer one, or one that is not ours, is an
+/// error as it is when opening.
+pub(crate) async fn look(pools: &Pools) -> Result<Schema> {
+    let there = pools
+        .row(query(match pools.engine() {
+            Engine::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migrations'",
+            Engine::Postgres => {
+                "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'migrations'"
+            }
+        }))
+        .await?;
+    let mut applied = Vec::new();
+    if there.is_some() {
+        for row in pools
+            .rows(query(
+                "SELECT number, checksum FROM migrations ORDER BY number",
+            ))
+            .await?
+        {
+            applied.push((row.try_get(0)?, row.try_get(1)?));
+        }
+    }
+    check(&applied)?;
+    Ok(Schema {
+        found: number_of(applied.len()) - 1,
+        known: number_of(MIGRATIONS.len()) - 1,
+    })
 }
 
 /// Until the transaction's end. On SQLite its beginning has taken the only write lock already.

@@ -9,6 +9,7 @@
 //! - [`mod@credential`] what we prove ourselves with: a key, or an Entra token
 //! - [`mod@health`] what we remember of failures
 //! - [`mod@headers`] what goes out and what comes back
+//! - [`mod@probe`] one look at a provider that costs nothing
 //! - [`mod@route`] the order of trying
 
 pub mod client;
@@ -16,6 +17,7 @@ pub mod config;
 pub mod credential;
 pub mod headers;
 pub mod health;
+pub mod probe;
 pub mod route;
 
 pub use config::{AuthConfig, InvalidUpstream, ProviderKind, UpstreamConfig};

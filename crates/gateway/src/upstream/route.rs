@@ -146,16 +146,6 @@ impl Upstreams {
             .any(|upstream| upstream.config.serves(model))
     }
 
-    /// Fetches the credential of each provider once, for `doctor` and readiness.
-    pub async fn check_credentials(&self) -> Vec<(Arc<str>, Result<(), CredentialError>)> {
-        let mut found = Vec::with_capacity(self.all.len());
-        for upstream in &self.all {
-            let checked = upstream.credentials.header(&self.client).await.map(|_| ());
-            found.push((Arc::clone(&upstream.name), checked));
-        }
-        found
-    }
-
     /// Sends a call that holds a reservation. The answer is the first that a client should see: a success, or an error that is
     /// the request's own fault, or the best of the failures when every provider failed.
     pub async fn send(

@@ -86,6 +86,17 @@ impl KeySet {
         self.keys.len()
     }
 
+    /// The algorithms its keys verify, each once.
+    pub fn algorithms(&self) -> Vec<Algorithm> {
+        let mut all: Vec<Algorithm> = Vec::new();
+        for key in &self.keys {
+            if !all.contains(&key.algorithm) {
+                all.push(key.algorithm);
+            }
+        }
+        all
+    }
+
     /// Checks a token's signature. `may_sign` tells whether a key's `issuer` member fits the token.
     ///
     /// Two keys of one id are two candidates. A token without a `kid` has every key of its algorithm as a candidate.

@@ -71,6 +71,8 @@ pub struct SourceState {
     pub fetched_at: Option<Timestamp>,
     /// How many there are.
     pub keys: usize,
+    /// Their kinds: `RS256`, `ES256`, `EdDSA`.
+    pub algorithms: Vec<String>,
     /// Whether tokens can be verified now.
     pub usable: bool,
     /// What went wrong at the last attempt, if it did.
@@ -186,6 +188,10 @@ impl KeySource {
         SourceState {
             fetched_at: known.as_ref().map(|known| known.keys.fetched_at),
             keys: known.as_ref().map_or(0, |known| known.keys.count()),
+            algorithms: known.as_ref().map_or_else(Vec::new, |known| {
+                let all = known.keys.algorithms();
+                all.iter().map(|kind| format!("{kind:?}")).collect()
+            }),
             usable: known
                 .as_ref()
                 .is_some_and(|known| self.is_believed(&known.keys)),

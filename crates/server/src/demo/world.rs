@@ -66,7 +66,7 @@ impl Stage {
     pub async fn set(port: u16) -> anyhow::Result<Self> {
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) =
             (Arc::new(SystemClock), Arc::new(SystemIds));
-        let dir = TempFolder::new(&*ids)?;
+        let dir = TempFolder::new("demo", &*ids)?;
         let listen = free(port)?;
         let ops = free(0)?;
         let base = format!("http://{listen}");
@@ -245,10 +245,10 @@ fn random(ids: &dyn Ids) -> String {
 pub struct TempFolder(std::path::PathBuf);
 
 impl TempFolder {
-    /// A new folder that only we can enter.
-    pub fn new(ids: &dyn Ids) -> anyhow::Result<Self> {
+    /// A new folder that only we can enter; `what` is for whoever looks through temporary files.
+    pub fn new(what: &str, ids: &dyn Ids) -> anyhow::Result<Self> {
         use std::os::unix::fs::DirBuilderExt as _;
-        let path = std::env::temp_dir().join(format!("doorward-demo-{}", &random(ids)[..12]));
+        let path = std::env::temp_dir().join(format!("doorward-{what}-{}", &random(ids)[..12]));
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
     }

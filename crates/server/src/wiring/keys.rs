@@ -1,6 +1,6 @@
 //! Keys and the ledger that is signed with one of them: made at first use, sealed in the store, the same for every replica.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -13,10 +13,36 @@ use store::secrets::SealingKey;
 
 use crate::config::Config;
 
-/// The key that seals what the store keeps: configured, or in a file of our own beside SQLite.
+/// The key that seals what the store keeps: configured, or in a file of our own beside SQLite, which is made when it is not there.
 pub(super) fn sealing_key(config: &Config, ids: &dyn Ids) -> anyhow::Result<SealingKey> {
+    if let Some(path) = key_file(config)?
+        && !path.exists()
+    {
+        let mut bytes = [0u8; 32];
+        ids.fill(&mut bytes);
+        write_private(&path, &pipeline::identity::hex(&bytes))
+            .with_context(|| format!("{} cannot be made", path.display()))?;
+        tracing::info!(file = %path.display(), "a key for the store's secrets was made; keep it with every backup");
+    }
+    sealing_key_there(config)
+}
+
+/// The key that seals what the store keeps, as far as there is one; nothing is made.
+fn sealing_key_there(config: &Config) -> anyhow::Result<SealingKey> {
     if let Some(key) = &config.store.master_key {
         return parse_key(key).ok_or_else(|| anyhow!("store.master_key must be 64 hex digits"));
+    }
+    let path = key_file(config)?.context("neither a key nor a file for it is configured")?;
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
+    parse_key(&SecretString::from(text))
+        .ok_or_else(|| anyhow!("{} does not hold 64 hex digits", path.display()))
+}
+
+/// Where the key is, when it is not configured itself.
+fn key_file(config: &Config) -> anyhow::Result<Option<PathBuf>> {
+    if config.store.master_key.is_some() {
+        return Ok(None);
     }
     let url = config.store.url.expose_secret();
     let Some(path) = url.strip_prefix("sqlite:") else {
@@ -24,18 +50,8 @@ pub(super) fn sealing_key(config: &Config, ids: &dyn Ids) -> anyhow::Result<Seal
             "store.master_key is needed with PostgreSQL: 64 hex digits, the same for every replica"
         );
     };
-    let path = Path::new(path.split('?').next().unwrap_or(path)).with_extension("key");
-    if !path.exists() {
-        let mut bytes = [0u8; 32];
-        ids.fill(&mut bytes);
-        write_private(&path, &pipeline::identity::hex(&bytes))
-            .with_context(|| format!("{} cannot be made", path.display()))?;
-        tracing::info!(file = %path.display(), "a key for the store's secrets was made; keep it with every backup");
-    }
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("{} cannot be read", path.display()))?;
-    parse_key(&SecretString::from(text))
-        .ok_or_else(|| anyhow!("{} does not hold 64 hex digits", path.display()))
+    let path = Path::new(path.split('?').next().unwrap_or(path));
+    Ok(Some(path.with_extension("key")))
 }
 
 fn parse_key(text: &SecretString) -> Option<SealingKey> {
@@ -137,6 +153,19 @@ pub(super) async fn session_key(
     Ok(SigningKey::from_pkcs8(
         &kept(store, seal, "session-key", ids, make).await?,
     )?)
+}
+
+/// The key of session tokens of a store that is only looked at.
+pub(super) async fn session_key_there(
+    config: &Config,
+    store: &Store,
+) -> anyhow::Result<SigningKey> {
+    let sealed = store.secret("session-key").await?;
+    let sealed = sealed.context("no Doorward has started on this store yet")?;
+    let opened = sealing_key_there(config)?
+        .open("session-key", &sealed)
+        .context("the key file or store.master_key is not the one this store was sealed with")?;
+    Ok(SigningKey::from_pkcs8(&opened)?)
 }
 
 /// The key of findings' fingerprints, the same for every replica of a store.

@@ -294,6 +294,31 @@ pub async fn admin(config: &Config, clock: Arc<dyn Clock>, ids: &dyn Ids) -> any
     Ok(Admin { org, store, ledger })
 }
 
+/// Who callers are by a store that is only looked at: its sessions and service keys. No issuer is asked, and nothing is made or
+/// changed.
+pub async fn identity_beside(
+    config: &Config,
+    store: &Store,
+    org: OrgId,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+) -> anyhow::Result<Identity> {
+    let key = keys::session_key_there(config, store).await?;
+    let public_url = &config.server.public_url;
+    let tokens = SessionTokens::new(org, public_url, vec![key], Arc::clone(&clock))?;
+    let revocations = Arc::new(Revocations::new(org, Arc::clone(&clock)));
+    revocations.refresh(store).await?;
+    Ok(Identity::new(Setup {
+        org,
+        issuers: Vec::new(),
+        tokens: Arc::new(tokens),
+        revocations,
+        store: store.clone(),
+        clock,
+        ids,
+    })?)
+}
+
 fn admin_keys(config: &Config) -> Vec<AdminKey> {
     let key = |key: &crate::config::AdminKeyConfig| AdminKey {
         id: key.id.clone(),

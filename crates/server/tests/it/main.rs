@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod answers;
+mod doctor;
 mod hostile;
 mod hourglass;
 mod kill;

@@ -62,6 +62,7 @@ fn wrong_use_ends_with_2_and_help_teaches() {
         "demo",
         "serve",
         "check-config",
+        "doctor",
         "policy",
         "service-key",
         "ledger",

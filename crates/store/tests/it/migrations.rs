@@ -34,9 +34,39 @@ on_both_engines! {
         assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 4);
     }
 
+    /// What looks beside a running server must not be able to change anything, not even by mistake.
+    async fn whoever_only_looks_reads_everything_and_changes_nothing(bed) {
+        let (looking, schema) = Store::look(&bed.url).await.unwrap();
+        assert_eq!((schema.found, schema.known), (2, 2));
+        assert_eq!(looking.org_named("acme").await.unwrap(), Some(bed.org));
+        assert_eq!(looking.org_named("nobody").await.unwrap(), None);
+        let person = bed.person("tid/oid").await;
+        assert_eq!(looking.person(bed.org, person.id).await.unwrap().as_ref(), Some(&person));
+        let refused = looking.set_person_disabled(bed.org, person.id, Some(crate::bed::at(1))).await;
+        assert!(refused.unwrap_err().nothing_written());
+        assert_eq!(bed.person("tid/oid").await.disabled_at, None);
+        looking.close().await;
+    }
+
+    async fn looking_migrates_nothing_and_says_how_far_the_schema_is(bed) {
+        alter(&bed, "DELETE FROM migrations WHERE number = 2").await;
+        let (looking, schema) = Store::look(&bed.url).await.unwrap();
+        assert_eq!((schema.found, schema.known), (1, 2));
+        looking.close().await;
+        alter(&bed, "DROP TABLE migrations").await;
+        let (looking, schema) = Store::look(&bed.url).await.unwrap();
+        assert_eq!(schema.found, 0);
+        looking.close().await;
+        let mut beside = bed.beside().await;
+        assert!(sqlx::query("SELECT 1 FROM migrations").execute(&mut beside).await.is_err());
+        beside.close().await.unwrap();
+    }
+
     async fn a_history_that_is_not_ours_is_refused(bed) {
         alter(&bed, "UPDATE migrations SET checksum = 'x'").await;
         let refused = Store::open(&bed.url).await.unwrap_err();
+        assert!(matches!(refused, StoreError::ChangedMigration(1)), "{refused}");
+        let refused = Store::look(&bed.url).await.unwrap_err();
         assert!(matches!(refused, StoreError::ChangedMigration(1)), "{refused}");
     }
 
@@ -119,6 +149,15 @@ async fn an_address_that_names_no_lasting_database_is_refused() {
         .await
         .unwrap_err();
     assert!(matches!(nowhere, StoreError::File(_)), "{nowhere}");
+}
+
+#[tokio::test]
+async fn looking_makes_no_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let refused = Store::look(&format!("sqlite:{}", path.display())).await;
+    assert!(matches!(refused.unwrap_err(), StoreError::File(_)));
+    assert!(!path.exists());
 }
 
 #[tokio::test]
