@@ -14,6 +14,8 @@ use store::{SpendLimit, Store, Watermarks};
 #[derive(Debug)]
 pub struct Rules {
     current: ArcSwap<Policy>,
+    /// Held while the store is read and what was read put in force, so that no slow load overtakes a newer one.
+    loading: tokio::sync::Mutex<()>,
 }
 
 impl Rules {
@@ -21,6 +23,7 @@ impl Rules {
     pub fn new(policy: Policy) -> Self {
         Self {
             current: ArcSwap::from_pointee(policy),
+            loading: tokio::sync::Mutex::default(),
         }
     }
 
@@ -36,6 +39,7 @@ impl Rules {
 
     /// Reads the store's policy and spend limits once and puts them in force.
     pub async fn load(&self, store: &Store, org: OrgId) -> Result<Watermarks, LoadError> {
+        let _one_at_a_time = self.loading.lock().await;
         let marks = store.watermarks(org).await?;
         let policy = match store.latest_policy(org).await? {
             Some(latest) => Policy::parse(latest.version, &latest.text)?,
@@ -60,17 +64,29 @@ impl Rules {
             {
                 continue;
             }
-            match self.load(store, org).await {
-                Ok(marks) => {
-                    tracing::info!(version = marks.policy_version, "policy in force");
-                    known = marks;
-                }
+            let tried = self.load(store, org).await;
+            match &tried {
+                Ok(marks) => tracing::info!(version = marks.policy_version, "policy in force"),
                 Err(error) => {
-                    tracing::error!(error = %error, version = marks.policy_version, "policy not readable; the last good one stays");
-                    known = marks;
+                    tracing::error!(error = %error, version = marks.policy_version, "a new policy is not in force; the last good one stays");
                 }
             }
+            known = known_after(&tried, known, marks);
         }
+    }
+}
+
+/// What a replica knows after it tried to load what it has `seen`: what the store did not give is tried again, what cannot be
+/// understood is not.
+fn known_after(
+    tried: &Result<Watermarks, LoadError>,
+    known: Watermarks,
+    seen: Watermarks,
+) -> Watermarks {
+    match tried {
+        Ok(loaded) => *loaded,
+        Err(LoadError::Store(_)) => known,
+        Err(LoadError::Policy(_)) => seen,
     }
 }
 
@@ -139,6 +155,21 @@ fn cents(text: &str) -> Option<Usd> {
 mod tests {
     use super::*;
     use domain::{BudgetId, Timestamp};
+
+    #[test]
+    fn a_policy_that_the_store_did_not_give_is_asked_for_again() {
+        let marks = |policy_version| Watermarks {
+            policy_version,
+            ..Watermarks::default()
+        };
+        let check = |tried, expected| {
+            assert_eq!(known_after(&tried, marks(4), marks(5)), marks(expected));
+        };
+        check(Ok(marks(6)), 6);
+        check(Err(LoadError::Store(store::StoreError::Damaged("x"))), 4);
+        let unreadable = Policy::parse(5, "[[grant]").unwrap_err();
+        check(Err(LoadError::Policy(unreadable)), 5);
+    }
 
     #[test]
     fn a_limit_with_a_pool_is_two_budgets() {
