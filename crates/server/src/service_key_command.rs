@@ -22,6 +22,9 @@ use crate::wiring;
 /// Of a key, so much is kept readable, to recognise it by: `dwk_` and 48 of its 256 random bits.
 const PREFIX_CHARS: usize = 12;
 
+/// What the store returns at most.
+const KEYS_LISTED_MAX: usize = 1_000;
+
 /// What to do with service keys.
 #[derive(Debug, Args)]
 pub struct ServiceKeyCommand {
@@ -140,6 +143,9 @@ async fn list(operation: &Operation<'_>, as_json: bool) -> anyhow::Result<()> {
     }
     if keys.is_empty() {
         complain("there are none; `doorward service-key create <name>` makes one");
+    }
+    if keys.len() >= KEYS_LISTED_MAX {
+        complain(&format!("only {KEYS_LISTED_MAX} are shown"));
     }
     for key in &keys {
         let groups: Vec<&str> = key.groups.iter().map(String::as_str).collect();

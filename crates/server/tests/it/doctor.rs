@@ -1,5 +1,8 @@
 //! `doorward doctor` as operators run it: one installation where everything holds, and one broken thing at a time.
 
+mod foundry;
+mod tls;
+
 use std::ops::Add as _;
 use std::path::Path;
 use std::process::Command;
@@ -39,13 +42,29 @@ impl Said {
 }
 
 async fn doctor(config: &Path, token: Option<&str>) -> Said {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-    command.args(["doctor", "--json", "--config"]).arg(config);
+    let mut command = command(config);
     let folder = config.parent().unwrap();
     if let Some(token) = token {
         std::fs::write(folder.join("token"), token).unwrap();
         command.arg("--token-file").arg(folder.join("token"));
     }
+    said(command).await
+}
+
+/// On a machine that trusts only these certificates.
+async fn doctor_trusting(config: &Path, roots: &Path) -> Said {
+    let mut command = command(config);
+    command.env("SSL_CERT_FILE", roots);
+    said(command).await
+}
+
+fn command(config: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+    command.args(["doctor", "--json", "--config"]).arg(config);
+    command
+}
+
+async fn said(mut command: Command) -> Said {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap())
         .await
         .unwrap();
