@@ -58,7 +58,11 @@ async fn ready(State(ops): State<Arc<Ops>>) -> Response {
         missing.push("draining".to_owned());
     }
     if missing.is_empty() {
-        "ready\n".into_response()
+        // Another replica would do no better, so this one stays in rotation; whoever reads it learns what is amiss.
+        match ops.wired.impaired().join("; ") {
+            amiss if amiss.is_empty() => "ready\n".into_response(),
+            amiss => format!("ready, but: {amiss}\n").into_response(),
+        }
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,

@@ -193,9 +193,21 @@ impl Revocations {
         Ok(live)
     }
 
-    /// Ends everything of the target that was made or seen up to `at`, by this replica's own clock. Harmless to repeat.
+    /// Ends everything of the target that is in use here: this replica takes it away now, so all of it came before, also what was
+    /// seen by a clock that has been set back since. `at` is that clock's present.
     pub fn apply(&self, target: &Target, at: Timestamp, why: Ended) {
-        self.take(target, at, at, why);
+        let seen_until = self.seen_until(target).map_or(at, |seen| seen.max(at));
+        self.take(target, seen_until, seen_until, why);
+    }
+
+    /// When the latest credential of the target in use was first seen.
+    fn seen_until(&self, target: &Target) -> Option<Timestamp> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let lives = &entries.get(target)?.lives;
+        lives
+            .iter()
+            .filter_map(|live| Some(live.upgrade()?.seen))
+            .max()
     }
 
     /// As [`Revocations::apply`], for a moment that another replica's clock told: what was seen here up to `heard_until`, when

@@ -435,6 +435,20 @@ impl Wired {
         missing
     }
 
+    /// What some of our callers must do without, though the rest are served.
+    pub fn impaired(&self) -> Vec<String> {
+        let issuers = self.pipeline.identity.issuers().iter();
+        issuers
+            .filter(|issuer| !issuer.state().usable)
+            .map(|issuer| {
+                let name = issuer.name();
+                format!(
+                    "the keys of the issuer {name} cannot be read, and its tokens are not accepted"
+                )
+            })
+            .collect()
+    }
+
     /// What is read at the moment of asking, in OpenMetrics text.
     pub fn gauges(&self) -> String {
         let mut text = String::new();
@@ -456,8 +470,12 @@ impl Wired {
             let _ = write!(
                 text,
                 "# HELP doorward_sink_lag Records the OTLP sink has not sent.\n# TYPE doorward_sink_lag gauge\n\
-                 doorward_sink_lag{{sink=\"otlp\"}} {}\n",
-                status.durable_seq.saturating_sub(status.sent_seq)
+                 doorward_sink_lag{{sink=\"otlp\"}} {}\n\
+                 # HELP doorward_sink_refused Records the sink refused for good since the start.\n# TYPE doorward_sink_refused gauge\n\
+                 doorward_sink_refused{{sink=\"otlp\"}} {}\n",
+                // By the ledger's own end: the sink looks at it only when it tries.
+                ledger.durable.seq.saturating_sub(status.sent_seq),
+                status.refused_records
             );
         }
         text.push_str("# HELP doorward_upstream_healthy Whether a provider is tried.\n# TYPE doorward_upstream_healthy gauge\n");

@@ -4,12 +4,16 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod answers;
+mod clock;
 mod doctor;
+mod foundry;
 mod hostile;
 mod hourglass;
+mod idp_down;
 mod kill;
 mod ledger_export;
 mod money;
+mod otlp;
 mod program;
 mod providers;
 mod service_keys;

@@ -35,3 +35,9 @@ pub(crate) async fn outcome(world: &World, request: &str) -> Value {
     let found = tokio::time::timeout(PATIENCE, found).await;
     found.expect("the store gets the outcome")
 }
+/// `/readyz`: status and words.
+pub(crate) async fn readiness(world: &World) -> (u16, String) {
+    let url = format!("{}/readyz", world.ops);
+    let answer = Http::new().get(&url).send().await.unwrap();
+    (answer.status, answer.text())
+}
