@@ -241,12 +241,19 @@ impl Body for Relay {
         if relay.live.is_revoked() {
             return relay.last_words(Cut::Revoked);
         }
-        match Pin::new(upstream).poll_frame(context) {
+        match Pin::new(&mut *upstream).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(bytes) => match relay.on_bytes(&bytes) {
-                    Some(cut) => relay.last_words(cut),
-                    None => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                },
+                Ok(bytes) => {
+                    let last = upstream.is_end_stream();
+                    if let Some(cut) = relay.on_bytes(&bytes) {
+                        return relay.last_words(cut);
+                    }
+                    // Whoever has the last of a stated length asks for no more: it is the end, and not a client that left.
+                    if last {
+                        relay.finish();
+                    }
+                    Poll::Ready(Some(Ok(Frame::data(bytes))))
+                }
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
                     let trailers = crate::upstream::headers::incoming(&trailers);

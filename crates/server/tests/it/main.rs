@@ -20,4 +20,5 @@ mod service_keys;
 mod sign_in;
 mod spend_limits;
 mod stalls;
+mod store_gone;
 mod watch;

@@ -170,6 +170,22 @@ async fn a_client_that_leaves_is_billed_by_what_the_provider_went_on_to_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_heard_out_is_complete_streamed_or_not() {
+    let (world, ada) = world().await;
+    let answer = ada.actor().messages(MODEL, "Hello").await.unwrap();
+    let whole = answer.header("x-request-id").unwrap().to_owned();
+    let events = ada.actor().stream(MODEL, "Hello").await.unwrap();
+    let streamed = events.header("x-request-id").unwrap().to_owned();
+    events.until_end().await;
+    for request in [whole, streamed] {
+        let outcome = outcome(&world, &request).await;
+        assert_eq!(outcome["ended"], "complete", "{outcome}");
+        assert!(outcome["usage"]["output_tokens"].as_u64().unwrap() > 0);
+    }
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn both_api_versions_and_unknown_headers_and_fields_reach_the_provider_as_they_were() {
     let (world, ada) = world().await;
     for version in ["2023-06-01", "2026-10-21"] {
