@@ -7,6 +7,7 @@ mod answers;
 mod clock;
 mod doctor;
 mod foundry;
+mod full_disk;
 mod hostile;
 mod hourglass;
 mod idp_down;
