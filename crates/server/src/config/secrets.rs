@@ -30,6 +30,9 @@ pub(super) fn resolve(config: &mut Config, mistakes: &mut Vec<String>) {
         if let Some(secret) = &mut issuer.client_secret {
             one(format!("issuer[{index}].client_secret"), secret);
         }
+        if let Some(secret) = &mut issuer.entra.graph_client_secret {
+            one(format!("issuer[{index}].entra.graph_client_secret"), secret);
+        }
     }
     for (index, upstream) in config.upstreams.iter_mut().enumerate() {
         match &mut upstream.auth {

@@ -6,6 +6,7 @@
 mod answers;
 mod clock;
 mod doctor;
+mod examples;
 mod foundry;
 mod full_disk;
 mod hostile;
