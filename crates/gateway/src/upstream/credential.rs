@@ -29,6 +29,9 @@ const AUTHORITY: &str = "https://login.microsoftonline.com";
 const RENEW_BEFORE_MS: i64 = 5 * 60 * 1_000;
 /// After a fetch that failed nobody is asked for so long: calls that wait for a token share the failure.
 const RETRY_AFTER_MS: i64 = 1_000;
+/// A token that the provider refuses is thrown away so often at most: a provider that refuses every one must not make each call
+/// fetch another.
+const FORGET_EVERY_MS: i64 = 60_000;
 
 /// Our credential at one provider.
 #[derive(Debug)]
@@ -160,10 +163,11 @@ impl Credentials {
         }
     }
 
-    /// Forgets a fetched token, after the provider refused it.
-    pub fn forget(&self) {
+    /// Notes that the provider refused what [`Credentials::header`] gave: a fetched token that is still the shared one is
+    /// forgotten, and the next call fetches another. At most once a minute, for a new one need not be any better.
+    pub fn refused(&self, value: &HeaderValue) {
         if let Kind::Entra(token) = &self.kind {
-            token.current.store(None);
+            token.refused(value);
         }
     }
 }
@@ -215,6 +219,8 @@ struct EntraToken {
     fetching: tokio::sync::Mutex<()>,
     /// When the last fetch failed, in Unix milliseconds; `i64::MIN` when it did not.
     failed_at: AtomicI64,
+    /// When a token was last forgotten, in Unix milliseconds; `i64::MIN` when none was.
+    forgotten_at: AtomicI64,
 }
 
 struct Fetched {
@@ -237,6 +243,26 @@ impl EntraToken {
             current: ArcSwapOption::empty(),
             fetching: tokio::sync::Mutex::new(()),
             failed_at: AtomicI64::new(i64::MIN),
+            forgotten_at: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    fn refused(&self, value: &HeaderValue) {
+        let current = self.current.load();
+        if current.as_ref().is_none_or(|token| token.bearer != *value) {
+            return;
+        }
+        let now = self.clock.now().unix_ms();
+        let last = self.forgotten_at.load(Ordering::Relaxed);
+        let is_too_soon = (0..FORGET_EVERY_MS).contains(&now.saturating_sub(last));
+        let is_mine = || {
+            self.forgotten_at
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        };
+        if !is_too_soon && is_mine() {
+            // Another call may just have put a fresh one in its place, which stays.
+            self.current.compare_and_swap(&current, None);
         }
     }
 

@@ -6,7 +6,7 @@ use domain::Timestamp;
 
 /// Failures in a row that close a provider.
 const FAILURES_MAX: u32 = 5;
-/// How long it is left out.
+/// How long it is left out, and how long a call that tries it again is waited for.
 const OPEN_MS: i64 = 30_000;
 
 /// One provider's recent past.
@@ -17,19 +17,34 @@ pub struct Health(Mutex<State>);
 struct State {
     failures: u32,
     closed_until: Option<Timestamp>,
+    /// Whether `closed_until` is the end of a try, not of a time of leaving it out.
+    tried_again: bool,
+}
+
+/// What a call may do with a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Try it; what becomes of the call decides for the others.
+    Yes,
+    /// Another call is finding out whether it works again; it is the next best to those that do.
+    Undecided,
+    /// Leave it out.
+    No,
 }
 
 impl Health {
-    /// Whether a call may try it now. When the time of leaving it out is over, one caller gets a yes and the next ones wait for
-    /// what became of it.
-    pub fn admits(&self, now: Timestamp) -> bool {
+    /// Whether a call tries it now: ask just before the call would be sent, for when the time of leaving it out is over, the one
+    /// that gets a yes is the one the others wait for.
+    pub fn admit(&self, now: Timestamp) -> Admission {
         let mut state = self.lock();
         match state.closed_until {
-            None => true,
-            Some(until) if now < until => false,
+            None => Admission::Yes,
+            Some(until) if now < until && state.tried_again => Admission::Undecided,
+            Some(until) if now < until => Admission::No,
             Some(_) => {
                 state.closed_until = Some(now.plus_ms(OPEN_MS));
-                true
+                state.tried_again = true;
+                Admission::Yes
             }
         }
     }
@@ -44,13 +59,14 @@ impl Health {
         *self.lock() = State::default();
     }
 
-    /// A call failed in a way that another provider might not. `retry_after_s` is how long it asked to be left alone.
+    /// A call failed at `now` in a way that another provider might not. `retry_after_s` is how long it asked to be left alone.
     pub fn failed(&self, now: Timestamp, retry_after_s: Option<u32>) {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
         if state.failures >= FAILURES_MAX || state.closed_until.is_some() {
             let asked_ms = retry_after_s.map_or(0, |seconds| i64::from(seconds.min(300)) * 1_000);
             state.closed_until = Some(now.plus_ms(OPEN_MS.max(asked_ms)));
+            state.tried_again = false;
         }
     }
 
@@ -75,13 +91,27 @@ mod tests {
         for _ in 0..4 {
             health.failed(at(0), None);
         }
-        assert!(health.admits(at(0)));
+        assert_eq!(health.admit(at(0)), Admission::Yes);
         health.failed(at(0), None);
-        assert!(!health.admits(at(29)));
-        assert!(health.admits(at(30)), "one call may try");
-        assert!(!health.admits(at(30)), "the next waits for its result");
+        assert_eq!(health.admit(at(29)), Admission::No);
+        assert_eq!(health.admit(at(30)), Admission::Yes, "one call may try");
+        assert_eq!(health.admit(at(30)), Admission::Undecided);
+        health.failed(at(31), None);
+        assert_eq!(health.admit(at(60)), Admission::No);
+        assert_eq!(health.admit(at(61)), Admission::Yes);
         health.succeeded();
-        assert!(health.admits(at(30)));
+        assert_eq!(health.admit(at(61)), Admission::Yes);
+    }
+
+    #[test]
+    fn a_try_that_is_never_heard_of_again_gives_way_to_another() {
+        let health = Health::default();
+        for _ in 0..5 {
+            health.failed(at(0), None);
+        }
+        assert_eq!(health.admit(at(30)), Admission::Yes);
+        assert_eq!(health.admit(at(59)), Admission::Undecided);
+        assert_eq!(health.admit(at(60)), Admission::Yes);
     }
 
     #[test]
@@ -91,6 +121,6 @@ mod tests {
             health.failed(at(0), None);
             health.succeeded();
         }
-        assert!(health.admits(at(0)));
+        assert_eq!(health.admit(at(0)), Admission::Yes);
     }
 }

@@ -1,11 +1,12 @@
 //! The order of trying: each upstream that serves the model in an allowed region, first to last, skipping those that failed of
 //! late; the next one when one fails before its first byte. A region is a promise: with no upstream inside it the call is refused.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{Clock, Reason, ReasonCode, Refusal, Timestamp, limits};
+use domain::{Clock, Reason, ReasonCode, Refusal, limits};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -16,7 +17,7 @@ use wire::Envelope;
 use super::client::HttpClient;
 use super::config::{InvalidUpstream, UpstreamConfig};
 use super::credential::{CredentialError, Credentials};
-use super::health::Health;
+use super::health::{Admission, Health};
 
 /// Largest error answer that is read to decide what becomes of it.
 const ERROR_BYTES_MAX: usize = 64 * 1024;
@@ -94,6 +95,14 @@ pub struct Failure {
     pub refusal: Refusal,
 }
 
+/// An attempt that did not help.
+struct Failed {
+    upstream: Arc<str>,
+    code: ReasonCode,
+    /// What the client is shown when nothing better comes.
+    answer: Option<Response<AnswerBody>>,
+}
+
 /// What became of one attempt.
 enum Attempt {
     Answered(Response<AnswerBody>),
@@ -153,34 +162,46 @@ impl Upstreams {
         call: &Call<Reserved>,
         request: Outgoing<'_>,
     ) -> Result<Answer, Failure> {
+        self.send_within(call.regions(), &request).await
+    }
+
+    async fn send_within(
+        &self,
+        regions: Option<&BTreeSet<String>>,
+        request: &Outgoing<'_>,
+    ) -> Result<Answer, Failure> {
         let model = request.envelope.model.as_deref().unwrap_or_default();
-        let candidates = self.candidates(model, call.regions())?;
-        let mut best: Option<(Arc<str>, ReasonCode, Option<Response<AnswerBody>>)> = None;
+        let candidates = self.candidates(model, regions)?;
+        let mut best = None;
+        let mut left_out = Vec::new();
         for upstream in candidates {
-            match upstream
-                .attempt(&self.client, &request, self.clock.now())
-                .await
-            {
-                Attempt::Answered(response) => {
-                    return Ok(Answer {
-                        upstream: Arc::clone(&upstream.name),
-                        response,
-                    });
-                }
-                Attempt::Failed(code, answer) => {
-                    tracing::warn!(upstream = %upstream.name, reason = code.as_str(), "upstream failed");
-                    let keeps = matches!(&best, Some((_, _, Some(_)))) && answer.is_none();
-                    if !keeps {
-                        best = Some((Arc::clone(&upstream.name), code, answer));
+            match upstream.health.admit(self.clock.now()) {
+                Admission::Yes => {
+                    if let Some(answer) = self.attempt(upstream, request, &mut best).await {
+                        return Ok(answer);
                     }
                 }
+                admission => left_out.push((upstream, admission)),
+            }
+        }
+        // A call that is refused unsent helps nobody, and one that may work again is better than those that do not.
+        let none_tried = best.is_none();
+        for (upstream, admission) in left_out {
+            if (none_tried || admission == Admission::Undecided)
+                && let Some(answer) = self.attempt(upstream, request, &mut best).await
+            {
+                return Ok(answer);
             }
         }
         match best {
-            Some((upstream, _, Some(response))) => Ok(Answer { upstream, response }),
-            Some((upstream, code, None)) => Err(Failure {
-                upstream: Some(upstream),
-                refusal: Refusal::plain(code),
+            Some(Failed {
+                upstream,
+                answer: Some(response),
+                ..
+            }) => Ok(Answer { upstream, response }),
+            Some(failed) => Err(Failure {
+                upstream: Some(failed.upstream),
+                refusal: Refusal::plain(failed.code),
             }),
             None => Err(Failure {
                 upstream: None,
@@ -189,11 +210,39 @@ impl Upstreams {
         }
     }
 
-    /// Healthy ones first; when none is healthy all are tried, for a call that is refused unsent helps nobody.
+    /// Tries one provider. Without an answer for the client, `best` keeps the failure that tells them most.
+    async fn attempt(
+        &self,
+        upstream: &Upstream,
+        request: &Outgoing<'_>,
+        best: &mut Option<Failed>,
+    ) -> Option<Answer> {
+        let name = Arc::clone(&upstream.name);
+        match upstream.attempt(&self.client, request, &*self.clock).await {
+            Attempt::Answered(response) => Some(Answer {
+                upstream: name,
+                response,
+            }),
+            Attempt::Failed(code, answer) => {
+                tracing::warn!(upstream = %name, reason = code.as_str(), "upstream failed");
+                let keeps = best.as_ref().is_some_and(|best| best.answer.is_some());
+                if !keeps || answer.is_some() {
+                    *best = Some(Failed {
+                        upstream: name,
+                        code,
+                        answer,
+                    });
+                }
+                None
+            }
+        }
+    }
+
+    /// Those that may have the call at all, in the order of trying.
     fn candidates(
         &self,
         model: &str,
-        regions: Option<&std::collections::BTreeSet<String>>,
+        regions: Option<&BTreeSet<String>>,
     ) -> Result<Vec<&Upstream>, Failure> {
         let refuse = |code, text| Failure {
             upstream: None,
@@ -228,13 +277,7 @@ impl Upstreams {
                 format!("No provider in an allowed region ({names}) serves the model {model}.");
             return Err(refuse(ReasonCode::RegionNotAvailable, text));
         }
-        let now = self.clock.now();
-        let healthy: Vec<_> = allowed
-            .iter()
-            .copied()
-            .filter(|upstream| upstream.health.admits(now))
-            .collect();
-        Ok(if healthy.is_empty() { allowed } else { healthy })
+        Ok(allowed)
     }
 }
 
@@ -243,25 +286,25 @@ impl Upstream {
         &self,
         client: &HttpClient,
         request: &Outgoing<'_>,
-        now: Timestamp,
+        clock: &dyn Clock,
     ) -> Attempt {
-        let sent = match self.request(client, request).await {
+        let (sent, credential) = match self.request(client, request).await {
             Ok(ready) => ready,
             Err(code) => {
-                self.health.failed(now, None);
+                self.health.failed(clock.now(), None);
                 return Attempt::Failed(code, None);
             }
         };
         let wait = Duration::from_millis(limits::UPSTREAM_HEADERS_MS);
         match tokio::time::timeout(wait, client.request(sent)).await {
-            Ok(Ok(response)) => self.judge(response, now).await,
+            Ok(Ok(response)) => self.judge(response, &credential, clock).await,
             Ok(Err(error)) => {
                 tracing::debug!(upstream = %self.name, connect = error.is_connect(), "no answer");
-                self.health.failed(now, None);
+                self.health.failed(clock.now(), None);
                 Attempt::Failed(ReasonCode::UpstreamUnavailable, None)
             }
             Err(_) => {
-                self.health.failed(now, None);
+                self.health.failed(clock.now(), None);
                 Attempt::Failed(ReasonCode::UpstreamTimeout, None)
             }
         }
@@ -271,8 +314,8 @@ impl Upstream {
         &self,
         client: &HttpClient,
         request: &Outgoing<'_>,
-    ) -> Result<Request<Full<Bytes>>, ReasonCode> {
-        let (name, value) = self.credentials.header(client).await.map_err(|error| {
+    ) -> Result<(Request<Full<Bytes>>, HeaderValue), ReasonCode> {
+        let (name, credential) = self.credentials.header(client).await.map_err(|error| {
             tracing::error!(upstream = %self.name, error = %error, "no provider credential");
             if error.is_outage() {
                 ReasonCode::UpstreamUnavailable
@@ -289,7 +332,7 @@ impl Upstream {
             _ => request.body.clone(),
         };
         let mut headers = request.headers.clone();
-        headers.insert(name, value);
+        headers.insert(name, credential.clone());
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         let mut sent = Request::new(Full::new(body));
         *sent.method_mut() = Method::POST;
@@ -297,11 +340,16 @@ impl Upstream {
             .parse()
             .map_err(|_| ReasonCode::ParameterInvalid)?;
         *sent.headers_mut() = headers;
-        Ok(sent)
+        Ok((sent, credential))
     }
 
     /// Decides what an answer means: a success, the request's own fault, or a failure of the provider.
-    async fn judge(&self, response: Response<Incoming>, now: Timestamp) -> Attempt {
+    async fn judge(
+        &self,
+        response: Response<Incoming>,
+        credential: &HeaderValue,
+        clock: &dyn Clock,
+    ) -> Attempt {
         let status = response.status();
         if status.is_success() {
             self.health.succeeded();
@@ -326,14 +374,17 @@ impl Upstream {
             response
         });
         match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                self.credentials.forget();
-                self.health.failed(now, retry_after_s);
+            StatusCode::UNAUTHORIZED => {
+                self.credentials.refused(credential);
+                self.health.failed(clock.now(), retry_after_s);
                 Attempt::Failed(ReasonCode::UpstreamCredential, None)
             }
+            // It knows us and denies this request, for a model the account lacks or a word its firewall dislikes: what a caller can
+            // bring about at will must not cost others the provider. Not shown, for it reads like the person's own sign-in failing.
+            StatusCode::FORBIDDEN => Attempt::Failed(ReasonCode::UpstreamCredential, None),
             StatusCode::NOT_FOUND => Attempt::Failed(ReasonCode::ModelUnserved, shown),
             StatusCode::TOO_MANY_REQUESTS => {
-                self.health.failed(now, retry_after_s);
+                self.health.failed(clock.now(), retry_after_s);
                 Attempt::Failed(ReasonCode::UpstreamUnavailable, shown)
             }
             _ if status.is_client_error() => {
@@ -347,7 +398,7 @@ impl Upstream {
                 }
             }
             _ => {
-                self.health.failed(now, retry_after_s);
+                self.health.failed(clock.now(), retry_after_s);
                 Attempt::Failed(ReasonCode::UpstreamUnavailable, shown)
             }
         }
@@ -365,3 +416,6 @@ fn is_envelope(body: &[u8]) -> bool {
     }
     serde_json::from_slice::<Outer<'_>>(body).is_ok_and(|outer| outer.kind == "error")
 }
+
+#[cfg(test)]
+mod tests;
