@@ -53,7 +53,11 @@ fuzz_target!(|document: &[u8]| {
             assert!(stricter || reference.is_err(), "only we refuse: {error}");
         }
         // a key by which `serde_json` speaks to itself is not read as what it is
-        Ok(()) if texts.0.iter().any(|text| text.starts_with("$serde_json::private::")) => {}
+        Ok(())
+            if texts
+                .0
+                .iter()
+                .any(|text| text.starts_with("$serde_json::private::")) => {}
         Ok(()) => match reference {
             Err(error) => assert!(is_out_of_range(&error), "only we accept: {error}"),
             Ok(value) => {

@@ -13,7 +13,9 @@ use pipeline::identity::keys::KeySet;
 
 // The first line is a token, the rest a key set.
 fuzz_target!(|input: &[u8]| {
-    let Ok(text) = str::from_utf8(input) else { return };
+    let Ok(text) = str::from_utf8(input) else {
+        return;
+    };
     let (token, keys) = text.split_once('\n').unwrap_or((text, ""));
     for kind in [Opaque::ServiceKey, Opaque::RefreshToken] {
         assert!(kind.sha256(token).is_none() || token.len() == 52);
@@ -28,11 +30,16 @@ fuzz_target!(|input: &[u8]| {
     };
     assert!(token.len() <= limits::TOKEN_BYTES_MAX);
     for part in token.split('.') {
-        let bytes = URL_SAFE_NO_PAD.decode(part).expect("only canonical parts are read");
+        let bytes = URL_SAFE_NO_PAD
+            .decode(part)
+            .expect("only canonical parts are read");
         assert_eq!(URL_SAFE_NO_PAD.encode(bytes), part);
     }
     if let Ok(header) = jsonwebtoken::decode_header(token) {
-        assert!(!matches!(header.alg, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512));
+        assert!(!matches!(
+            header.alg,
+            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512
+        ));
     }
     if let Ok(keys) = &keys
         && keys.verify(&compact, |_| true).is_ok()
