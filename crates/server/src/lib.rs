@@ -15,6 +15,7 @@ pub mod service_key_command;
 pub mod signals;
 pub mod sink;
 pub mod system;
+pub mod unread;
 pub mod wiring;
 
 use std::process::ExitCode;

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use domain::limits;
 use gateway::ClientAddress;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -26,6 +26,7 @@ use tower::Service as _;
 
 use crate::certificate::Certificate;
 use crate::patient::{Patient, Spoken};
+use crate::unread::Unread;
 
 /// How much of one listener its clients may take.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +94,7 @@ impl Listener {
                 peer,
                 trusted: Arc::clone(&self.trusted_proxies),
                 spoken: Spoken::default(),
+                unread: Unread::new(),
             };
             let (certificate, bounds) = (self.certificate.clone(), self.bounds);
             tokio::spawn(async move {
@@ -114,6 +116,7 @@ struct Served {
     peer: SocketAddr,
     trusted: Arc<[IpNet]>,
     spoken: Spoken,
+    unread: Unread,
 }
 
 impl Served {
@@ -130,7 +133,13 @@ impl Served {
         request
             .extensions_mut()
             .insert(ClientAddress(Some(address)));
-        self.router.call(request.map(Body::new)).await
+        let shares_its_connection = request.version() == Version::HTTP_2;
+        let response = self.router.call(request.map(Body::new)).await?;
+        Ok(if shares_its_connection {
+            response.map(|body| self.unread.watch(body))
+        } else {
+            response
+        })
     }
 }
 
@@ -178,12 +187,16 @@ where
         .max_concurrent_streams(256)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
+    let unread = service.unread.clone();
     let answer = service_fn(move |request| service.clone().answer(request));
     let connection = builder
         .serve_connection_with_upgrades(TokioIo::new(stream), answer)
         .into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(error = %error, "a connection ended early");
+    tokio::select! {
+        ended = watcher.watch(connection) => if let Err(error) = ended {
+            tracing::debug!(error = %error, "a connection ended early");
+        },
+        () = unread.given_up(bounds.write_idle) => tracing::debug!("a connection is left unread"),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::limits;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use server::commands::start;
 use server::demo::world::{Stage, World};
 use server::listen::{Bounds, Listener};
@@ -232,6 +233,41 @@ async fn a_reader_that_stalls_holds_little_and_is_cut() {
     assert_eq!(outcome["ended"], "client_gone", "{outcome}");
     let got = rest(socket).await;
     assert!(got.len() < ANSWER_BYTES / 2, "{} bytes", got.len());
+}
+
+#[tokio::test]
+async fn a_reader_that_opens_no_window_is_cut_too() {
+    let (world, ada) = world().await;
+    let address = world.base.strip_prefix("http://").unwrap();
+    let socket = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (mut client, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(1_024)
+        .handshake(socket)
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let body = message("Tell me. [testkit events=2000]", true);
+    let request = http::Request::post(format!("{}/v1/messages", world.base))
+        .header("authorization", format!("Bearer {}", ada.access_token))
+        .header("anthropic-version", "2023-06-01")
+        .body(body)
+        .unwrap();
+    let unread = client.send_request(request).await.unwrap();
+    assert_eq!(unread.status(), 200);
+    let request = unread.headers()["x-request-id"].to_str().unwrap();
+    let time = Hourglass::stop();
+    // In steps that leave time to answer pings: the connection lives all the while.
+    let mut steps = 0;
+    while metric(&world, "doorward_calls_running").await > 0 {
+        assert!(steps < 120, "nobody has cut it");
+        time.pass_ms(limits::CLIENT_WRITE_IDLE_MS / 30).await;
+        steps += 1;
+    }
+    assert!(steps >= 30, "cut before its time");
+    drop(time);
+    let outcome = outcome(&world, request).await;
+    assert_eq!(outcome["ended"], "client_gone", "{outcome}");
+    let _closed = connection.await.unwrap();
 }
 
 #[tokio::test]
