@@ -94,7 +94,7 @@ impl Listener {
                 peer,
                 trusted: Arc::clone(&self.trusted_proxies),
                 spoken: Spoken::default(),
-                unread: Unread::new(),
+                unread: Unread::default(),
             };
             let (certificate, bounds) = (self.certificate.clone(), self.bounds);
             tokio::spawn(async move {

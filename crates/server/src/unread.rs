@@ -29,16 +29,18 @@ struct Shared {
     moved_ms: AtomicU64,
 }
 
-impl Unread {
+impl Default for Unread {
     /// A connection without bodies.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self(Arc::new(Shared {
             began: Instant::now(),
             waiting: AtomicUsize::new(0),
             moved_ms: AtomicU64::new(0),
         }))
     }
+}
 
+impl Unread {
     /// The same body, with its reader's pace seen.
     pub fn watch(&self, body: Body) -> Body {
         self.begins_to_wait();
@@ -132,13 +134,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_nobody_asks_is_given_up_and_one_that_waits_for_us_is_not() {
-        let unread = Unread::new();
+        let unread = Unread::default();
         let mut body = unread.watch(Body::from("piece"));
         body.frame().await.unwrap().unwrap();
         unread.given_up(IDLE).await;
 
         // A body that has nothing to give yet keeps its reader waiting, not us.
-        let unread = Unread::new();
+        let unread = Unread::default();
         let mut silent = unread.watch(Body::new(Never));
         let asked = tokio::spawn(async move { silent.frame().await.is_some() });
         let given_up = tokio::time::timeout(10 * IDLE, unread.given_up(IDLE)).await;
@@ -148,7 +150,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_moves_beside_keeps_a_connection() {
-        let unread = Unread::new();
+        let unread = Unread::default();
         let _unread_body = unread.watch(Body::from("never asked"));
         let moves = {
             let unread = unread.clone();

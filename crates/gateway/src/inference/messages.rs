@@ -10,7 +10,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ledger::record::Ended;
 use pipeline::identity::credential_of;
-use pipeline::{Call, Charge, End, Inspection, Reserved};
+use pipeline::{Call, Charge, End, Facts, Inspection, Reserved};
 use wire::Envelope;
 
 use super::{Inference, refuse};
@@ -25,24 +25,33 @@ const OUTPUT_TOKENS_UNSTATED: u64 = 4_096;
 
 /// `POST /v1/messages`.
 pub async fn messages(State(door): State<Arc<Inference>>, request: Request) -> Response {
-    handle(&door, request, "messages")
-        .await
-        .unwrap_or_else(|refused| refused)
+    whatever_the_client_does(door, request, "messages").await
 }
 
 /// `POST /v1/messages/count_tokens`. Takes the same way, and costs nothing.
 pub async fn count_tokens(State(door): State<Arc<Inference>>, request: Request) -> Response {
-    handle(&door, request, "count_tokens")
-        .await
-        .unwrap_or_else(|refused| refused)
+    whatever_the_client_does(door, request, "count_tokens").await
 }
 
-async fn handle(
-    door: &Inference,
+/// Handles the request to its end in a task of its own. A client that leaves before the provider has begun to answer would
+/// otherwise take the call along, and with it what the provider charges for: a budget could be passed by hanging up.
+async fn whatever_the_client_does(
+    door: Arc<Inference>,
     request: Request,
     action: &'static str,
-) -> Result<Response, Response> {
+) -> Response {
     let facts = door.facts(&request, action);
+    let id = facts.request;
+    let handled = tokio::spawn(async move { handle(&door, request, facts).await });
+    match handled.await {
+        Ok(answered) => answered.unwrap_or_else(|refused| refused),
+        // It panicked, which the log has.
+        Err(_) => refusal_response(&Refusal::plain(ReasonCode::Internal), id),
+    }
+}
+
+async fn handle(door: &Inference, request: Request, facts: Facts) -> Result<Response, Response> {
+    let action = facts.action;
     let call = Call::received(&door.pipeline, facts);
     let id = facts.request;
     let Ok(_one_of_many) = door.calls.try_acquire() else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use server::demo::world::World;
 use testkit::{Fault, Session, device_sign_in};
 
-use crate::watch::outcome;
+use crate::watch::{metric, metrics, outcome};
 
 const MODEL: &str = "claude-sonnet-5-5";
 
@@ -166,6 +166,32 @@ async fn a_client_that_leaves_is_billed_by_what_the_provider_went_on_to_say() {
         outcome["usage"]["output_tokens"].as_u64().unwrap() >= 60,
         "{outcome}"
     );
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_before_the_answer_pays_for_it() {
+    let (world, ada) = world().await;
+    for stream in [false, true] {
+        world.first.forget();
+        world.first.fault_next(Fault::SlowHeadersMs(200));
+        let actor = ada.actor();
+        let body = testkit::actor::message(MODEL, "Hello", stream);
+        let asking = tokio::spawn(async move { actor.post("/v1/messages", &body).await });
+        world.first.wait_for(1).await.unwrap();
+        asking.abort();
+        let _left = asking.await;
+        while metric(&world, "doorward_calls_running").await > 0 {
+            tokio::task::yield_now().await;
+        }
+        let text = metrics(&world).await;
+        let gone = "ended=\"client_gone\",upstream=\"first\"} ";
+        let count = if stream { 2 } else { 1 };
+        assert!(text.contains(&format!("{gone}{count}")), "{text}");
+        let output = metric(&world, "doorward_tokens_total{class=\"output\"}").await;
+        assert!(output > 0, "{text}");
+        assert!(metric(&world, "doorward_cost_nanodollars_total").await > 0);
+    }
     world.stop(Duration::from_secs(2)).await.unwrap();
 }
 
