@@ -170,6 +170,34 @@ async fn a_client_that_leaves_is_billed_by_what_the_provider_went_on_to_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_200_that_is_none_is_never_taken_for_a_complete_answer() {
+    let (world, ada) = world().await;
+    for fault in [
+        Fault::CutAfter(0),
+        Fault::EndAfter(0),
+        Fault::EndAfter(1),
+        Fault::ErrorAfter {
+            events: 0,
+            kind: None,
+        },
+    ] {
+        world.first.fault_next(fault.clone());
+        let events = ada.actor().stream(MODEL, "Tell me.").await.unwrap();
+        assert_eq!(events.status(), 200, "{fault:?}");
+        let request = events.header("x-request-id").unwrap().to_owned();
+        let (events, _) = events.until_end().await;
+        assert!(
+            events.iter().all(|event| event.name != "message_stop"),
+            "{fault:?}"
+        );
+        let outcome = outcome(&world, &request).await;
+        assert_ne!(outcome["ended"], "complete", "{fault:?}: {outcome}");
+        assert_eq!(outcome["estimated"], true, "{fault:?}: {outcome}");
+    }
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hangs_up_before_the_answer_pays_for_it() {
     let (world, ada) = world().await;
     for stream in [false, true] {
