@@ -8,6 +8,9 @@ use http::Uri;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+/// The host of the metadata service, which has no https and no way out of the machine.
+const METADATA_HOST: &str = "169.254.169.254";
+
 /// The kinds of provider we speak to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -88,11 +91,21 @@ pub struct UpstreamConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUpstream {
     /// The address is none, or has no host.
-    #[error("`base_url` of upstream {0} is not an http or https address")]
-    Address(String),
+    #[error("`{key}` of upstream {upstream} is not an http or https address")]
+    Address {
+        /// The upstream.
+        upstream: String,
+        /// Where it stands in the configuration.
+        key: &'static str,
+    },
     /// Plain http to another machine would show the credential to the network.
-    #[error("`base_url` of upstream {0} is http to another machine; use https")]
-    PlainText(String),
+    #[error("`{key}` of upstream {upstream} is http to another machine; use https")]
+    PlainText {
+        /// The upstream.
+        upstream: String,
+        /// Where it stands in the configuration.
+        key: &'static str,
+    },
     /// Foundry needs to know where.
     #[error("upstream {0} needs `resource` or `base_url`")]
     NoAddress(String),
@@ -114,14 +127,49 @@ impl UpstreamConfig {
                 return Err(InvalidUpstream::NoAddress(self.name.clone()));
             }
         };
-        let uri: Uri = base
-            .parse()
-            .map_err(|_| InvalidUpstream::Address(self.name.clone()))?;
+        self.safe("base_url", &base, None)?;
+        Ok(base)
+    }
+
+    /// Whether nothing that goes where this configuration says can be read on the way: the address itself, and where a credential
+    /// is fetched.
+    pub fn check(&self) -> Result<(), InvalidUpstream> {
+        self.base()?;
+        let (key, address, also) = match &self.auth {
+            AuthConfig::ApiKey(_) | AuthConfig::Bearer(_) => return Ok(()),
+            AuthConfig::ManagedIdentity { endpoint, .. } => (
+                "auth.managed_identity.endpoint",
+                endpoint,
+                Some(METADATA_HOST),
+            ),
+            AuthConfig::WorkloadIdentity { authority, .. } => {
+                ("auth.workload_identity.authority", authority, None)
+            }
+            AuthConfig::ClientSecret { authority, .. } => {
+                ("auth.client_secret.authority", authority, None)
+            }
+        };
+        address
+            .as_ref()
+            .map_or(Ok(()), |address| self.safe(key, address, also))
+    }
+
+    /// An address is https, or http on this machine or to the one host `also`.
+    fn safe(
+        &self,
+        key: &'static str,
+        address: &str,
+        also: Option<&str>,
+    ) -> Result<(), InvalidUpstream> {
+        let upstream = self.name.clone();
+        let Ok(uri) = address.parse::<Uri>() else {
+            return Err(InvalidUpstream::Address { upstream, key });
+        };
         match (uri.scheme_str(), uri.host()) {
-            (Some("https"), Some(_)) => Ok(base),
-            (Some("http"), Some(host)) if is_loopback(host) => Ok(base),
-            (Some("http"), Some(_)) => Err(InvalidUpstream::PlainText(self.name.clone())),
-            _ => Err(InvalidUpstream::Address(self.name.clone())),
+            (Some("https"), Some(_)) => Ok(()),
+            (Some("http"), Some(host)) if is_loopback(host) || Some(host) == also => Ok(()),
+            (Some("http"), Some(_)) => Err(InvalidUpstream::PlainText { upstream, key }),
+            _ => Err(InvalidUpstream::Address { upstream, key }),
         }
     }
 
@@ -189,18 +237,67 @@ mod tests {
             ),
             (
                 upstream(Anthropic, Some("http://10.0.0.1"), None),
-                Err(InvalidUpstream::PlainText("a".into())),
+                Err(InvalidUpstream::PlainText {
+                    upstream: "a".into(),
+                    key: "base_url",
+                }),
             ),
             (
                 upstream(Anthropic, Some("ftp://x"), None),
-                Err(InvalidUpstream::Address("a".into())),
+                Err(InvalidUpstream::Address {
+                    upstream: "a".into(),
+                    key: "base_url",
+                }),
             ),
             (
                 upstream(Anthropic, Some("nonsense"), None),
-                Err(InvalidUpstream::Address("a".into())),
+                Err(InvalidUpstream::Address {
+                    upstream: "a".into(),
+                    key: "base_url",
+                }),
             ),
         ] {
             assert_eq!(config.base().as_deref(), expected.as_ref().copied());
+        }
+    }
+
+    #[test]
+    fn a_credential_is_never_fetched_in_clear_text_from_another_machine() {
+        let managed = |address: &str| AuthConfig::ManagedIdentity {
+            client_id: None,
+            endpoint: Some(address.into()),
+        };
+        let federated = |address: &str| AuthConfig::WorkloadIdentity {
+            tenant: "t".into(),
+            client_id: "c".into(),
+            token_file: "f".into(),
+            authority: Some(address.into()),
+        };
+        let secret = |address: &str| AuthConfig::ClientSecret {
+            tenant: "t".into(),
+            client_id: "c".into(),
+            client_secret: "s".into(),
+            authority: Some(address.into()),
+        };
+        for (address, at_metadata, elsewhere) in [
+            ("https://login.example.org", true, true),
+            ("http://127.0.0.1:9", true, true),
+            ("http://169.254.169.254", true, false),
+            ("http://169.254.169.254.example.org", false, false),
+            ("http://169.254.169.254@example.org", false, false),
+            ("http://127.0.0.1@example.org", false, false),
+            ("http://login.example.org", false, false),
+            ("login.example.org", false, false),
+            ("", false, false),
+        ] {
+            let is_fine = |auth| {
+                let mut config = upstream(ProviderKind::Foundry, None, Some("corp"));
+                config.auth = auth;
+                config.check().is_ok()
+            };
+            assert_eq!(is_fine(managed(address)), at_metadata, "{address}");
+            assert_eq!(is_fine(federated(address)), elsewhere, "{address}");
+            assert_eq!(is_fine(secret(address)), elsewhere, "{address}");
         }
     }
 

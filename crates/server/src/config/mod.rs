@@ -300,7 +300,7 @@ fn check(config: &Config, mistakes: &mut Vec<String>) {
         mistakes.push(format!("issuer: {mistake}"));
     }
     for (index, upstream) in config.upstreams.iter().enumerate() {
-        if let Err(error) = upstream.base() {
+        if let Err(error) = upstream.check() {
             mistakes.push(format!("upstream[{index}]: {error}"));
         }
         if config.upstreams[..index]
@@ -358,6 +358,18 @@ mod tests {
         assert!(
             mistakes.contains("upstream[0].auth") && !mistakes.contains("very-secret"),
             "{mistakes}"
+        );
+    }
+
+    #[test]
+    fn a_secret_that_would_be_sent_in_clear_text_is_refused() {
+        let auth = "{ client_secret = { tenant = 't', client_id = 'c', client_secret = '${PATH}', authority = 'http://login.example' } }";
+        let text = GOOD.replace(r#"{ api_key = "${DOORWARD_TEST_ABSENT}" }"#, auth);
+        assert_eq!(
+            read(&text).unwrap_err(),
+            [
+                "upstream[0]: `auth.client_secret.authority` of upstream a is http to another machine; use https"
+            ]
         );
     }
 
