@@ -21,6 +21,8 @@ pub struct Envelope<'a> {
     pub stream: bool,
     /// `max_tokens`; none when absent.
     pub max_tokens: Option<u64>,
+    /// `inference_geo`: where the request asks to be answered; none when absent or null.
+    pub inference_geo: Option<Cow<'a, str>>,
     /// Whether `messages` is an array.
     pub has_messages: bool,
     /// Whether `metadata` has a `user_id`.
@@ -35,8 +37,8 @@ impl<'a> Envelope<'a> {
     /// know. A string of moderate length comes with its key as one text, `key: value`: what a value is called is half of what it
     /// is. What `on_text` saw counts only when the answer is `Ok`.
     ///
-    /// A body that is no object, a `model` that is no string, a `stream` that is no boolean and a `max_tokens` that is no whole
-    /// number are refused, because a lenient parser behind us might read them otherwise.
+    /// A body that is no object, a `model` or `inference_geo` that is no string, a `stream` that is no boolean and a `max_tokens`
+    /// that is no whole number are refused, because a lenient parser behind us might read them otherwise.
     pub fn read(
         body: &'a [u8],
         depth_max: usize,
@@ -120,7 +122,9 @@ impl<'a> Visit<'a> for Fields<'a> {
             ("max_tokens", Scalar::Number(number)) => {
                 envelope.max_tokens = Some(number.parse().map_err(|_| JsonFault::FieldType)?);
             }
-            ("model" | "stream" | "max_tokens" | "messages", _) => {
+            ("inference_geo", Scalar::Text(text)) => envelope.inference_geo = Some(text.decode()),
+            ("inference_geo", Scalar::Null) => {}
+            ("model" | "stream" | "max_tokens" | "inference_geo" | "messages", _) => {
                 return Err(JsonFault::FieldType);
             }
             ("safeguards", value) => envelope.has_safeguards = value != Scalar::Null,
@@ -133,7 +137,9 @@ impl<'a> Visit<'a> for Fields<'a> {
         self.in_metadata = false;
         match key.decode().as_ref() {
             "messages" if !object => self.envelope.has_messages = true,
-            "model" | "stream" | "max_tokens" | "messages" => return Err(JsonFault::FieldType),
+            "model" | "stream" | "max_tokens" | "inference_geo" | "messages" => {
+                return Err(JsonFault::FieldType);
+            }
             "metadata" => self.in_metadata = object,
             "safeguards" => self.envelope.has_safeguards = true,
             _ => {}
@@ -252,6 +258,8 @@ mod tests {
             r#"{"max_tokens":1e3}"#,
             r#"{"max_tokens":"5"}"#,
             r#"{"max_tokens":99999999999999999999}"#,
+            r#"{"inference_geo":1}"#,
+            r#"{"inference_geo":["us"]}"#,
             r#"{"messages":{}}"#,
             r#"{"messages":"x"}"#,
             r#"[{"model":"m"}]"#,
@@ -278,6 +286,20 @@ mod tests {
             let envelope = read(body).unwrap();
             let seen = (envelope.has_user_id, envelope.has_safeguards);
             assert_eq!(seen, (user_id, safeguards), "{body}");
+        }
+    }
+
+    #[test]
+    fn where_a_request_asks_to_be_answered_is_read_at_the_top_only() {
+        for (body, expected) in [
+            (r#"{"inference_geo":"us"}"#, Some("us")),
+            (r#"{"inference\u005fgeo":"\u0075s"}"#, Some("us")),
+            (r#"{"inference_geo":null}"#, None),
+            (r#"{"metadata":{"inference_geo":"us"}}"#, None),
+            ("{}", None),
+        ] {
+            let envelope = read(body).unwrap();
+            assert_eq!(envelope.inference_geo.as_deref(), expected, "{body}");
         }
     }
 

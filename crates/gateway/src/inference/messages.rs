@@ -16,8 +16,8 @@ use wire::Envelope;
 use super::{Inference, refuse};
 use crate::envelope::{REQUEST_ID, refusal_response};
 use crate::relay::{Relay, STREAM_SLICE_TOKENS};
-use crate::upstream::headers;
 use crate::upstream::route::{Answer, AnswerBody, Outgoing};
+use crate::upstream::{headers, query};
 use crate::usage_headers;
 
 /// Output that money is held for when a request does not say how much it allows; the provider refuses such requests.
@@ -175,13 +175,13 @@ const fn held_tokens(charge: Charge) -> u64 {
     }
 }
 
-fn path_and_query(action: &str, query: Option<&str>) -> String {
+fn path_and_query(action: &str, from_client: Option<&str>) -> String {
     let path = if action == "count_tokens" {
         "/v1/messages/count_tokens"
     } else {
         "/v1/messages"
     };
-    query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"))
+    format!("{path}{}", query::outgoing(from_client))
 }
 
 /// The client's response: the provider's, with our request id and the state of the caller's budget.

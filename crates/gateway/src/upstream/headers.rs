@@ -39,10 +39,15 @@ const NEVER_OUT: [&str; 17] = [
     "x-real-ip",
 ];
 
-/// Families that a cloud in front of a model signs, authenticates or routes by, that proxies tell of themselves with, and that
-/// browsers add. Ours to set or nobody's.
-const NEVER_OUT_BEGINNING: [&str; 9] = [
+/// Families that a cloud in front of a model signs, authenticates or routes by, that choose an account or workspace (and with it a
+/// region, a retention and a bill), that proxies tell of themselves with, and that browsers add. Ours to set or nobody's: what a
+/// provider gets always goes under a credential of ours.
+const NEVER_OUT_BEGINNING: [&str; 14] = [
+    "anthropic-organization",
+    "anthropic-workspace",
+    "azureml-",
     "ocp-apim-",
+    "openai-",
     "proxy-",
     "sec-",
     "x-amz-",
@@ -50,6 +55,7 @@ const NEVER_OUT_BEGINNING: [&str; 9] = [
     "x-aws-",
     "x-forwarded-",
     "x-goog-",
+    "x-ms-",
     "x-original-",
 ];
 
@@ -203,6 +209,12 @@ mod tests {
     #[test]
     fn a_caller_cannot_sign_authenticate_or_steer_at_the_provider() {
         for name in [
+            "anthropic-organization-id",
+            "anthropic-workspace-id",
+            "openai-organization",
+            "openai-project",
+            "azureml-model-deployment",
+            "x-ms-authorization-auxiliary",
             "x-amz-security-token",
             "x-amz-date",
             "x-amzn-bedrock-guardrailidentifier",
@@ -234,7 +246,6 @@ mod tests {
             "anthropic-beta",
             "anthropic-dangerous-direct-browser-access",
             "anthropic-version",
-            "anthropic-workspace-id",
             "content-type",
             "traceparent",
             "user-agent",

@@ -3,24 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{Clock, Reason, ReasonCode, Refusal, limits};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use domain::{Clock, Reason, ReasonCode, Refusal};
+use http::Response;
+use http::header::HeaderMap;
 use hyper::body::Incoming;
 use pipeline::{Call, Reserved};
 use wire::Envelope;
 
+use super::attempt::Attempt;
 use super::client::HttpClient;
 use super::config::{InvalidUpstream, UpstreamConfig};
 use super::credential::{CredentialError, Credentials};
 use super::health::{Admission, Health};
-
-/// Largest error answer that is read to decide what becomes of it.
-const ERROR_BYTES_MAX: usize = 64 * 1024;
 
 /// Every provider, in the order of trying.
 #[derive(Debug)]
@@ -31,12 +27,12 @@ pub struct Upstreams {
 }
 
 #[derive(Debug)]
-struct Upstream {
-    name: Arc<str>,
-    config: UpstreamConfig,
-    base: String,
-    credentials: Credentials,
-    health: Health,
+pub(super) struct Upstream {
+    pub(super) name: Arc<str>,
+    pub(super) config: UpstreamConfig,
+    pub(super) base: String,
+    pub(super) credentials: Credentials,
+    pub(super) health: Health,
 }
 
 /// An upstream cannot be set up.
@@ -103,13 +99,6 @@ struct Failed {
     answer: Option<Response<AnswerBody>>,
 }
 
-/// What became of one attempt.
-enum Attempt {
-    Answered(Response<AnswerBody>),
-    /// Another provider may do better; the answer is kept in case none does.
-    Failed(ReasonCode, Option<Response<AnswerBody>>),
-}
-
 impl Upstreams {
     /// Sets up every configured provider.
     pub fn new(
@@ -120,6 +109,7 @@ impl Upstreams {
         let all = configs
             .into_iter()
             .map(|config| {
+                config.check()?;
                 let credentials =
                     Credentials::new(config.provider, &config.auth, Arc::clone(&clock)).map_err(
                         |source| SetUpError::Credential {
@@ -171,7 +161,8 @@ impl Upstreams {
         request: &Outgoing<'_>,
     ) -> Result<Answer, Failure> {
         let model = request.envelope.model.as_deref().unwrap_or_default();
-        let candidates = self.candidates(model, regions)?;
+        let candidates =
+            self.candidates(model, regions, request.envelope.inference_geo.as_deref())?;
         let mut best = None;
         let mut left_out = Vec::new();
         for upstream in candidates {
@@ -238,11 +229,13 @@ impl Upstreams {
         }
     }
 
-    /// Those that may have the call at all, in the order of trying.
+    /// Those that may have the call at all, in the order of trying. `asked_geo` is where the request itself wants to be answered:
+    /// a provider does as it is told under our credential, wherever its own address is.
     fn candidates(
         &self,
         model: &str,
         regions: Option<&BTreeSet<String>>,
+        asked_geo: Option<&str>,
     ) -> Result<Vec<&Upstream>, Failure> {
         let refuse = |code, text| Failure {
             upstream: None,
@@ -257,6 +250,17 @@ impl Upstreams {
             let text = format!("No configured provider serves the model {model}.");
             return Err(refuse(ReasonCode::ModelUnserved, text));
         }
+        let names = || {
+            regions
+                .map(|r| r.iter().cloned().collect::<Vec<_>>().join(", "))
+                .unwrap_or_default()
+        };
+        if let (Some(regions), Some(geo)) = (regions, asked_geo)
+            && !regions.contains(geo)
+        {
+            let text = format!("inference_geo: not an allowed region ({}).", names());
+            return Err(refuse(ReasonCode::RegionNotAvailable, text));
+        }
         let allowed: Vec<_> = serving
             .into_iter()
             .filter(|upstream| {
@@ -270,151 +274,14 @@ impl Upstreams {
             })
             .collect();
         if allowed.is_empty() {
-            let names = regions
-                .map(|r| r.iter().cloned().collect::<Vec<_>>().join(", "))
-                .unwrap_or_default();
-            let text =
-                format!("No provider in an allowed region ({names}) serves the model {model}.");
+            let text = format!(
+                "No provider in an allowed region ({}) serves the model {model}.",
+                names()
+            );
             return Err(refuse(ReasonCode::RegionNotAvailable, text));
         }
         Ok(allowed)
     }
-}
-
-impl Upstream {
-    async fn attempt(
-        &self,
-        client: &HttpClient,
-        request: &Outgoing<'_>,
-        clock: &dyn Clock,
-    ) -> Attempt {
-        let (sent, credential) = match self.request(client, request).await {
-            Ok(ready) => ready,
-            Err(code) => {
-                self.health.failed(clock.now(), None);
-                return Attempt::Failed(code, None);
-            }
-        };
-        let wait = Duration::from_millis(limits::UPSTREAM_HEADERS_MS);
-        match tokio::time::timeout(wait, client.request(sent)).await {
-            Ok(Ok(response)) => self.judge(response, &credential, clock).await,
-            Ok(Err(error)) => {
-                tracing::debug!(upstream = %self.name, connect = error.is_connect(), "no answer");
-                self.health.failed(clock.now(), None);
-                Attempt::Failed(ReasonCode::UpstreamUnavailable, None)
-            }
-            Err(_) => {
-                self.health.failed(clock.now(), None);
-                Attempt::Failed(ReasonCode::UpstreamTimeout, None)
-            }
-        }
-    }
-
-    async fn request(
-        &self,
-        client: &HttpClient,
-        request: &Outgoing<'_>,
-    ) -> Result<(Request<Full<Bytes>>, HeaderValue), ReasonCode> {
-        let (name, credential) = self.credentials.header(client).await.map_err(|error| {
-            tracing::error!(upstream = %self.name, error = %error, "no provider credential");
-            if error.is_outage() {
-                ReasonCode::UpstreamUnavailable
-            } else {
-                ReasonCode::UpstreamCredential
-            }
-        })?;
-        let model = request.envelope.model.as_deref().unwrap_or_default();
-        let body = match self.config.model_map.get(model) {
-            Some(theirs) if theirs != model => request
-                .envelope
-                .with_model(&request.body, theirs)
-                .map_or_else(|| request.body.clone(), Bytes::from),
-            _ => request.body.clone(),
-        };
-        let mut headers = request.headers.clone();
-        headers.insert(name, credential.clone());
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-        let mut sent = Request::new(Full::new(body));
-        *sent.method_mut() = Method::POST;
-        *sent.uri_mut() = format!("{}{}", self.base, request.path_and_query)
-            .parse()
-            .map_err(|_| ReasonCode::ParameterInvalid)?;
-        *sent.headers_mut() = headers;
-        Ok((sent, credential))
-    }
-
-    /// Decides what an answer means: a success, the request's own fault, or a failure of the provider.
-    async fn judge(
-        &self,
-        response: Response<Incoming>,
-        credential: &HeaderValue,
-        clock: &dyn Clock,
-    ) -> Attempt {
-        let status = response.status();
-        if status.is_success() {
-            self.health.succeeded();
-            return Attempt::Answered(response.map(AnswerBody::Stream));
-        }
-        let retry_after_s = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.parse().ok());
-        let (head, body) = response.into_parts();
-        let time = Duration::from_millis(limits::UPSTREAM_ERROR_MS);
-        let body = tokio::time::timeout(time, Limited::new(body, ERROR_BYTES_MAX).collect()).await;
-        let body = body.ok().and_then(|read| Some(read.ok()?.to_bytes()));
-        // Only an answer in Anthropic's own envelope may be shown: a cloud's error text can name accounts and resources.
-        let shown = body.filter(|bytes| is_envelope(bytes)).map(|bytes| {
-            let mut response = Response::new(AnswerBody::Whole(bytes));
-            *response.status_mut() = status;
-            *response.headers_mut() = head.headers;
-            response
-                .headers_mut()
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
-        });
-        match status {
-            StatusCode::UNAUTHORIZED => {
-                self.credentials.refused(credential);
-                self.health.failed(clock.now(), retry_after_s);
-                Attempt::Failed(ReasonCode::UpstreamCredential, None)
-            }
-            // It knows us and denies this request, for a model the account lacks or a word its firewall dislikes: what a caller can
-            // bring about at will must not cost others the provider. Not shown, for it reads like the person's own sign-in failing.
-            StatusCode::FORBIDDEN => Attempt::Failed(ReasonCode::UpstreamCredential, None),
-            StatusCode::NOT_FOUND => Attempt::Failed(ReasonCode::ModelUnserved, shown),
-            StatusCode::TOO_MANY_REQUESTS => {
-                self.health.failed(clock.now(), retry_after_s);
-                Attempt::Failed(ReasonCode::UpstreamUnavailable, shown)
-            }
-            _ if status.is_client_error() => {
-                self.health.succeeded();
-                match shown {
-                    Some(response) => Attempt::Answered(response),
-                    None if status == StatusCode::PAYLOAD_TOO_LARGE => {
-                        Attempt::Failed(ReasonCode::BodyTooLarge, None)
-                    }
-                    None => Attempt::Failed(ReasonCode::UpstreamGarbled, None),
-                }
-            }
-            _ => {
-                self.health.failed(clock.now(), retry_after_s);
-                Attempt::Failed(ReasonCode::UpstreamUnavailable, shown)
-            }
-        }
-    }
-}
-
-/// Whether a body is `{"type":"error","error":{…}}`.
-fn is_envelope(body: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Outer<'a> {
-        #[serde(rename = "type", borrow)]
-        kind: std::borrow::Cow<'a, str>,
-        #[serde(rename = "error")]
-        _error: serde_json::Map<String, serde_json::Value>,
-    }
-    serde_json::from_slice::<Outer<'_>>(body).is_ok_and(|outer| outer.kind == "error")
 }
 
 #[cfg(test)]

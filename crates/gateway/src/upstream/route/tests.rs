@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::Timestamp;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
 use testkit::azure::Imds;
 use testkit::provider::DEFAULT_KEY;
 use testkit::{FakeClock, Fault, Idp, Provider, SeededIds};
@@ -226,4 +228,32 @@ async fn a_token_is_thrown_away_only_when_it_is_the_one_refused_with_401_and_onc
         3,
         "an old token that is refused says nothing of the new one"
     );
+}
+
+#[tokio::test]
+async fn a_caller_who_must_stay_in_a_region_cannot_ask_a_provider_to_answer_from_another() {
+    let rig = rig();
+    let eu: Option<&[&str]> = Some(&["eu"]);
+    let both: Option<&[&str]> = Some(&["eu", "us"]);
+    let refused = ReasonCode::RegionNotAvailable;
+    for (regions, geo, expected) in [
+        (eu, r#""us""#, Err(refused)),
+        (eu, r#""global""#, Err(refused)),
+        (eu, r#""EU""#, Err(refused)),
+        (eu, r#""""#, Err(refused)),
+        (eu, r#""eu""#, Ok("first")),
+        (eu, "null", Ok("first")),
+        (both, r#""us""#, Ok("first")),
+        (Some(&["ap"][..]), r#""ap""#, Err(refused)),
+        (None, r#""us""#, Ok("first")),
+    ] {
+        let body = BODY.replacen('{', &format!(r#"{{"inference_geo":{geo},"#), 1);
+        let seen = rig.first.seen().len();
+        let answered = send(&rig.upstreams, regions, &body).await;
+        let found = answered.as_ref().map(|(name, _)| &**name);
+        assert_eq!(found.map_err(Refusal::code), expected, "{regions:?} {geo}");
+        let sent = rig.first.seen().len() - seen;
+        assert_eq!(sent, usize::from(expected.is_ok()), "{regions:?} {geo}");
+    }
+    assert_eq!(send(&rig.upstreams, eu, BODY).await.unwrap().1, 200);
 }
