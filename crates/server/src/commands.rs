@@ -60,7 +60,7 @@ enum What {
     Policy(policy_command::PolicyCommand),
     /// Make, list and revoke keys for machines that have no OpenID provider
     ServiceKey(service_key_command::ServiceKeyCommand),
-    /// Check the ledger, offline
+    /// Check the ledger offline, and export it
     #[command(subcommand)]
     Ledger(ledger_command::LedgerCommand),
 }
@@ -80,7 +80,7 @@ impl Command {
             What::CheckConfig { config } => match config::load(&config) {
                 Ok(config) => {
                     say(&format!(
-                        "fine: {} issuers, {} upstreams, clients at {}",
+                        "fine: issuers: {}, upstreams: {}, clients at {}",
                         config.issuers.len(),
                         config.upstreams.len(),
                         config.server.public_url

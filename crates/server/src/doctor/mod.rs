@@ -81,7 +81,7 @@ pub async fn run(options: Options) -> ExitCode {
 /// Every line, in the order of what stands on what.
 async fn examine(config: &Config, token: Option<&SecretString>) -> Vec<Line> {
     let fine = format!(
-        "{} issuers, {} upstreams, clients at {}",
+        "issuers: {}, upstreams: {}, clients at {}",
         config.issuers.len(),
         config.upstreams.len(),
         config.server.public_url
