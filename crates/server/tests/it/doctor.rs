@@ -103,7 +103,7 @@ async fn where_everything_holds_both_rollout_checks_pass_and_nothing_is_disturbe
     assert_eq!(said.code, Some(0), "{}", said.all);
     assert_eq!(said.json["ok"], true);
     for (check, words) in [
-        ("configuration", "1 issuers, 2 upstreams"),
+        ("configuration", "issuers: 1, upstreams: 2"),
         ("store", "SQLite, schema 2 of 2"),
         ("policy", "version 1, 3 grants"),
         ("ledger", "can be written"),
