@@ -20,7 +20,7 @@ use crate::certificate::Certificate;
 use crate::config::{self, Config};
 use crate::listen::{Bounds, Listener};
 use crate::ops::{self, Ops};
-use crate::system::{SystemClock, SystemIds, chain, complain, say};
+use crate::system::{SystemClock, SystemIds, chain, complain, raise_open_files, say};
 use crate::wiring::{self, Wired};
 use crate::{demo, doctor, ledger_command, policy_command, service_key_command, signals};
 
@@ -187,13 +187,20 @@ pub async fn start_at(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let stop = CancellationToken::new();
     let mut listeners = tokio::task::JoinSet::new();
     let drain = Duration::from_secs(server.drain_s);
+    let bounds = Bounds::within(raise_open_files());
+    if bounds.connections < domain::limits::CONNECTIONS_MAX {
+        tracing::warn!(
+            connections = bounds.connections,
+            "the limit on open files keeps connections below what could be served; raise it (LimitNOFILE)"
+        );
+    }
     let clients = Listener {
         socket: bind(server.listen).await?,
         router: wired.router(),
         certificate: certificate.clone(),
         trusted_proxies: server.trusted_proxies.clone().into(),
         drain,
-        bounds: Bounds::default(),
+        bounds,
     };
     let operators = Listener {
         socket: bind(server.ops).await?,
@@ -201,7 +208,7 @@ pub async fn start_at(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         certificate: None,
         trusted_proxies: Arc::from([]),
         drain: Duration::from_secs(1),
-        bounds: Bounds::default(),
+        bounds,
     };
     listeners.spawn(clients.serve(stop.clone()));
     listeners.spawn(operators.serve(stop.clone()));

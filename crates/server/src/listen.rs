@@ -49,6 +49,22 @@ impl Default for Bounds {
     }
 }
 
+/// Files and sockets that are not a client's or its provider's: store, ledger, sinks, identity providers.
+const FILES_OF_OUR_OWN: u64 = 256;
+
+impl Bounds {
+    /// The usual bounds, in a process that may have so many files and sockets open. Each client may need one to its provider.
+    pub fn within(open_files: u64) -> Self {
+        let usual = Self::default();
+        let connections = open_files.saturating_sub(FILES_OF_OUR_OWN) / 2;
+        let connections = usize::try_from(connections).unwrap_or(usize::MAX);
+        Self {
+            connections: usual.connections.min(connections.max(1)),
+            ..usual
+        }
+    }
+}
+
 /// One listener.
 #[derive(Debug)]
 pub struct Listener {
@@ -250,5 +266,17 @@ mod tests {
         check("10.0.0.1", &["nonsense"], "10.0.0.1");
         check("10.0.0.1", &[], "10.0.0.1");
         check("10.0.0.1", &["::ffff:1.2.3.4"], "1.2.3.4");
+    }
+
+    #[test]
+    fn connections_leave_files_for_the_store_and_the_ledger() {
+        for (open_files, connections) in [
+            (0, 1),
+            (1_024, 384),
+            (20_256, limits::CONNECTIONS_MAX),
+            (u64::MAX, limits::CONNECTIONS_MAX),
+        ] {
+            assert_eq!(Bounds::within(open_files).connections, connections);
+        }
     }
 }

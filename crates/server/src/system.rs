@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use domain::{Clock, Ids, Timestamp};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,6 +32,19 @@ impl Ids for SystemIds {
         aws_lc_rs::rand::fill(bytes)
             .expect("the system's random source works, or nothing here is safe");
     }
+}
+
+/// Lets this process open as many files and sockets as the system would ever let it; returns how many those are. Systems begin
+/// with few, for the sake of old programs.
+pub fn raise_open_files() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    // what cannot be raised is as it was
+    let _ = setrlimit(Resource::Nofile, raised);
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// A line for the person at the terminal.
