@@ -1,7 +1,7 @@
 //! Sockets: accepting, TLS, limits on what a peer may send before we know it, the client's address, and draining.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,9 +146,7 @@ impl Served {
             request.headers(),
             &self.trusted,
         );
-        request
-            .extensions_mut()
-            .insert(ClientAddress(Some(address)));
+        request.extensions_mut().insert(ClientAddress(address));
         let shares_its_connection = request.version() == Version::HTTP_2;
         let response = self.router.call(request.map(Body::new)).await?;
         Ok(if shares_its_connection {
@@ -216,56 +214,120 @@ where
     }
 }
 
+/// Entries of `x-forwarded-for` that are looked at, from the end; a chain of more trusted proxies than this has no client.
+const FORWARDED_MAX: usize = 32;
+
 /// The client's own address: the last one in `x-forwarded-for` that no trusted proxy has, when the peer is a trusted proxy; else
-/// the peer's.
-fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+/// the peer's. None when what the trusted proxies say cannot be read: the proxy's own address would be a lie that lets a stranger
+/// pass for an inner network.
+fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     if !is_trusted(&peer) {
-        return peer;
+        return Some(peer);
     }
-    let stated: Vec<&str> = headers
+    // As bytes: what a stranger wrote before a comma must not hide what the proxy wrote after it.
+    let stated: Vec<&[u8]> = headers
         .get_all("x-forwarded-for")
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .collect();
     let mut client = peer;
-    for text in stated.iter().rev().take(32) {
-        let Ok(address) = text.parse::<IpAddr>() else {
-            break;
-        };
-        client = address.to_canonical();
+    for (index, entry) in stated.iter().rev().enumerate() {
+        if index == FORWARDED_MAX {
+            return None;
+        }
+        client = forwarded_entry(entry)?;
         if !is_trusted(&client) {
             break;
         }
     }
-    client
+    Some(client)
+}
+
+/// `ip`, `ip:port` (as Azure Application Gateway writes it), `[v6]` or `[v6]:port`.
+fn forwarded_entry(entry: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(entry).ok()?.trim();
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    let address = text
+        .parse::<IpAddr>()
+        .or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip()))
+        .ok()
+        .or_else(|| bare?.parse::<Ipv6Addr>().ok().map(IpAddr::V6))?;
+    Some(address.to_canonical())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(peer: &str, forwarded: &[&str], client: &str) {
+    fn check(peer: &str, forwarded: &[&[u8]], client: Option<&str>) {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", value.parse().unwrap());
+            headers.append(
+                "x-forwarded-for",
+                http::HeaderValue::from_bytes(value).unwrap(),
+            );
         }
         let trusted = ["10.0.0.0/8".parse().unwrap()];
         let found = client_address(peer.parse().unwrap(), &headers, &trusted);
-        assert_eq!(found.to_string(), client, "{peer} {forwarded:?}");
+        let client = client.map(|text| text.parse::<IpAddr>().unwrap());
+        assert_eq!(found, client, "{peer} {forwarded:?}");
     }
 
     #[test]
     fn an_address_is_believed_only_from_a_trusted_proxy() {
-        check("203.0.113.9", &["1.2.3.4"], "203.0.113.9");
-        check("10.0.0.1", &["1.2.3.4"], "1.2.3.4");
-        check("10.0.0.1", &["6.6.6.6, 1.2.3.4, 10.0.0.2"], "1.2.3.4");
-        check("10.0.0.1", &["6.6.6.6", "1.2.3.4"], "1.2.3.4");
-        check("10.0.0.1", &["nonsense"], "10.0.0.1");
-        check("10.0.0.1", &[], "10.0.0.1");
-        check("10.0.0.1", &["::ffff:1.2.3.4"], "1.2.3.4");
+        check("203.0.113.9", &[b"1.2.3.4"], Some("203.0.113.9"));
+        check("10.0.0.1", &[b"1.2.3.4"], Some("1.2.3.4"));
+        check(
+            "10.0.0.1",
+            &[b"6.6.6.6, 1.2.3.4, 10.0.0.2"],
+            Some("1.2.3.4"),
+        );
+        check("10.0.0.1", &[b"6.6.6.6", b"1.2.3.4"], Some("1.2.3.4"));
+        check("10.0.0.1", &[], Some("10.0.0.1"));
+        check("10.0.0.1", &[b"::ffff:1.2.3.4"], Some("1.2.3.4"));
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_does_not_hide_what_the_proxy_appended() {
+        check("10.0.0.1", &[b"\xff, 203.0.113.7"], Some("203.0.113.7"));
+        check("10.0.0.1", &[b"\xff,203.0.113.7"], Some("203.0.113.7"));
+        check("10.0.0.1", &[b"\xff", b"203.0.113.7"], Some("203.0.113.7"));
+        check(
+            "10.0.0.1",
+            &[b"nonsense, 203.0.113.7, 10.0.0.2"],
+            Some("203.0.113.7"),
+        );
+    }
+
+    #[test]
+    fn the_port_that_a_proxy_appends_is_passed_over() {
+        check("10.0.0.1", &[b"203.0.113.7:52114"], Some("203.0.113.7"));
+        check("10.0.0.1", &[b"[2001:db8::1]:443"], Some("2001:db8::1"));
+        check("10.0.0.1", &[b"[2001:db8::1]"], Some("2001:db8::1"));
+        check(
+            "10.0.0.1",
+            &[b"203.0.113.7, 10.0.0.2:80"],
+            Some("203.0.113.7"),
+        );
+    }
+
+    #[test]
+    fn an_entry_of_the_proxy_that_cannot_be_read_is_no_address_rather_than_the_proxys() {
+        for unreadable in [
+            &b"nonsense"[..],
+            b"\xff",
+            b"unknown",
+            b"",
+            b"203.0.113.7,",
+            b"203.0.113.7:99999",
+            b"[203.0.113.7]",
+            b"nonsense, 10.0.0.2",
+        ] {
+            check("10.0.0.1", &[unreadable], None);
+        }
+        let long = ["10.0.0.2"; FORWARDED_MAX + 1].join(",");
+        check("10.0.0.1", &[long.as_bytes()], None);
     }
 
     #[test]
