@@ -10,9 +10,11 @@
 //! [`Disk`] is the seam at which tests make a disk fail. Called by the writer's thread, and by recovery before it starts.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+
+use crate::private;
 
 const LOCK: &str = "lock";
 const CHECKPOINTS: &str = "checkpoints.ndjson";
@@ -62,12 +64,12 @@ pub struct Folder {
 impl Folder {
     /// Creates the folder when absent and locks it. `WouldBlock` when another process writes here.
     pub fn open(path: &Path) -> io::Result<Self> {
-        fs::create_dir_all(path)?;
+        private::create_folder(path)?;
         if let Some(parent) = path.canonicalize()?.parent() {
             // the folder's own name must be durable too
             File::open(parent)?.sync_all()?;
         }
-        let lock = OpenOptions::new()
+        let lock = private::options()
             .create(true)
             .truncate(false)
             .write(true)
@@ -76,7 +78,7 @@ impl Folder {
             TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
             TryLockError::Error(error) => error,
         })?;
-        let mut checkpoints = OpenOptions::new()
+        let mut checkpoints = private::options()
             .create(true)
             .append(true)
             .read(true)
@@ -144,7 +146,7 @@ impl Disk for Folder {
     }
 
     fn open_segment(&mut self, segment: u64) -> io::Result<Box<dyn SegmentFile>> {
-        let file = OpenOptions::new()
+        let file = private::options()
             .create(true)
             .append(true)
             .open(segment_path(&self.path, segment))?;
@@ -157,7 +159,7 @@ impl Disk for Folder {
         source.seek(SeekFrom::Start(from))?;
         for number in 0..CUTS_MAX {
             let name = format!("{segment:020}.cut-{number}");
-            let created = OpenOptions::new()
+            let created = private::options()
                 .create_new(true)
                 .write(true)
                 .open(self.path.join(&name));
@@ -241,6 +243,31 @@ mod tests {
         );
         drop(first);
         assert!(Folder::open(folder.path()).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn everything_in_the_folder_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let above = tempfile::tempdir().unwrap();
+        let folder = above.path().join("ledger");
+        let mut disk = Folder::open(&folder).unwrap();
+        disk.open_segment(1)
+            .unwrap()
+            .append(b"whole\ntorn")
+            .unwrap();
+        disk.set_aside(1, 6).unwrap();
+        disk.publish_checkpoint(b"{}\n").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700);
+        let files: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        assert_eq!(files.len(), 4, "{files:?}");
+        for file in files {
+            assert_eq!(mode(&file), 0o600, "{}", file.display());
+        }
     }
 
     #[test]

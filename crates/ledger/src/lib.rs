@@ -11,6 +11,7 @@ pub mod chain;
 pub mod checkpoint;
 pub mod disk;
 pub mod export;
+pub mod private;
 mod queue;
 pub mod read;
 pub mod record;

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::chain::LineError;
 use crate::disk::{read_line, segment_path, segments_in};
 use crate::record::Decision;
-use crate::{Line, Position, Record};
+use crate::{Line, Position, Record, private};
 
 /// Why a spool cannot be read on.
 #[derive(Debug, thiserror::Error)]
@@ -306,7 +306,7 @@ impl Cursor {
     pub fn store(&self, position: Position) -> io::Result<()> {
         let json = serde_json::to_vec(&position).expect("a position has string keys");
         let new = self.path.with_extension("new");
-        fs::write(&new, json)?;
+        private::write(&new, &json)?;
         fs::rename(&new, &self.path)
     }
 }

@@ -237,6 +237,12 @@ fn sqlite_path(rest: &str) -> Result<&str> {
     Ok(path)
 }
 
+/// The database's file, for whoever puts something beside it; none when the address is not SQLite's or cannot be opened.
+pub fn sqlite_file(url: &str) -> Option<&Path> {
+    let rest = url.strip_prefix("sqlite:")?;
+    sqlite_path(rest).ok().map(Path::new)
+}
+
 /// The address is percent-decoded by the driver; a path is not an address.
 fn sqlite_address(path: &str) -> String {
     format!("sqlite://{}", path.replace('%', "%25").replace('#', "%23"))
@@ -249,4 +255,29 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_one_file_however_it_is_written() {
+        for (url, file) in [
+            ("sqlite:doorward.db", Some("doorward.db")),
+            ("sqlite://doorward.db", Some("doorward.db")),
+            ("sqlite:/var/lib/doorward.db", Some("/var/lib/doorward.db")),
+            (
+                "sqlite:///var/lib/doorward.db",
+                Some("/var/lib/doorward.db"),
+            ),
+            ("sqlite:a b%20#c.db", Some("a b%20#c.db")),
+            ("sqlite::memory:", None),
+            ("sqlite:x.db?mode=ro", None),
+            ("sqlite:", None),
+            ("postgres://db/x", None),
+        ] {
+            assert_eq!(sqlite_file(url), file.map(Path::new), "{url}");
+        }
+    }
 }

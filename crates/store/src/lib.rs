@@ -27,6 +27,7 @@ use sqlx::{Row as _, query};
 
 use crate::connection::{Pools, Tx};
 
+pub use connection::sqlite_file;
 pub use device::{DeviceCode, DevicePoll, DeviceState};
 pub use error::{Result, StoreError};
 pub use ledger::{LedgerRow, Spending, UsageHour};

@@ -1,7 +1,7 @@
 //! A sink that copies records into NDJSON files elsewhere: another disk, a mounted share, a folder that is shipped to object
 //! storage. The lines are the stored ones, so `ledger verify` works on the copy.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use domain::limits::{LEDGER_LINE_BYTES_MAX, LEDGER_SEGMENT_BYTES};
 use super::{Sink, SinkError};
 use crate::disk::{read_line, segment_path, segments_in};
 use crate::read::Batch;
-use crate::{ChainId, Line};
+use crate::{ChainId, Line, private};
 
 /// Copies a chain into segment files of a folder of its own, `<folder>/<chain>/`.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ impl Copy {
         };
         let mut start = len;
         if len >= LEDGER_SEGMENT_BYTES || len == 0 {
-            file = OpenOptions::new()
+            file = private::options()
                 .create(true)
                 .append(true)
                 .open(segment_path(&self.folder, first.position.seq))?;
@@ -102,7 +102,7 @@ impl Copy {
     /// Finds where the copy ends, and cuts half a line that a crash left there. Whole lines stay, also those that do not hold: the
     /// copy is a witness, and what somebody did to it is for `ledger verify` to name.
     fn reopen(&mut self) -> io::Result<(File, u64)> {
-        fs::create_dir_all(&self.folder)?;
+        private::create_folder(&self.folder)?;
         self.last = 0;
         // a file with less than one line has no name worth keeping
         for segment in segments_in(&self.folder)?.into_iter().rev() {
@@ -124,7 +124,7 @@ impl Copy {
                 fs::remove_file(&path)?;
                 continue;
             }
-            let file = OpenOptions::new().append(true).open(&path)?;
+            let file = File::options().append(true).open(&path)?;
             file.set_len(whole)?;
             return Ok((file, whole));
         }

@@ -212,6 +212,12 @@ async fn a_copied_ledger_verifies_and_repeats_do_no_harm() {
     let mut trust = Trust::none();
     trust.add_key(spool.public());
     assert!(verify_folder(&copy, trust).unwrap().is_clean());
+    #[cfg(unix)]
+    for (path, expected) in [(&copy, 0o700), (&segment, 0o600)] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, expected, "the copy, too, is its owner's alone");
+    }
 }
 
 #[derive(Debug)]

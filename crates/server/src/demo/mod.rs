@@ -63,7 +63,7 @@ async fn show(options: &Options) -> anyhow::Result<()> {
         if let Some(file) = &options.describe_to {
             // Whole or not at all: whoever waits for the file reads it as soon as it is there.
             let new = file.with_extension("new");
-            std::fs::write(&new, serde_json::to_vec_pretty(&describe(&world))?)?;
+            ledger::private::write(&new, &serde_json::to_vec_pretty(&describe(&world))?)?;
             std::fs::rename(&new, file)?;
         }
         stay(&world).await;

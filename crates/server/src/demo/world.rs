@@ -259,7 +259,7 @@ impl TempFolder {
     }
 
     fn write(&self, name: &str, text: &str) -> std::io::Result<()> {
-        std::fs::write(self.0.join(name), text)
+        ledger::private::write(&self.0.join(name), text.as_bytes())
     }
 }
 

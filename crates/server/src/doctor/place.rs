@@ -51,7 +51,7 @@ pub(super) async fn store(config: &Config) -> (Vec<Line>, Option<(Store, OrgId)>
 }
 
 fn absent(url: &str) -> Line {
-    let path = Path::new(url.strip_prefix("sqlite:").unwrap_or(url));
+    let path = store::sqlite_file(url).unwrap_or(Path::new(url));
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use domain::{Clock, Ids};
-use ledger::{ChainId, Ledger};
+use ledger::{ChainId, Ledger, private};
 use pipeline::identity::SigningKey;
 use secrecy::{ExposeSecret as _, SecretString};
 use store::Store;
@@ -44,13 +44,12 @@ fn key_file(config: &Config) -> anyhow::Result<Option<PathBuf>> {
     if config.store.master_key.is_some() {
         return Ok(None);
     }
-    let url = config.store.url.expose_secret();
-    let Some(path) = url.strip_prefix("sqlite:") else {
+    // Where the store itself puts its file, so that a key and what it seals never part.
+    let Some(path) = store::sqlite_file(config.store.url.expose_secret()) else {
         bail!(
             "store.master_key is needed with PostgreSQL: 64 hex digits, the same for every replica"
         );
     };
-    let path = Path::new(path.split('?').next().unwrap_or(path));
     Ok(Some(path.with_extension("key")))
 }
 
@@ -69,12 +68,7 @@ fn parse_key(text: &SecretString) -> Option<SealingKey> {
 /// A new file that only we can read.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = private::options().write(true).create_new(true).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -87,7 +81,7 @@ pub(super) async fn open_ledger(
     clock: Arc<dyn Clock>,
     ids: &dyn Ids,
 ) -> anyhow::Result<Ledger> {
-    std::fs::create_dir_all(dir)
+    private::create_folder(dir)
         .with_context(|| format!("the ledger's folder {} cannot be made", dir.display()))?;
     let key = ledger_key(store, seal, ids).await?;
     let named = dir.join("replica");
@@ -101,7 +95,10 @@ pub(super) async fn open_ledger(
     }
     let replica = std::fs::read_to_string(&named)?;
     let chain = ChainId::new(replica.trim(), 1)?;
-    std::fs::write(dir.join("ledger.pub"), format!("{}\n", key.public()))?;
+    private::write(
+        &dir.join("ledger.pub"),
+        format!("{}\n", key.public()).as_bytes(),
+    )?;
     let folder = dir.to_owned();
     let opened =
         tokio::task::spawn_blocking(move || Ledger::open(&folder, chain, key, clock)).await?;

@@ -16,6 +16,7 @@ mod kill;
 mod ledger_export;
 mod money;
 mod otlp;
+mod private_files;
 mod program;
 mod providers;
 mod service_keys;

@@ -250,9 +250,14 @@ async fn both_api_versions_and_unknown_headers_and_fields_reach_the_provider_as_
             .header("anthropic-version", version)
             .header("x-of-tomorrow", "kept")
             .header("anthropic-beta", "a-2026,b-2027");
-        let answer = actor.post("/v1/messages?beta=true", &body).await.unwrap();
+        let query = "beta=true&subscription-key=abc";
+        let answer = actor
+            .post(&format!("/v1/messages?{query}"), &body)
+            .await
+            .unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
         let seen = world.first.last_seen().unwrap();
+        assert_eq!(seen.query, "beta=true", "a credential of another's");
         assert_eq!(seen.header("anthropic-version"), Some(version));
         assert_eq!(seen.header("x-of-tomorrow"), Some("kept"));
         assert_eq!(seen.header("anthropic-beta"), Some("a-2026,b-2027"));
