@@ -182,3 +182,9 @@ pub const DOCTOR_CERTIFICATE_DAYS: i64 = 14;
 pub const DOCTOR_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Most rows of one page of a list.
 pub const STORE_PAGE_MAX: u32 = 1_000;
+/// Largest configuration of another gateway that `import` reads; a larger one is refused.
+pub const IMPORT_BYTES_MAX: usize = 1024 * 1024;
+/// Most values of such a configuration, aliases written out; more are refused.
+pub const IMPORT_NODES_MAX: usize = 20_000;
+/// Deepest nesting of such a configuration; deeper is refused.
+pub const IMPORT_DEPTH_MAX: usize = 32;

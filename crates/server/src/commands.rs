@@ -22,7 +22,9 @@ use crate::listen::{Bounds, Listener};
 use crate::ops::{self, Ops};
 use crate::system::{SystemClock, SystemIds, chain, complain, raise_open_files, say};
 use crate::wiring::{self, Wired};
-use crate::{demo, doctor, ledger_command, policy_command, service_key_command, signals};
+use crate::{
+    demo, doctor, import_command, ledger_command, policy_command, service_key_command, signals,
+};
 
 /// Your company's identity in front of Claude.
 #[derive(Debug, Parser)]
@@ -60,6 +62,9 @@ enum What {
     Policy(policy_command::PolicyCommand),
     /// Make, list and revoke keys for machines that have no OpenID provider
     ServiceKey(service_key_command::ServiceKeyCommand),
+    /// Turn another gateway's configuration into ours
+    #[command(subcommand)]
+    Import(import_command::ImportCommand),
     /// Check the ledger offline, and export it
     #[command(subcommand)]
     Ledger(ledger_command::LedgerCommand),
@@ -92,6 +97,7 @@ impl Command {
             What::Doctor(options) => doctor::run(options).await,
             What::Policy(command) => policy_command::run(command).await,
             What::ServiceKey(command) => service_key_command::run(command).await,
+            What::Import(command) => import_command::run(command),
             What::Ledger(command) => ledger_command::run(command),
         }
     }

@@ -6,6 +6,8 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod import;
+pub mod import_command;
 pub mod ledger_command;
 pub mod listen;
 pub mod ops;

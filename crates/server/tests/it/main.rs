@@ -11,6 +11,7 @@ mod foundry;
 mod full_disk;
 mod hostile;
 mod hourglass;
+mod import;
 mod idp_down;
 mod kill;
 mod ledger_export;
