@@ -178,3 +178,26 @@ pub(super) async fn fingerprint_key(
     };
     kept(store, seal, "fingerprint-key", ids, make).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_stands_beside_its_database_however_the_address_is_written() {
+        for (url, file) in [
+            ("sqlite:doorward.db", "doorward.key"),
+            ("sqlite://doorward.db", "doorward.key"),
+            ("sqlite:///var/lib/doorward.db", "/var/lib/doorward.key"),
+            ("sqlite:/var/lib/doorward.db", "/var/lib/doorward.key"),
+        ] {
+            let text = format!(
+                "[server]\npublic_url = 'http://127.0.0.1:1'\n[store]\nurl = '{url}'\n[ledger]\ndir = 'ledger'\n\
+                 [[upstream]]\nname = 'a'\nprovider = 'anthropic'\nauth = {{ api_key = '${{PATH}}' }}\n"
+            );
+            let config = crate::config::read(&text).unwrap();
+            let found = key_file(&config).unwrap();
+            assert_eq!(found.as_deref(), Some(Path::new(file)), "{url}");
+        }
+    }
+}
