@@ -29,7 +29,7 @@ impl Default for Memory {
 pub struct Whole<'m> {
     /// The bytes.
     pub bytes: Bytes,
-    _share: Option<SemaphorePermit<'m>>,
+    _share: SemaphorePermit<'m>,
 }
 
 impl Memory {
@@ -46,52 +46,69 @@ impl Memory {
         if stated.is_some_and(|length| length > most) {
             return Err(too_large(most));
         }
-        // A body that does not state its length is counted at its most.
-        let units = stated.unwrap_or(most).div_ceil(UNIT_BYTES);
-        let share = u32::try_from(units)
-            .ok()
-            .and_then(|units| self.0.try_acquire_many(units).ok())
-            .ok_or_else(|| Refusal::plain(ReasonCode::Overloaded))?;
         let time = Duration::from_millis(limits::BODY_TIME_MS);
-        let bytes = tokio::time::timeout(time, collect(body, most))
+        let mut share = self.0.try_acquire_many(0).map_err(|_| overloaded())?;
+        let bytes = tokio::time::timeout(time, self.collect(body, most, &mut share))
             .await
             .map_err(|_| Refusal::plain(ReasonCode::BodyTimeout))??;
         Ok(Whole {
             bytes,
-            _share: Some(share),
+            _share: share,
         })
+    }
+
+    /// Takes memory for what has arrived, never for what is only announced: whoever sends nothing holds nothing.
+    async fn collect<'m>(
+        &'m self,
+        mut body: Body,
+        most: usize,
+        share: &mut SemaphorePermit<'m>,
+    ) -> Result<Bytes, Refusal> {
+        let mut first: Option<Bytes> = None;
+        let mut rest = BytesMut::new();
+        let idle = Duration::from_millis(limits::BODY_IDLE_MS);
+        loop {
+            let frame = match tokio::time::timeout(idle, body.frame()).await {
+                Err(_) => return Err(Refusal::plain(ReasonCode::BodyTimeout)),
+                Ok(None) => break,
+                Ok(Some(Err(_))) => return Err(Refusal::plain(ReasonCode::ClientGone)),
+                Ok(Some(Ok(frame))) => frame,
+            };
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            let length = first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len();
+            if length > most {
+                return Err(too_large(most));
+            }
+            self.hold(length, share)?;
+            match &first {
+                None if rest.is_empty() => first = Some(data),
+                _ => {
+                    if let Some(start) = first.take() {
+                        rest.reserve(start.len() + data.len());
+                        rest.extend_from_slice(&start);
+                    }
+                    rest.extend_from_slice(&data);
+                }
+            }
+        }
+        Ok(first.unwrap_or_else(|| rest.freeze()))
+    }
+
+    /// Makes a share cover so many bytes.
+    fn hold<'m>(&'m self, bytes: usize, share: &mut SemaphorePermit<'m>) -> Result<(), Refusal> {
+        let missing = bytes
+            .div_ceil(UNIT_BYTES)
+            .saturating_sub(share.num_permits());
+        let missing = u32::try_from(missing).map_err(|_| overloaded())?;
+        share.merge(self.0.try_acquire_many(missing).map_err(|_| overloaded())?);
+        Ok(())
     }
 }
 
-async fn collect(mut body: Body, most: usize) -> Result<Bytes, Refusal> {
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    let idle = Duration::from_millis(limits::BODY_IDLE_MS);
-    loop {
-        let frame = match tokio::time::timeout(idle, body.frame()).await {
-            Err(_) => return Err(Refusal::plain(ReasonCode::BodyTimeout)),
-            Ok(None) => break,
-            Ok(Some(Err(_))) => return Err(Refusal::plain(ReasonCode::ClientGone)),
-            Ok(Some(Ok(frame))) => frame,
-        };
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        if first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len() > most {
-            return Err(too_large(most));
-        }
-        match &first {
-            None if rest.is_empty() => first = Some(data),
-            _ => {
-                if let Some(start) = first.take() {
-                    rest.reserve(start.len() + data.len());
-                    rest.extend_from_slice(&start);
-                }
-                rest.extend_from_slice(&data);
-            }
-        }
-    }
-    Ok(first.unwrap_or_else(|| rest.freeze()))
+fn overloaded() -> Refusal {
+    Refusal::plain(ReasonCode::Overloaded)
 }
 
 fn too_large(most: usize) -> Refusal {
@@ -160,15 +177,67 @@ mod tests {
     #[tokio::test]
     async fn bodies_beyond_the_shared_memory_are_refused_and_the_memory_comes_back() {
         let memory = Memory(Semaphore::new(2));
-        let headers =
-            HeaderMap::from_iter([(CONTENT_LENGTH, http::HeaderValue::from_static("2048"))]);
-        let held = memory.read(&headers, Body::from("x"), 4096).await.unwrap();
-        let refused = memory.read(&headers, Body::from("x"), 4096).await;
+        let none = HeaderMap::new();
+        let held = memory
+            .read(&none, Body::from("x".repeat(1025)), 4096)
+            .await
+            .unwrap();
+        assert_eq!(memory.0.available_permits(), 0);
+        let refused = memory.read(&none, Body::from("x"), 4096).await;
         assert_eq!(
             refused.err().map(|refusal| refusal.code()),
             Some(ReasonCode::Overloaded)
         );
         drop(held);
-        assert!(memory.read(&headers, Body::from("x"), 4096).await.is_ok());
+        assert!(memory.read(&none, Body::from("x"), 4096).await.is_ok());
+    }
+
+    /// A body that never comes.
+    struct Silent;
+
+    impl http_body::Body for Silent {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+            std::task::Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn uploads_that_announce_much_and_send_nothing_leave_the_memory_to_others() {
+        let memory = Memory(Semaphore::new(2));
+        let announced =
+            HeaderMap::from_iter([(CONTENT_LENGTH, http::HeaderValue::from_static("4096"))]);
+        let none = HeaderMap::new();
+        let stated = memory.read(&announced, Body::new(Silent), 4096);
+        let unstated = memory.read(&none, Body::new(Silent), 4096);
+        let other = async {
+            tokio::task::yield_now().await;
+            memory
+                .read(&none, Body::from("x".repeat(2048)), 4096)
+                .await
+                .is_ok()
+        };
+        tokio::select! {
+            biased;
+            _ = stated => panic!("it never comes"),
+            _ = unstated => panic!("it never comes"),
+            read = other => assert!(read),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_outgrows_the_memory_on_its_way_gives_back_what_it_held() {
+        let memory = Memory(Semaphore::new(1));
+        let part: &'static str = "0123456789abcdef".repeat(64).leak();
+        assert_eq!(
+            read(&[part, "x"], 4096, &memory).await,
+            Err(ReasonCode::Overloaded)
+        );
+        assert_eq!(memory.0.available_permits(), 1);
     }
 }
