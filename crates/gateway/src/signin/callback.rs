@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::device::{self, Trip};
 use super::pages::{self, Confirm, Frame};
 use super::{SignIn, browser, origin_of};
+use crate::envelope::face_of;
 
 /// What the identity provider says.
 #[derive(Debug, Deserialize)]
@@ -63,7 +64,7 @@ pub async fn returned(
             .take(60)
             .collect();
         let text = format!("The identity provider answered: {error}.");
-        return not_signed_in(&state, origin, &Refusal::new(ReasonCode::TokenClaims, text));
+        return not_signed_in(&state, origin, &Refusal::new(meaning_of(&error), text));
     }
     let caller = match prove(&state, &trip, issuer, returned.code.as_ref()).await {
         Ok(caller) => caller,
@@ -72,6 +73,14 @@ pub async fn returned(
     match device::pending(&state, &trip.user_code, address).await {
         Ok(code) => confirm(&state, &code, &caller, &trip, &headers).await,
         Err(page) => page,
+    }
+}
+
+/// Whose fault an error of the identity provider is (RFC 6749, section 4.1.2.1): its outage is no bad sign-in.
+fn meaning_of(error: &str) -> ReasonCode {
+    match error {
+        "server_error" | "temporarily_unavailable" => ReasonCode::IssuerUnreachable,
+        _ => ReasonCode::TokenClaims,
     }
 }
 
@@ -251,11 +260,52 @@ async fn confirm(
 
 fn not_signed_in(state: &SignIn, origin: Origin, refusal: &Refusal) -> Response {
     state.record(state.refused(origin, refusal));
-    pages::message(
-        state,
-        StatusCode::FORBIDDEN,
-        "You are not signed in",
-        &refusal.sentence(),
-        "Your client keeps waiting; you can open its address once more.",
-    )
+    let (status, title, next) = wording_of(refusal.code());
+    pages::message(state, status, title, &refusal.sentence(), next)
+}
+
+/// An outage, ours or the identity provider's, is never shown as a bad login.
+fn wording_of(code: ReasonCode) -> (StatusCode, &'static str, &'static str) {
+    if face_of(code).status.is_server_error() {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Signing in does not work at the moment",
+            "This is an outage, not your sign-in. Your client keeps waiting; open its address once more in a moment.",
+        )
+    } else {
+        (
+            StatusCode::FORBIDDEN,
+            "You are not signed in",
+            "Your client keeps waiting; you can open its address once more.",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_never_shown_as_a_bad_login() {
+        for code in [
+            meaning_of("server_error"),
+            meaning_of("temporarily_unavailable"),
+            ReasonCode::StoreUnavailable,
+            ReasonCode::GroupsUnresolved,
+            ReasonCode::Internal,
+        ] {
+            assert_eq!(
+                wording_of(code).0,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "{code}"
+            );
+        }
+        for code in [
+            meaning_of("access_denied"),
+            ReasonCode::TokenSignature,
+            ReasonCode::PersonRevoked,
+        ] {
+            assert_eq!(wording_of(code).0, StatusCode::FORBIDDEN, "{code}");
+        }
+    }
 }

@@ -96,6 +96,16 @@ pub async fn proceed(State(state): State<Arc<SignIn>>, request: Request) -> Resp
         Ok(code) => code,
         Err(page) => return page,
     };
+    // A right code is good for one trip, not for filling the places of everyone's.
+    if !state.trips.admit(address, state.clock.now()) {
+        return pages::message(
+            &state,
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many sign-ins",
+            "Sign-ins have been started too often from here.",
+            "Wait ten minutes, then open the address your client shows once more.",
+        );
+    }
     match depart(&state, &code, form.field("issuer"), &browser).await {
         Ok(url) => {
             let mut response = Redirect::to(url.as_str()).into_response();
@@ -137,14 +147,12 @@ pub(super) async fn pending(
             "Wait ten minutes, then start the sign-in anew in your client.",
         )
     };
-    // Before the lookup: whoever has guessed too often learns nothing of a right guess either.
-    if state.guesses.is_over(address, now) {
+    // Counted before the lookup, and given back for a right code: whoever has guessed too often learns nothing of a right guess
+    // either, and guesses sent at once do not overtake the count.
+    if !state.guesses.admit(address, now) {
         return Err(too_many());
     }
     let unknown = || {
-        if !state.guesses.admit(address, now) {
-            return too_many();
-        }
         pages::message(
             state,
             StatusCode::NOT_FOUND,
@@ -157,9 +165,13 @@ pub(super) async fn pending(
         return Err(unknown());
     };
     match state.store.device_by_user_code(state.org, &user_code).await {
-        Ok(Some((code, DeviceState::Pending))) if now < code.expires => Ok(code),
+        Ok(Some((code, DeviceState::Pending))) if now < code.expires => {
+            state.guesses.give_back(address, now);
+            Ok(code)
+        }
         Ok(_) => Err(unknown()),
         Err(error) => {
+            state.guesses.give_back(address, now);
             tracing::error!(error = %error, "a user code cannot be looked up");
             Err(store_away(state))
         }

@@ -70,6 +70,8 @@ pub struct SignIn {
     pub ids: Arc<dyn Ids>,
     /// Device codes asked for, by address.
     pub asks: Throttle,
+    /// Trips to an identity provider, by address.
+    pub trips: Throttle,
     /// Wrong user codes, by address.
     pub guesses: Throttle,
 }

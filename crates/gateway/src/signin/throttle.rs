@@ -43,15 +43,19 @@ impl Throttle {
         if entry.0 != window {
             *entry = (window, 0);
         }
-        entry.1 = entry.1.saturating_add(1);
-        entry.1 <= self.most
+        let is_left = entry.1 < self.most;
+        entry.1 += u32::from(is_left);
+        is_left
     }
 
-    /// Whether an address has no try left, without counting one.
-    pub fn is_over(&self, address: Option<IpAddr>, now: Timestamp) -> bool {
-        let window = now.unix_ms().div_euclid(self.window_ms);
-        let found = self.counts().get(&address.map(network)).copied();
-        found.is_some_and(|(seen, count)| seen == window && count >= self.most)
+    /// Takes back a try that was admitted at that moment and turned out to be none.
+    pub fn give_back(&self, address: Option<IpAddr>, admitted: Timestamp) {
+        let window = admitted.unix_ms().div_euclid(self.window_ms);
+        if let Some((seen, count)) = self.counts().get_mut(&address.map(network))
+            && *seen == window
+        {
+            *count = count.saturating_sub(1);
+        }
     }
 
     fn counts(&self) -> std::sync::MutexGuard<'_, HashMap<Option<IpAddr>, (i64, u32)>> {
@@ -93,5 +97,20 @@ mod tests {
         assert!(throttle.admit(Some("2001:db8::1".parse().unwrap()), at));
         assert!(!throttle.admit(Some("2001:db8::2".parse().unwrap()), at));
         assert!(throttle.admit(Some("2001:db8:0:1::1".parse().unwrap()), at));
+    }
+
+    #[test]
+    fn tries_at_once_are_counted_before_their_outcome_is_known() {
+        let throttle = Throttle::new(2, 600);
+        let at = Timestamp::from_unix_s(0);
+        let admitted = (0..50).filter(|_| throttle.admit(None, at)).count();
+        assert_eq!(admitted, 2);
+        throttle.give_back(None, at);
+        assert!(throttle.admit(None, at) && !throttle.admit(None, at));
+        // A try of the window before buys none in this one.
+        let next = Timestamp::from_unix_s(600);
+        assert!(throttle.admit(None, next) && throttle.admit(None, next));
+        throttle.give_back(None, at);
+        assert!(!throttle.admit(None, next));
     }
 }

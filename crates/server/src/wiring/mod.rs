@@ -246,6 +246,8 @@ fn sign_in(
         clock,
         ids,
         asks: Throttle::new(30, 600),
+        // Fewer than an installation's login states by far, and enough for an office behind one address.
+        trips: Throttle::new(120, 600),
         guesses: Throttle::new(10, 600),
     }
 }
