@@ -42,7 +42,7 @@ pub struct Inference {
     /// Memory for bodies.
     pub memory: Memory,
     /// Calls at once.
-    pub calls: Semaphore,
+    pub calls: Arc<Semaphore>,
 }
 
 impl Inference {
@@ -52,7 +52,7 @@ impl Inference {
         upstreams: Arc<Upstreams>,
         catalogue: Arc<Catalogue>,
     ) -> Self {
-        let calls = Semaphore::new(domain::limits::CALLS_MAX);
+        let calls = Arc::new(Semaphore::new(domain::limits::CALLS_MAX));
         Self {
             pipeline,
             upstreams,

@@ -13,7 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use ledger::record::Ended;
 use pipeline::identity::Live;
-use pipeline::{End, Running};
+use pipeline::{End, Running, Used};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use wire::usage::{Progress, UsageMeter};
 
@@ -35,6 +36,8 @@ pub struct Relay {
     pinged: Instant,
     /// Output tokens that money is held for.
     held_tokens: u64,
+    /// One of the calls that may run at once.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl std::fmt::Debug for Relay {
@@ -49,7 +52,8 @@ impl std::fmt::Debug for Relay {
 #[derive(Debug)]
 enum Meter {
     Stream(UsageMeter),
-    Whole(Vec<u8>),
+    /// None once it is longer than we hold.
+    Whole(Option<Vec<u8>>),
 }
 
 impl Relay {
@@ -60,6 +64,7 @@ impl Relay {
         held_tokens: u64,
         running: Running,
         live: Arc<Live>,
+        place: OwnedSemaphorePermit,
     ) -> Self {
         let now = Instant::now();
         let waits_for = Arc::clone(&live);
@@ -69,7 +74,7 @@ impl Relay {
             meter: if is_stream {
                 Meter::Stream(UsageMeter::new(limits::SSE_LINE_BYTES_MAX))
             } else {
-                Meter::Whole(Vec::new())
+                Meter::Whole(Some(Vec::new()))
             },
             live,
             revoked: Box::pin(async move {
@@ -81,33 +86,27 @@ impl Relay {
             last_bytes: now,
             pinged: now,
             held_tokens,
+            place: Some(place),
         }
     }
 
     fn on_bytes(&mut self, bytes: &Bytes) -> Option<Cut> {
         self.last_bytes = Instant::now();
-        match &mut self.meter {
-            Meter::Whole(seen) => {
-                if seen.len() + bytes.len() <= limits::ANSWER_BYTES_MAX {
-                    seen.extend_from_slice(bytes);
-                }
-                None
-            }
-            Meter::Stream(meter) => {
-                meter.push(bytes);
-                let needs = meter.output_tokens_so_far();
-                if needs < self.held_tokens {
-                    return None;
-                }
-                let more = needs - self.held_tokens + STREAM_SLICE_TOKENS;
-                let running = self.running.as_mut()?;
-                if !running.extend(more) {
-                    return Some(Cut::Budget);
-                }
-                self.held_tokens += more;
-                None
-            }
+        self.meter.push(bytes);
+        let Meter::Stream(meter) = &self.meter else {
+            return None;
+        };
+        let needs = meter.output_tokens_so_far();
+        if needs < self.held_tokens {
+            return None;
         }
+        let more = needs - self.held_tokens + STREAM_SLICE_TOKENS;
+        let running = self.running.as_mut()?;
+        if !running.extend(more) {
+            return Some(Cut::Budget);
+        }
+        self.held_tokens += more;
+        None
     }
 
     /// What there is to do while the provider is silent.
@@ -139,6 +138,7 @@ impl Relay {
     /// Ends the call for a cause of ours; a stream is told why, as its last event.
     fn cut(&mut self, cut: Cut) -> Option<Bytes> {
         self.upstream = None;
+        self.place = None;
         let running = self.running.take()?;
         let request = running.request();
         let (how, code) = match cut {
@@ -149,8 +149,7 @@ impl Relay {
         };
         running.end(End {
             how,
-            usage: self.partial_usage(),
-            estimated: true,
+            used: self.meter.used(),
             code: Some(code),
         });
         let Meter::Stream(meter) = &self.meter else {
@@ -165,50 +164,74 @@ impl Relay {
         )))
     }
 
-    fn partial_usage(&self) -> Usage {
-        match &self.meter {
-            Meter::Stream(meter) => meter.estimate(),
-            Meter::Whole(_) => Usage::default(),
+    /// Settles with the last byte: whoever knows an answer's length does not ask for more after it.
+    fn finish_if_whole(&mut self) {
+        let is_whole = self.upstream.as_ref().is_some_and(|upstream| {
+            upstream.is_end_stream() || upstream.size_hint().exact() == Some(0)
+        });
+        if is_whole {
+            self.finish();
         }
     }
 
     fn finish(&mut self) {
         self.upstream = None;
-        let Some(running) = self.running.take() else {
+        self.place = None;
+        let Some(mut running) = self.running.take() else {
             return;
         };
-        let end = match &self.meter {
-            Meter::Whole(seen) => match wire::usage::from_answer(seen) {
-                Some(usage) => End {
-                    how: Ended::Complete,
-                    usage,
-                    estimated: false,
-                    code: None,
-                },
-                None => End::unused(Ended::Complete, None),
-            },
+        let (how, code) = match &self.meter {
+            Meter::Whole(_) => (Ended::Complete, None),
             Meter::Stream(meter) => match meter.progress() {
-                Progress::Complete => End {
-                    how: Ended::Complete,
-                    usage: meter.usage(),
-                    estimated: false,
-                    code: None,
-                },
-                Progress::Failed => End {
-                    how: Ended::Error,
-                    usage: meter.estimate(),
-                    estimated: true,
-                    code: Some(ReasonCode::UpstreamUnavailable),
-                },
-                Progress::Partial | Progress::Nothing => End {
-                    how: Ended::UpstreamCut,
-                    usage: meter.estimate(),
-                    estimated: true,
-                    code: Some(ReasonCode::UpstreamUnavailable),
-                },
+                Progress::Complete => (Ended::Complete, None),
+                Progress::Failed => (Ended::Error, Some(ReasonCode::UpstreamUnavailable)),
+                Progress::Partial | Progress::Nothing => {
+                    (Ended::UpstreamCut, Some(ReasonCode::UpstreamUnavailable))
+                }
             },
         };
-        running.end(end);
+        if self.meter.failed_at_once() {
+            running.came_back();
+        }
+        let used = self.meter.used();
+        running.end(End { how, used, code });
+    }
+}
+
+impl Meter {
+    fn push(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Stream(meter) => meter.push(bytes),
+            Self::Whole(held) => {
+                if let Some(seen) = held {
+                    if seen.len() + bytes.len() <= limits::ANSWER_BYTES_MAX {
+                        seen.extend_from_slice(bytes);
+                    } else {
+                        *held = None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the answer used, as far as it came.
+    fn used(&self) -> Used {
+        match self {
+            Self::Stream(meter) if meter.progress() == Progress::Complete => {
+                Used::Counted(meter.usage())
+            }
+            Self::Stream(meter) => Used::Estimated(meter.estimate()),
+            Self::Whole(seen) => seen
+                .as_deref()
+                .and_then(wire::usage::from_answer)
+                .map_or(Used::Unseen, Used::Counted),
+        }
+    }
+
+    /// Whether a stream is an error and nothing else.
+    fn failed_at_once(&self) -> bool {
+        matches!(self, Self::Stream(meter)
+            if meter.progress() == Progress::Failed && meter.estimate() == Usage::default())
     }
 }
 
@@ -241,17 +264,13 @@ impl Body for Relay {
         if relay.live.is_revoked() {
             return relay.last_words(Cut::Revoked);
         }
-        match Pin::new(&mut *upstream).poll_frame(context) {
+        match Pin::new(upstream).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                 Ok(bytes) => {
-                    let last = upstream.is_end_stream();
                     if let Some(cut) = relay.on_bytes(&bytes) {
                         return relay.last_words(cut);
                     }
-                    // Whoever has the last of a stated length asks for no more: it is the end, and not a client that left.
-                    if last {
-                        relay.finish();
-                    }
+                    relay.finish_if_whole();
                     Poll::Ready(Some(Ok(Frame::data(bytes))))
                 }
                 Err(frame) => {
@@ -313,11 +332,15 @@ impl Drop for Relay {
         let (Some(upstream), Some(running)) = (self.upstream.take(), self.running.take()) else {
             return;
         };
-        let placeholder = Meter::Whole(Vec::new());
+        let placeholder = Meter::Whole(None);
         let meter = std::mem::replace(&mut self.meter, placeholder);
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
-                runtime.spawn(hear_out(upstream, meter, running));
+                let place = self.place.take();
+                runtime.spawn(async move {
+                    let _one_of_many = place;
+                    hear_out(upstream, meter, running).await;
+                });
             }
             Err(_) => drop(running),
         }
@@ -331,28 +354,14 @@ async fn hear_out(mut upstream: Incoming, mut meter: Meter, running: Running) {
             let Ok(bytes) = frame.into_data() else {
                 continue;
             };
-            match &mut meter {
-                Meter::Stream(stream) => stream.push(&bytes),
-                Meter::Whole(seen) if seen.len() + bytes.len() <= limits::ANSWER_BYTES_MAX => {
-                    seen.extend_from_slice(&bytes);
-                }
-                Meter::Whole(_) => {}
-            }
+            meter.push(&bytes);
         }
     };
     let time = Duration::from_millis(limits::DRAIN_AFTER_DISCONNECT_MS);
     let _ended_or_not = tokio::time::timeout(time, rest).await;
-    let (usage, estimated) = match &meter {
-        Meter::Stream(stream) if stream.progress() == Progress::Complete => (stream.usage(), false),
-        Meter::Stream(stream) => (stream.estimate(), true),
-        Meter::Whole(seen) => {
-            wire::usage::from_answer(seen).map_or((Usage::default(), true), |usage| (usage, false))
-        }
-    };
     running.end(End {
         how: Ended::ClientGone,
-        usage,
-        estimated,
+        used: meter.used(),
         code: None,
     });
 }

@@ -163,6 +163,11 @@ impl Call<Reserved> {
         &self.stage.who.live
     }
 
+    /// Regions it must stay in, and where whoever sends it notes how far it got.
+    pub fn leaving(&mut self) -> (Option<&BTreeSet<String>>, &mut Running) {
+        (self.stage.regions.as_ref(), &mut self.stage.running)
+    }
+
     /// The call is under way: what remains is to settle it.
     pub fn into_running(self) -> Running {
         self.stage.running

@@ -28,7 +28,7 @@ pub use call::{Call, Facts, Identified, Inspected, Permitted, Received, Reserved
 pub use inspect::{Inspection, Inspector};
 pub use metrics::Metrics;
 pub use rules::Rules;
-pub use settle::{End, Running};
+pub use settle::{End, Running, Used};
 
 use identity::{Identity, Verified};
 use quota::{Estimate, Quota};
@@ -208,10 +208,8 @@ impl Pipeline {
         let Some(mut decision) = draft.decision.take() else {
             return Err(Refusal::plain(ReasonCode::Internal));
         };
-        decision.reserved = reservation
-            .as_ref()
-            .map(quota::Reservation::held)
-            .unwrap_or_default();
+        let held = reservation.as_ref().map(quota::Reservation::held);
+        decision.reserved = held.unwrap_or_default();
         decision.paid_from = policy
             .budgets
             .iter()
@@ -231,6 +229,7 @@ impl Pipeline {
             facts: draft.facts,
             outcome: Some(outcome),
             reservation,
+            reach: settle::Reach::default(),
             model,
             ledger: Arc::clone(&self.ledger),
             metrics: Arc::clone(&self.metrics),
@@ -240,7 +239,7 @@ impl Pipeline {
         if let Err(error) = self.ledger.append(ledger::Record::Decision(decision)).await {
             tracing::error!(request = %draft.facts.request, error = %error, "a decision is not durable; the call is refused");
             let code = ReasonCode::LedgerUnavailable;
-            running.end(End::unused(ledger::record::Ended::Refused, Some(code)));
+            running.end(End::unseen(ledger::record::Ended::Refused, Some(code)));
             return Err(Refusal::plain(code));
         }
         let stage = Reserved {

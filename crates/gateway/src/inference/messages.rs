@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use ledger::record::Ended;
 use pipeline::identity::credential_of;
 use pipeline::{Call, Charge, End, Facts, Inspection, Reserved};
+use tokio::sync::OwnedSemaphorePermit;
 use wire::Envelope;
 
 use super::{Inference, refuse};
@@ -54,7 +55,7 @@ async fn handle(door: &Inference, request: Request, facts: Facts) -> Result<Resp
     let action = facts.action;
     let call = Call::received(&door.pipeline, facts);
     let id = facts.request;
-    let Ok(_one_of_many) = door.calls.try_acquire() else {
+    let Ok(place) = Arc::clone(&door.calls).try_acquire_owned() else {
         return Err(refuse(id)(
             call.refuse(Refusal::plain(ReasonCode::Overloaded)),
         ));
@@ -94,7 +95,7 @@ async fn handle(door: &Inference, request: Request, facts: Facts) -> Result<Resp
         .inspect(call, inspection)
         .map_err(refuse(id))?;
     let charge = charge(action, &envelope, whole.bytes.len());
-    let call = door
+    let mut call = door
         .pipeline
         .reserve(call, charge)
         .await
@@ -106,14 +107,14 @@ async fn handle(door: &Inference, request: Request, facts: Facts) -> Result<Resp
         body: whole.bytes.clone(),
         envelope: &envelope,
     };
-    match door.upstreams.send(&call, outgoing).await {
-        Ok(answer) => Ok(answered(door, call, answer, held_tokens(charge))),
+    match door.upstreams.send(&mut call, outgoing).await {
+        Ok(answer) => Ok(answered(door, call, answer, held_tokens(charge), place)),
         Err(failure) => {
             let mut running = call.into_running();
             let code = failure.refusal.code();
             let status = crate::envelope::face_of(code).status.as_u16();
             running.answered(failure.upstream.as_deref().unwrap_or(""), None, status);
-            running.end(End::unused(Ended::Error, Some(code)));
+            running.end(End::unseen(Ended::Error, Some(code)));
             Err(refusal_response(&failure.refusal, id))
         }
     }
@@ -185,7 +186,13 @@ fn path_and_query(action: &str, from_client: Option<&str>) -> String {
 }
 
 /// The client's response: the provider's, with our request id and the state of the caller's budget.
-fn answered(door: &Inference, call: Call<Reserved>, answer: Answer, held_tokens: u64) -> Response {
+fn answered(
+    door: &Inference,
+    call: Call<Reserved>,
+    answer: Answer,
+    held_tokens: u64,
+    place: OwnedSemaphorePermit,
+) -> Response {
     let (head, body) = answer.response.into_parts();
     let mut headers = headers::incoming(&head.headers);
     let caller = &call.who().caller;
@@ -215,12 +222,19 @@ fn answered(door: &Inference, call: Call<Reserved>, answer: Answer, held_tokens:
     let body = match body {
         AnswerBody::Whole(bytes) => {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-            running.end(End::unused(Ended::Error, None));
+            running.end(End::unseen(Ended::Error, None));
             Body::from(bytes)
         }
         AnswerBody::Stream(upstream) => {
             let is_stream = is_event_stream(&headers);
-            Body::new(Relay::new(upstream, is_stream, held_tokens, running, live))
+            Body::new(Relay::new(
+                upstream,
+                is_stream,
+                held_tokens,
+                running,
+                live,
+                place,
+            ))
         }
     };
     let mut response = Response::new(body);

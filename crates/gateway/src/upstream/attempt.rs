@@ -9,6 +9,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
+use pipeline::Running;
 
 use super::client::HttpClient;
 use super::route::{AnswerBody, Outgoing, Upstream};
@@ -30,6 +31,7 @@ impl Upstream {
         &self,
         client: &HttpClient,
         request: &Outgoing<'_>,
+        running: &mut Option<&mut Running>,
         clock: &dyn Clock,
     ) -> Attempt {
         let (sent, credential) = match self.request(client, request).await {
@@ -39,8 +41,21 @@ impl Upstream {
                 return Attempt::Failed(code, None);
             }
         };
+        let mut note = |fact: fn(&mut Running)| {
+            if let Some(running) = running {
+                fact(running);
+            }
+        };
+        note(Running::leaves);
         let wait = Duration::from_millis(limits::UPSTREAM_HEADERS_MS);
-        match tokio::time::timeout(wait, client.request(sent)).await {
+        let answered = tokio::time::timeout(wait, client.request(sent)).await;
+        match &answered {
+            Ok(Ok(response)) if response.status().is_success() => {}
+            Ok(Ok(_)) => note(Running::came_back),
+            Ok(Err(error)) if error.is_connect() => note(Running::never_left),
+            Ok(Err(_)) | Err(_) => note(Running::is_written_off),
+        }
+        match answered {
             Ok(Ok(response)) => self.judge(response, &credential, clock).await,
             Ok(Err(error)) => {
                 tracing::debug!(upstream = %self.name, connect = error.is_connect(), "no answer");

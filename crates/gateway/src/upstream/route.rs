@@ -9,7 +9,7 @@ use domain::{Clock, Reason, ReasonCode, Refusal};
 use http::Response;
 use http::header::HeaderMap;
 use hyper::body::Incoming;
-use pipeline::{Call, Reserved};
+use pipeline::{Call, Reserved, Running};
 use wire::Envelope;
 
 use super::attempt::Attempt;
@@ -149,16 +149,18 @@ impl Upstreams {
     /// the request's own fault, or the best of the failures when every provider failed.
     pub async fn send(
         &self,
-        call: &Call<Reserved>,
+        call: &mut Call<Reserved>,
         request: Outgoing<'_>,
     ) -> Result<Answer, Failure> {
-        self.send_within(call.regions(), &request).await
+        let (regions, running) = call.leaving();
+        self.send_within(regions, &request, Some(running)).await
     }
 
     async fn send_within(
         &self,
         regions: Option<&BTreeSet<String>>,
         request: &Outgoing<'_>,
+        mut running: Option<&mut Running>,
     ) -> Result<Answer, Failure> {
         let model = request.envelope.model.as_deref().unwrap_or_default();
         let candidates =
@@ -166,9 +168,15 @@ impl Upstreams {
         let mut best = None;
         let mut left_out = Vec::new();
         for upstream in candidates {
+            if !affords(&mut running) {
+                break;
+            }
             match upstream.health.admit(self.clock.now()) {
                 Admission::Yes => {
-                    if let Some(answer) = self.attempt(upstream, request, &mut best).await {
+                    if let Some(answer) = self
+                        .attempt(upstream, request, &mut running, &mut best)
+                        .await
+                    {
                         return Ok(answer);
                     }
                 }
@@ -179,7 +187,10 @@ impl Upstreams {
         let none_tried = best.is_none();
         for (upstream, admission) in left_out {
             if (none_tried || admission == Admission::Undecided)
-                && let Some(answer) = self.attempt(upstream, request, &mut best).await
+                && affords(&mut running)
+                && let Some(answer) = self
+                    .attempt(upstream, request, &mut running, &mut best)
+                    .await
             {
                 return Ok(answer);
             }
@@ -206,10 +217,14 @@ impl Upstreams {
         &self,
         upstream: &Upstream,
         request: &Outgoing<'_>,
+        running: &mut Option<&mut Running>,
         best: &mut Option<Failed>,
     ) -> Option<Answer> {
         let name = Arc::clone(&upstream.name);
-        match upstream.attempt(&self.client, request, &*self.clock).await {
+        match upstream
+            .attempt(&self.client, request, running, &*self.clock)
+            .await
+        {
             Attempt::Answered(response) => Some(Answer {
                 upstream: name,
                 response,
@@ -282,6 +297,13 @@ impl Upstreams {
         }
         Ok(allowed)
     }
+}
+
+/// Whether every hard budget can pay for one more try, beside those that were never answered.
+fn affords(running: &mut Option<&mut Running>) -> bool {
+    running
+        .as_mut()
+        .is_none_or(|running| running.affords_a_try())
 }
 
 #[cfg(test)]

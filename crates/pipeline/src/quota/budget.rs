@@ -89,7 +89,11 @@ pub(super) struct Purse {
 
 /// Every purse.
 #[derive(Debug, Default)]
-pub(super) struct Purses(HashMap<(Key, Period), Purse>);
+pub(super) struct Purses {
+    current: HashMap<(Key, Period), Purse>,
+    /// Of the window before, while calls that began in it are open.
+    before: HashMap<(Key, Period), Purse>,
+}
 
 impl Purses {
     /// Says which hard budgets leave no room for this much more.
@@ -103,7 +107,11 @@ impl Purses {
         let mut reasons = Vec::new();
         let mut spent_budget = None;
         for budget in budgets.iter().filter(|budget| budget.hard) {
-            let purse = self.at(&Key::of(budget, subject), budget.period, now);
+            let Some(purse) = self.at(&Key::of(budget, subject), budget.period, now) else {
+                // A stream from before the window before: nobody knows any more what it may use.
+                reasons.push(Reason::plain(ReasonCode::BudgetSpent).by(&budget.name));
+                continue;
+            };
             let after = purse.spent.plus(purse.held).plus(more);
             if after > budget.amount_usd || purse.spent >= budget.amount_usd {
                 let resets_at = budget.period.window(now).1;
@@ -128,8 +136,8 @@ impl Purses {
         Err(refusal)
     }
 
-    /// Holds money of every purse the call is paid from. Comes right after a check under the same lock. A purse that has begun anew
-    /// since `now`, when a stream that began before goes on, is left alone: it is not paid from.
+    /// Holds money of every purse the call is paid from. Comes right after a check under the same lock. `now` lies in an earlier
+    /// window when a stream that began in it goes on; then that one pays.
     pub(super) fn reserve(
         &mut self,
         subject: Subject,
@@ -155,11 +163,7 @@ impl Purses {
     ) {
         for (key, period) in paid_from(subject, budgets) {
             let window = period.window(taken_at).0;
-            let Some(purse) = self
-                .0
-                .get_mut(&(key, period))
-                .filter(|purse| purse.window == window)
-            else {
+            let Some(purse) = self.find(&(key, period), window) else {
                 continue; // The window is over: what it held went with it.
             };
             purse.held = Usd::max(purse.held.minus(held), Usd::ZERO);
@@ -168,7 +172,7 @@ impl Purses {
     }
 
     pub(super) fn own(&self, subject: Subject, period: Period, now: Timestamp) -> Purse {
-        self.at(&Key::Own(subject), period, now)
+        self.at(&Key::Own(subject), period, now).unwrap_or_default()
     }
 
     pub(super) fn restore(&mut self, key: &Key, period: Period, spent: Usd, now: Timestamp) {
@@ -178,34 +182,58 @@ impl Purses {
     }
 
     pub(super) fn sweep(&mut self, now: Timestamp) {
-        self.0
-            .retain(|(_, period), purse| purse.window >= period.window(now).0);
+        self.current.retain(|(_, period), purse| {
+            purse.held > Usd::ZERO || purse.window >= period.window(now).0
+        });
+        self.before.retain(|_, purse| purse.held > Usd::ZERO);
     }
 
-    /// The purse as it stands in the window of `now`: empty when it was last used in an earlier one.
-    fn at(&self, key: &Key, period: Period, now: Timestamp) -> Purse {
+    /// The purse as it stands in the window of `now`: empty when it was last used in an earlier one, none when it is forgotten.
+    fn at(&self, key: &Key, period: Period, now: Timestamp) -> Option<Purse> {
         let window = period.window(now).0;
-        let found = self.0.get(&(key.clone(), period)).copied();
-        found
-            .filter(|purse| purse.window == window)
-            .unwrap_or(Purse {
+        let key = (key.clone(), period);
+        match self.current.get(&key) {
+            Some(purse) if purse.window == window => Some(*purse),
+            Some(purse) if purse.window > window => self
+                .before
+                .get(&key)
+                .copied()
+                .filter(|purse| purse.window == window),
+            _ => Some(Purse {
                 window,
                 ..Purse::default()
-            })
+            }),
+        }
     }
 
-    /// The purse, begun anew if the window of `now` is later than its own; none if it is earlier, for a purse never goes back.
+    /// The purse of this window, unless it is forgotten.
+    fn find(&mut self, key: &(Key, Period), window: Timestamp) -> Option<&mut Purse> {
+        let current = self.current.get_mut(key);
+        current.filter(|purse| purse.window == window).or_else(|| {
+            self.before
+                .get_mut(key)
+                .filter(|purse| purse.window == window)
+        })
+    }
+
+    /// The purse, begun anew if the window of `now` is later than its own. An earlier window's is found while it is remembered.
     fn turn(&mut self, key: Key, period: Period, now: Timestamp) -> Option<&mut Purse> {
         let window = period.window(now).0;
         let fresh = Purse {
             window,
             ..Purse::default()
         };
-        let purse = self.0.entry((key, period)).or_insert(fresh);
+        let key = (key, period);
+        let purse = self.current.entry(key.clone()).or_insert(fresh);
         if purse.window < window {
-            *purse = fresh;
+            let over = std::mem::replace(purse, fresh);
+            if over.held > Usd::ZERO {
+                self.before.insert(key.clone(), over);
+            } else {
+                self.before.remove(&key);
+            }
         }
-        (purse.window == window).then_some(purse)
+        self.find(&key, window)
     }
 }
 
@@ -318,6 +346,28 @@ mod tests {
         assert_eq!(
             purses.own(ada(), Period::Daily, tomorrow).spent,
             usd("0.70")
+        );
+    }
+
+    #[test]
+    fn a_stream_from_before_midnight_is_held_to_the_budget_of_the_day_it_began() {
+        let budgets = [budget(BudgetFor::Member, "1.00", Period::Daily)];
+        let (today, tomorrow) = (at("1000"), at("86400001"));
+        let mut purses = Purses::default();
+        purses.reserve(ada(), &budgets, usd("0.60"), today);
+        // Another call begins the new day, and what is swept is nothing that anybody holds.
+        purses.reserve(ada(), &budgets, usd("0.10"), tomorrow);
+        purses.sweep(tomorrow);
+        assert!(purses.check(ada(), &budgets, usd("0.40"), today).is_ok());
+        purses.reserve(ada(), &budgets, usd("0.40"), today);
+        assert!(purses.check(ada(), &budgets, usd("0.01"), today).is_err());
+        purses.settle(ada(), &budgets, usd("1.00"), usd("1.00"), today);
+        assert!(purses.check(ada(), &budgets, usd("0.90"), tomorrow).is_ok());
+        purses.sweep(tomorrow);
+        assert!(purses.before.is_empty());
+        assert!(
+            purses.check(ada(), &budgets, usd("0.01"), today).is_err(),
+            "a day that is forgotten has no room"
         );
     }
 

@@ -117,6 +117,7 @@ impl Quota {
             subject: caller.subject,
             policy: Arc::clone(policy),
             held: estimate,
+            first_held: estimate.usd,
             taken_at: now,
             charged_at,
             open: true,
@@ -175,6 +176,8 @@ pub struct Reservation {
     subject: Subject,
     policy: Arc<CallerPolicy>,
     held: Estimate,
+    /// What was held before any extension.
+    first_held: Usd,
     /// By the clock, for minutes.
     taken_at: Timestamp,
     /// By the book, for budgets.
@@ -188,21 +191,26 @@ impl Reservation {
         self.held.usd
     }
 
+    /// The money held at first.
+    pub fn first_held(&self) -> Usd {
+        self.first_held
+    }
+
     /// The moment whose windows are charged, here and when the outcome is counted in the store.
     pub fn charged_at(&self) -> Timestamp {
         self.charged_at
     }
 
     /// Holds this much more, for a stream that goes on; says no when a hard budget has no room for it.
-    pub fn extend(&mut self, more: Usd, now: Timestamp) -> bool {
+    pub fn extend(&mut self, more: Usd) -> bool {
         let mut book = self.quota.lock();
-        let now = book.moment(now);
         let budgets: &[Budget] = &self.policy.budgets;
-        if book.purses.check(self.subject, budgets, more, now).is_err() {
+        // In the windows that pay: what a stream of yesterday's uses is not asked of today's budget.
+        let at = self.charged_at;
+        if book.purses.check(self.subject, budgets, more, at).is_err() {
             return false;
         }
-        book.purses
-            .reserve(self.subject, budgets, more, self.charged_at);
+        book.purses.reserve(self.subject, budgets, more, at);
         self.held.usd = self.held.usd.plus(more);
         true
     }
@@ -210,6 +218,17 @@ impl Reservation {
     /// Ends the reservation: what was held is given back and what was used is counted.
     pub fn settle(mut self, usage: &Usage, cost: Usd) {
         self.close(Some((usage, cost)));
+    }
+
+    /// Ends the reservation of a call whose use nobody saw: all that was held counts as used. Gives the money.
+    pub fn settle_as_held(mut self) -> Usd {
+        let usage = Usage {
+            input_tokens: self.held.input_tokens,
+            ..Usage::default()
+        };
+        let cost = self.held.usd;
+        self.close(Some((&usage, cost)));
+        cost
     }
 
     fn close(&mut self, used: Option<(&Usage, Usd)>) {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod answers;
+mod billing;
 mod clock;
 mod doctor;
 mod examples;

@@ -76,7 +76,10 @@ async fn send(
         envelope: &Envelope::read(body.as_bytes(), 128, None).unwrap(),
     };
     let regions = regions.map(|names| names.iter().map(|&name| name.to_owned()).collect());
-    match upstreams.send_within(regions.as_ref(), &request).await {
+    match upstreams
+        .send_within(regions.as_ref(), &request, None)
+        .await
+    {
         Ok(answer) => Ok((answer.upstream, answer.response.status().as_u16())),
         Err(failure) => Err(failure.refusal),
     }
