@@ -14,15 +14,18 @@ use store::{SpendLimit, Store, Watermarks};
 #[derive(Debug)]
 pub struct Rules {
     current: ArcSwap<Policy>,
+    /// How many identity providers vouch for people.
+    issuers_for_people: usize,
     /// Held while the store is read and what was read put in force, so that no slow load overtakes a newer one.
     loading: tokio::sync::Mutex<()>,
 }
 
 impl Rules {
-    /// Begins with a policy.
-    pub fn new(policy: Policy) -> Self {
+    /// Begins with a policy, where so many identity providers vouch for people.
+    pub fn new(policy: Policy, issuers_for_people: usize) -> Self {
         Self {
-            current: ArcSwap::from_pointee(policy),
+            current: ArcSwap::from_pointee(policy.among_issuers(issuers_for_people)),
+            issuers_for_people,
             loading: tokio::sync::Mutex::default(),
         }
     }
@@ -45,6 +48,13 @@ impl Rules {
             Some(latest) => Policy::parse(latest.version, &latest.text)?,
             None => Policy::empty(),
         };
+        let policy = policy.among_issuers(self.issuers_for_people);
+        for grant in policy.grants_to_namesakes() {
+            tracing::warn!(
+                grant = grant.name,
+                "more than one issuer vouches for people, and this grant names people or groups without `issuers`: it lets nobody in"
+            );
+        }
         let limits = store.spend_limits(org).await?;
         self.replace(policy.with_spend_limits(limits.iter().flat_map(budgets).collect()));
         Ok(marks)

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use control::policies::{self, Applied, Someone};
 use control::{Operation, people};
@@ -178,6 +178,7 @@ async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<
         PolicyCommand::Export(_) => say(policies::export(&operation).await?.trim_end()),
         PolicyCommand::Plan { file, .. } => {
             let plan = policies::plan(&operation, &read(&file)?).await?;
+            refuse_namesakes(config, &plan.text)?;
             if plan.diff.is_empty() {
                 say(&format!("no change: version {} is this text", plan.current));
             } else {
@@ -194,13 +195,19 @@ async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<
             reason,
             expected,
             ..
-        } => match policies::apply(&operation, &read(&file)?, &reason, expected).await? {
-            Applied::Version(version) => say(&format!("version {version} is in force")),
-            Applied::Unchanged(version) => {
-                say(&format!("no change: version {version} is this text"));
+        } => {
+            let text = read(&file)?;
+            refuse_namesakes(config, &policies::plan(&operation, &text).await?.text)?;
+            match policies::apply(&operation, &text, &reason, expected).await? {
+                Applied::Version(version) => say(&format!("version {version} is in force")),
+                Applied::Unchanged(version) => {
+                    say(&format!("no change: version {version} is this text"));
+                }
             }
-        },
-        PolicyCommand::Try { asked, .. } => return try_decision(&operation, asked).await,
+        }
+        PolicyCommand::Try { asked, .. } => {
+            return try_decision(&operation, asked, config.issuers_for_people()).await;
+        }
         PolicyCommand::Revoke { person, reason, .. } => {
             let person = people::revoke(&operation, &person, &reason).await?;
             say(&format!("{} has no access any more", person.id));
@@ -217,7 +224,27 @@ fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
 }
 
-async fn try_decision(operation: &Operation<'_>, asked: Asked) -> anyhow::Result<ExitCode> {
+/// A grant to a bare name would let nobody in where more than one identity provider gives names.
+fn refuse_namesakes(config: &config::Config, text: &str) -> anyhow::Result<()> {
+    let issuers = config.issuers_for_people();
+    let policy = Policy::parse(0, text)?.among_issuers(issuers);
+    let names: Vec<&str> = policy
+        .grants_to_namesakes()
+        .map(|grant| grant.name.as_str())
+        .collect();
+    ensure!(
+        names.is_empty(),
+        "{issuers} issuers vouch for people, and a name at one may be somebody else's at another: add `issuers = [\"…\"]` to `who` of these grants: {}",
+        names.join(", ")
+    );
+    Ok(())
+}
+
+async fn try_decision(
+    operation: &Operation<'_>,
+    asked: Asked,
+    issuers_for_people: usize,
+) -> anyhow::Result<ExitCode> {
     let policy = match &asked.file {
         Some(file) => Policy::parse(0, &read(file)?)?,
         None => match operation.store.latest_policy(operation.org).await? {
@@ -225,6 +252,7 @@ async fn try_decision(operation: &Operation<'_>, asked: Asked) -> anyhow::Result
             None => Policy::empty(),
         },
     };
+    let policy = policy.among_issuers(issuers_for_people);
     let groups: BTreeSet<String> = asked.group.into_iter().collect();
     let someone = Someone {
         issuer: asked.issuer,

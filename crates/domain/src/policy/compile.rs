@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::document::{Budget, BudgetFor, Document, Grant, Inspect, Limit, Require, Who};
 use crate::window::Period;
-use crate::{Caller, Subject, Usd};
+use crate::{Caller, PersonId, Subject, Usd};
 
 /// A checked policy of a known version.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Policy {
     document: Arc<Document>,
     /// Spend limits set through the admin endpoints, which count as budgets of the document.
     spend_limits: Arc<[Budget]>,
+    /// Whether more than one identity provider vouches for people, so that a bare name may be two people's.
+    has_namesakes: bool,
 }
 
 /// What is wrong with a document. `path` is where, such as `budget[2].amount_usd`.
@@ -36,6 +38,7 @@ impl Policy {
                 version,
                 document: Arc::new(document),
                 spend_limits: Arc::from([]),
+                has_namesakes: false,
             })
         } else {
             Err(mistakes)
@@ -48,6 +51,7 @@ impl Policy {
             version: 0,
             document: Arc::default(),
             spend_limits: Arc::from([]),
+            has_namesakes: false,
         }
     }
 
@@ -56,6 +60,20 @@ impl Policy {
     pub fn with_spend_limits(mut self, limits: Vec<Budget>) -> Self {
         self.spend_limits = limits.into();
         self
+    }
+
+    /// The same policy where so many identity providers vouch for people. With more than one, whoever may choose names or groups
+    /// at one of them could take what is meant for another's: grants to bare names then let nobody in.
+    #[must_use]
+    pub fn among_issuers(mut self, for_people: usize) -> Self {
+        self.has_namesakes = for_people > 1;
+        self
+    }
+
+    /// Grants that let nobody in, because they name people or groups and not whose.
+    pub fn grants_to_namesakes(&self) -> impl Iterator<Item = &Grant> {
+        let grants = self.document.grant.iter();
+        grants.filter(|grant| self.has_namesakes && grant.who.is_of_any_issuer())
     }
 
     /// The document.
@@ -69,12 +87,23 @@ impl Policy {
         let budgets = document.budget.iter().chain(&*self.spend_limits);
         CallerPolicy {
             version: self.version,
-            grants: pick(&document.grant, |g| &g.who, caller),
+            grants: self.grants_for(caller),
             requires: pick(&document.require, |r| &r.who, caller),
             limits: pick(&document.limit, |l| &l.who, caller),
             inspects: pick(&document.inspect, |i| &i.who, caller),
             budgets: applicable_budgets(budgets, caller),
         }
+    }
+
+    fn grants_for(&self, caller: &Caller) -> Vec<Grant> {
+        let mut grants = pick(&self.document.grant, |g| &g.who, caller);
+        for grant in &mut grants {
+            if self.has_namesakes && grant.who.is_of_any_issuer() {
+                // what it denies and where it keeps data still holds
+                grant.models.clear();
+            }
+        }
+        grants
     }
 }
 
@@ -118,6 +147,12 @@ impl Who {
     /// Whether the entry concerns everyone.
     pub fn is_everyone(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether it goes by names that any issuer may give: groups, or people by another id than ours.
+    fn is_of_any_issuer(&self) -> bool {
+        let is_bare = |name: &String| name.parse::<PersonId>().is_err();
+        self.issuers.is_empty() && (!self.groups.is_empty() || self.people.iter().any(is_bare))
     }
 
     /// Whether the entry concerns this caller.
@@ -272,5 +307,71 @@ fn mistaken_names(document: &Document, say: &mut impl FnMut(String, &str)) {
                 );
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Credential, OrgId};
+
+    fn caller(issuer: &str, stable_id: &str, groups: &[&str]) -> Caller {
+        Caller {
+            org: OrgId::from_parts(0, 0),
+            subject: Subject::Person(PersonId::from_parts(1, 7)),
+            stable_id: stable_id.into(),
+            issuer: issuer.into(),
+            email: None,
+            name: None,
+            groups: groups.iter().map(|&group| group.to_owned()).collect(),
+            session: None,
+            credential: Credential::IdToken,
+        }
+    }
+
+    fn granted(who: &str, issuers_for_people: usize, caller: &Caller) -> bool {
+        let text = format!(
+            "[[grant]]\nname = \"g\"\nwho = {who}\nmodels = [\"claude-*\"]\ndeny_models = [\"claude-opus-*\"]\n"
+        );
+        let policy = Policy::parse(1, &text).unwrap();
+        let policy = policy.among_issuers(issuers_for_people);
+        let mine = policy.for_caller(caller);
+        // a denial is not let go because the grant beside it is
+        assert!(!mine.grants_model("claude-opus-5-5"));
+        mine.grants_model("claude-sonnet-5-5")
+    }
+
+    #[test]
+    fn a_name_of_one_issuer_grants_nothing_to_its_namesake_at_another() {
+        let ours = PersonId::from_parts(1, 7).to_string();
+        let by_our_id = format!("{{ people = [\"{ours}\"] }}");
+        let ada = caller("weaker", "ada", &["engineering"]);
+        for (who, among_two) in [
+            (r#"{ people = ["ada"] }"#, false),
+            (r#"{ groups = ["engineering"] }"#, false),
+            (r#"{ people = ["ada"], issuers = ["company"] }"#, false),
+            (r#"{ people = ["ada"], issuers = ["weaker"] }"#, true),
+            (r#"{ issuers = ["weaker"] }"#, true),
+            (by_our_id.as_str(), true),
+            ("{}", true),
+        ] {
+            assert_eq!(granted(who, 2, &ada), among_two, "{who}");
+            let alone = !who.contains("company");
+            assert_eq!(granted(who, 1, &ada), alone, "{who}");
+        }
+    }
+
+    #[test]
+    fn the_grants_that_let_nobody_in_can_be_named() {
+        let text =
+            "[[grant]]\nname = \"bare\"\nwho = { groups = [\"a\"] }\nmodels = [\"claude-*\"]\n";
+        let policy = Policy::parse(1, text).unwrap();
+        assert_eq!(policy.grants_to_namesakes().count(), 0);
+        let policy = policy.among_issuers(2);
+        let names: Vec<&str> = policy
+            .grants_to_namesakes()
+            .map(|grant| grant.name.as_str())
+            .collect();
+        assert_eq!(names, ["bare"]);
     }
 }

@@ -35,6 +35,14 @@ pub struct Config {
     pub admin_keys: Vec<AdminKeyConfig>,
 }
 
+impl Config {
+    /// How many identity providers vouch for people.
+    pub fn issuers_for_people(&self) -> usize {
+        let for_people = |issuer: &&IssuerConfig| issuer.vouches_for_people();
+        self.issuers.iter().filter(for_people).count()
+    }
+}
+
 /// `[server]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -90,7 +90,7 @@ pub async fn wire(
         .context("the crypto backend does not work as it must; nothing may be trusted to it")?;
     let ground = ground(config, &clock, &*ids).await?;
     let people = people(config, &ground, &clock, &ids).await?;
-    let rules = Arc::new(Rules::new(Policy::empty()));
+    let rules = Arc::new(Rules::new(Policy::empty(), config.issuers_for_people()));
     let marks = rules
         .load(&ground.store, ground.org)
         .await
