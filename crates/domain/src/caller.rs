@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{OrgId, PersonId, ServiceId, SessionId};
 
+/// The name of the issuer of our own service keys. No configured issuer may have it.
+pub const OWN_ISSUER: &str = "doorward";
+
 /// The one who acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

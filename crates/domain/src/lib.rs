@@ -16,7 +16,7 @@ pub mod reason;
 pub mod usage;
 pub mod window;
 
-pub use caller::{Caller, Credential, Subject};
+pub use caller::{Caller, Credential, OWN_ISSUER, Subject};
 pub use client::{Client, ClientKind, Version};
 pub use clock::{Clock, Ids, Timestamp};
 pub use ids::{BudgetId, OrgId, PersonId, RequestId, ServiceId, SessionId};

@@ -12,6 +12,7 @@ use crate::{Engine, Result, Schema, StoreError};
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_service_keys.sql"),
+    include_str!("../migrations/0003_services_by_issuer.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

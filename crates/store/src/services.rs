@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{OrgId, ServiceId, Timestamp, limits};
+use domain::{OWN_ISSUER, OrgId, ServiceId, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
@@ -33,16 +33,17 @@ pub struct ServiceKey {
 }
 
 impl Store {
-    /// The service of this name, made with `new` as id when there is none.
+    /// The service that an issuer, by its configured name, vouches for under this name; made with `new` as id when there is none.
     pub async fn ensure_service(
         &self,
         org: OrgId,
+        issuer: &str,
         name: &str,
         new: ServiceId,
         at: Timestamp,
     ) -> Result<ServiceId> {
         let mut tx = self.pools.begin().await?;
-        let service = ensure(&mut tx, org, name, new, at).await?;
+        let service = ensure(&mut tx, org, (issuer, name), new, at).await?;
         tx.commit().await?;
         Ok(service)
     }
@@ -53,7 +54,14 @@ impl Store {
         let groups = serde_json::to_string(&new.groups)
             .map_err(|_| StoreError::Damaged("service_keys.groups"))?;
         let mut tx = self.pools.begin().await?;
-        let service = ensure(&mut tx, org, &new.service_name, new.service, new.created).await?;
+        let service = ensure(
+            &mut tx,
+            org,
+            (OWN_ISSUER, &new.service_name),
+            new.service,
+            new.created,
+        )
+        .await?;
         if unrevoked(&mut tx, org, service).await? >= limits::SERVICE_KEYS_MAX {
             return Err(StoreError::Full("keys of this service"));
         }
@@ -124,30 +132,43 @@ impl Store {
 async fn ensure(
     tx: &mut Tx,
     org: OrgId,
-    name: &str,
+    (issuer, name): (&str, &str),
     new: ServiceId,
     at: Timestamp,
 ) -> Result<ServiceId> {
+    if let Some(known) = of_name(tx, org, issuer, name).await? {
+        return Ok(known);
+    }
+    // One from before services were kept by issuer; of two issuers that name it, one gets it.
+    let taken_over = query(
+        "UPDATE services SET issuer = $2 WHERE org = $1 AND issuer = '' AND name = $3 \
+         AND NOT EXISTS (SELECT 1 FROM services o WHERE o.org = $1 AND o.issuer = $2 AND o.name = $3)",
+    );
+    tx.run(taken_over.bind(org.to_string()).bind(issuer).bind(name))
+        .await?;
     tx.run(
         query(
-            "INSERT INTO services (id, org, name, created) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (org, name) DO NOTHING",
+            "INSERT INTO services (id, org, issuer, name, created) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (org, issuer, name) DO NOTHING",
         )
         .bind(new.to_string())
         .bind(org.to_string())
+        .bind(issuer)
         .bind(name)
         .bind(at.unix_ms()),
     )
     .await?;
-    let row = tx
-        .row(
-            query("SELECT id FROM services WHERE org = $1 AND name = $2")
-                .bind(org.to_string())
-                .bind(name),
-        )
+    of_name(tx, org, issuer, name)
         .await?
-        .ok_or(StoreError::Damaged("services.id"))?;
-    id(&row, 0, "services.id")
+        .ok_or(StoreError::Damaged("services.id"))
+}
+
+async fn of_name(tx: &mut Tx, org: OrgId, issuer: &str, name: &str) -> Result<Option<ServiceId>> {
+    let statement = query("SELECT id FROM services WHERE org = $1 AND issuer = $2 AND name = $3");
+    let row = tx
+        .row(statement.bind(org.to_string()).bind(issuer).bind(name))
+        .await?;
+    row.map(|row| id(&row, 0, "services.id")).transpose()
 }
 
 /// How many keys of a service were not revoked. Keeps others from adding to them until the transaction ends: SQLite by its only

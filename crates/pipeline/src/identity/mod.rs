@@ -45,6 +45,8 @@ use http::HeaderMap;
 use store::{Store, StoreError};
 
 pub use cache::Verified;
+pub use domain::OWN_ISSUER;
+
 pub use config::{ConfigMistake, EntraConfig, IssuerConfig, IssuerKind, WorkloadRule};
 pub use issuer::Issuer;
 pub use opaque::Opaque;
@@ -58,9 +60,6 @@ use issuer::{About, Issuers, Use};
 use jws::Jws;
 
 use crate::fetch::FetchError;
-
-/// The name of the issuer of our own service keys.
-pub const OWN_ISSUER: &str = "doorward";
 
 /// What identity stands on.
 #[derive(Debug)]

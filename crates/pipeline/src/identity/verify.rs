@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::{Caller, Credential, PersonId, ReasonCode, Refusal, ServiceId, Subject, Timestamp};
+use domain::{
+    Caller, Credential, PersonId, ReasonCode, Refusal, ServiceId, Subject, Timestamp, limits,
+};
 use store::{Person, Seen, Target};
 
 use super::cache::{Fingerprint, Verified};
@@ -55,11 +57,18 @@ impl Identity {
             credential,
             times,
         } = proof;
+        // An issuer's clock may run ahead by as much as is forgiven: a token that states a moment shortly after a revocation may
+        // have been made before it, and a replica that has not met it cannot tell. It does not survive.
+        let stated = times.issued;
+        let times = Times {
+            issued: stated.plus_ms(-limits::CLOCK_SKEW_MS),
+            ..times
+        };
         match about {
             About::Person(facts) => {
                 let person = self.person(issuer, &facts, now).await?;
                 if times.issued <= person.not_before {
-                    return Err(Ended::Session.refusal());
+                    return Err(cut_off(stated, person.not_before));
                 }
                 let caller = self.caller(issuer, facts, &person, credential);
                 let targets = [Target::Person(person.id), Target::Everyone];
@@ -70,7 +79,7 @@ impl Identity {
                     ServiceId::from_parts(now.unix_ms().unsigned_abs(), self.ids.random_bits());
                 let id = self
                     .store
-                    .ensure_service(self.org, &name, new, now)
+                    .ensure_service(self.org, issuer.name(), &name, new, now)
                     .await
                     .map_err(unavailable)?;
                 let caller = self.service(id, &name, groups, issuer.name(), credential);
@@ -239,6 +248,17 @@ impl Identity {
         let live = self.revocations.admit(targets, times.issued, now)?;
         Ok(Arc::new(Verified::new(caller, times.expires, live)))
     }
+}
+
+/// A token from before a sign-out, or one that may be.
+fn cut_off(stated: Timestamp, not_before: Timestamp) -> Refusal {
+    if stated <= not_before {
+        return Ended::Session.refusal();
+    }
+    Refusal::new(
+        ReasonCode::SessionEnded,
+        "This token was made within a minute of a sign-out everywhere. Sign in again in a minute.",
+    )
 }
 
 /// What to say to credentials that are never accepted, but that people send.

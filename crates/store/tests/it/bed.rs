@@ -117,10 +117,15 @@ impl Bed {
         self.store.upsert_person(seen, new).await.unwrap()
     }
 
+    /// A service of the issuer `github`.
     pub(crate) async fn service(&self, name: &str) -> ServiceId {
+        self.service_of("github", name).await
+    }
+
+    pub(crate) async fn service_of(&self, issuer: &str, name: &str) -> ServiceId {
         let new = ServiceId::from_parts(5, number().into());
         self.store
-            .ensure_service(self.org, name, new, at(0))
+            .ensure_service(self.org, issuer, name, new, at(0))
             .await
             .unwrap()
     }

@@ -22,22 +22,22 @@ on_both_engines! {
         let again = bed.replica().await;
         assert_eq!(again.person(bed.org, person.id).await.unwrap(), Some(person));
         again.close().await;
-        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 2);
+        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 3);
     }
 
     async fn a_newer_schema_is_refused_by_name_and_left_alone(bed) {
-        alter(&bed, "INSERT INTO migrations (number, checksum) VALUES (3, 'x'), (9, 'y')").await;
+        alter(&bed, "INSERT INTO migrations (number, checksum) VALUES (4, 'x'), (9, 'y')").await;
         let refused = Store::open(&bed.url).await.unwrap_err();
-        assert!(matches!(refused, StoreError::NewerSchema { found: 9, known: 2 }), "{refused}");
-        let sentence = "the store has schema 9, newer than 2, the newest this version knows; run the newer version";
+        assert!(matches!(refused, StoreError::NewerSchema { found: 9, known: 3 }), "{refused}");
+        let sentence = "the store has schema 9, newer than 3, the newest this version knows; run the newer version";
         assert_eq!(refused.to_string(), sentence);
-        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 4);
+        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 5);
     }
 
     /// What looks beside a running server must not be able to change anything, not even by mistake.
     async fn whoever_only_looks_reads_everything_and_changes_nothing(bed) {
         let (looking, schema) = Store::look(&bed.url).await.unwrap();
-        assert_eq!((schema.found, schema.known), (2, 2));
+        assert_eq!((schema.found, schema.known), (3, 3));
         assert_eq!(looking.org_named("acme").await.unwrap(), Some(bed.org));
         assert_eq!(looking.org_named("nobody").await.unwrap(), None);
         let person = bed.person("tid/oid").await;
@@ -49,9 +49,9 @@ on_both_engines! {
     }
 
     async fn looking_migrates_nothing_and_says_how_far_the_schema_is(bed) {
-        alter(&bed, "DELETE FROM migrations WHERE number = 2").await;
+        alter(&bed, "DELETE FROM migrations WHERE number = 3").await;
         let (looking, schema) = Store::look(&bed.url).await.unwrap();
-        assert_eq!((schema.found, schema.known), (1, 2));
+        assert_eq!((schema.found, schema.known), (2, 3));
         looking.close().await;
         alter(&bed, "DROP TABLE migrations").await;
         let (looking, schema) = Store::look(&bed.url).await.unwrap();
@@ -85,6 +85,36 @@ on_both_engines! {
         beside.close().await.unwrap();
     }
 
+    /// What the schema before the third migration held, with services by name alone.
+    async fn services_from_before_are_taken_over_by_the_first_issuer_that_names_them(bed) {
+        let (key, token) = (bed.service_of("doorward", "nightly").await, bed.service("ci").await);
+        bed.store.close().await;
+        let org = bed.org;
+        let mut beside = bed.beside().await;
+        for sql in [
+            "DELETE FROM migrations WHERE number = 3; DROP INDEX spending_by_window; DROP TABLE service_keys; DROP TABLE services;
+             CREATE TABLE services (id TEXT PRIMARY KEY, org TEXT NOT NULL, name TEXT NOT NULL, created BIGINT NOT NULL, UNIQUE (org, name));
+             CREATE TABLE service_keys (key_hash TEXT PRIMARY KEY, org TEXT NOT NULL, service TEXT NOT NULL REFERENCES services (id),
+               prefix TEXT NOT NULL, created BIGINT NOT NULL, expires BIGINT, revoked_at BIGINT,
+               groups_json TEXT NOT NULL DEFAULT '[]', made_by TEXT NOT NULL DEFAULT '');
+             CREATE INDEX service_keys_by_service ON service_keys (org, service)".to_owned(),
+            format!("INSERT INTO services VALUES ('{key}', '{org}', 'nightly', 1), ('{token}', '{org}', 'ci', 1)"),
+            format!("INSERT INTO service_keys (key_hash, org, service, prefix, created) VALUES ('h', '{org}', '{key}', 'dwk_', 1)"),
+        ] {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut beside).await.unwrap();
+        }
+        beside.close().await.unwrap();
+        let bed = Bed { store: Store::open(&bed.url).await.unwrap(), ..bed };
+        let kept = bed.store.service_key(org, "h").await.unwrap().unwrap();
+        assert_eq!((kept.service, kept.service_name.as_str()), (key, "nightly"));
+        assert_eq!(bed.service_of("doorward", "nightly").await, key);
+        assert_ne!(bed.service_of("github", "nightly").await, key);
+        assert_eq!(bed.service_of("gitlab", "ci").await, token, "the first that names it");
+        assert_ne!(bed.service_of("github", "ci").await, token);
+        assert_eq!(bed.service_of("gitlab", "ci").await, token);
+        bed.store.close().await;
+    }
+
     async fn processes_that_start_at_once_on_an_empty_store_all_come_up(bed) {
         // As it was before anyone opened it.
         bed.store.close().await;
@@ -109,7 +139,7 @@ on_both_engines! {
             let said = String::from_utf8(end.stdout).unwrap();
             assert!(end.status.success() && said.contains("1 passed"), "{said}");
         }
-        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 2);
+        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 3);
     }
 }
 

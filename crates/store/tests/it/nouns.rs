@@ -133,8 +133,9 @@ on_both_engines! {
 
     async fn a_service_keeps_its_id_and_its_keys_are_found_by_hash(bed) {
         let store = &bed.store;
-        let ci = bed.service("ci").await;
-        assert_eq!(bed.service("ci").await, ci);
+        let ci = bed.service_of(domain::OWN_ISSUER, "ci").await;
+        assert_eq!(bed.service_of(domain::OWN_ISSUER, "ci").await, ci);
+        assert_ne!(bed.service("ci").await, ci, "of another issuer");
         let (one, two) = (service_key("ci", "h1", 0), service_key("ci", "h2", 1));
         for key in [&one, &two] {
             let kept = store.add_service_key(bed.org, key).await.unwrap();

@@ -47,7 +47,7 @@ on_both_engines! {
         let store = &bed.store;
         let mut services = Vec::new();
         for name in ["ci", "cd"] {
-            services.push(bed.service(name).await);
+            services.push(bed.service_of(domain::OWN_ISSUER, name).await);
             for key in 0..2 {
                 let key = service_key(name, &format!("{name}{key}"), 0);
                 store.add_service_key(bed.org, &key).await.unwrap();

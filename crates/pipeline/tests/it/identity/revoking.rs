@@ -98,7 +98,7 @@ async fn signing_out_everywhere_ends_old_credentials_and_lets_new_ones_in() {
     for old in [tokens.access.expose_secret(), &used, &unused] {
         assert_eq!(rig.ask(old).await.unwrap_err(), ReasonCode::SessionEnded);
     }
-    rig.clock.advance_ms(1_000);
+    rig.clock.advance_ms(limits::CLOCK_SKEW_MS + 1_000);
     rig.caller(&rig.token("ada", &json!({"jti": 3}))).await;
     let anew = session(&rig, "ada").await;
     rig.caller(anew.access.expose_secret()).await;
@@ -299,8 +299,48 @@ async fn everyone_can_be_signed_out_in_one_step() {
         ReasonCode::SessionEnded,
         "people never seen before too"
     );
-    rig.clock.advance_ms(1_000);
+    rig.clock.advance_ms(limits::CLOCK_SKEW_MS + 1_000);
     rig.caller(&rig.token("alan", &json!({"jti": 2}))).await;
+}
+
+#[tokio::test]
+async fn a_token_of_a_fast_issuer_survives_a_sign_out_on_no_replica_that_never_saw_it() {
+    let rig = Rig::new().await;
+    let other = rig.replica(9).await;
+    let now_s = rig.clock.now().unix_s();
+    let person = person_of(&*rig.caller(&rig.token("ada", &json!({"jti": 0}))).await);
+    // Both are made before; the issuer's clock is as fast as is forgiven.
+    let of = |who| rig.token(who, &json!({"iat": now_s + 60, "jti": 1}));
+    let (signed_out, with_everyone) = (of("ada"), of("alan"));
+    rig.clock.advance_ms(1_500);
+    rig.sessions
+        .sign_out_person(person, "lost laptop")
+        .await
+        .unwrap();
+    let everyone = (Target::Everyone, rig.clock.now());
+    rig.clock.advance_ms(1);
+    for (token, then) in [(signed_out, None), (with_everyone, Some(everyone))] {
+        if let Some((target, at)) = then {
+            rig.store
+                .revoke(rig.org, &target, at, "incident")
+                .await
+                .unwrap();
+        }
+        other.revocations.refresh(&rig.store).await.unwrap();
+        let refusal = ask(&other.identity, &token).await.unwrap_err();
+        assert_eq!(refusal.code(), ReasonCode::SessionEnded);
+    }
+    // Whoever signs in again meanwhile is told what to wait for.
+    rig.clock.advance_ms(5_000);
+    let anew = rig.token("ada", &json!({"jti": 2}));
+    let refusal = ask(&other.identity, &anew).await.unwrap_err();
+    assert!(
+        refusal.sentence().contains("in a minute"),
+        "{}",
+        refusal.sentence()
+    );
+    rig.clock.advance_ms(limits::CLOCK_SKEW_MS + 1_000);
+    rig.caller(&rig.token("ada", &json!({"jti": 3}))).await;
 }
 
 #[tokio::test]

@@ -288,3 +288,33 @@ fn issuers_that_would_let_in_too_many_are_configuration_mistakes() {
     ];
     assert_eq!(mistakes(&twice)[0].path, "issuer[1].issuer");
 }
+
+#[tokio::test]
+async fn the_same_name_at_two_issuers_is_two_services() {
+    let clock = testkit::FakeClock::new();
+    let ids = std::sync::Arc::new(SeededIds::new(4));
+    let second = Idp::builder(std::sync::Arc::new(clock), ids)
+        .es256()
+        .start()
+        .unwrap();
+    let rig = Rig::with(IdpBuilder::es256, |idp| {
+        let mut configs = machines(idp);
+        let mut other = machines(&second).remove(0);
+        "gitlab".clone_into(&mut other.name);
+        configs.push(other);
+        configs
+    })
+    .await;
+    let job = GithubJob::on_main("northwind/app");
+    let one = rig.caller(&rig.idp.github_token(&job, "doorward")).await;
+    let two = rig.caller(&second.github_token(&job, "doorward")).await;
+    assert_eq!((&*one.stable_id, &*two.stable_id), ("release", "release"));
+    assert_ne!(one.subject, two.subject);
+    let again = GithubJob {
+        git_ref: "refs/heads/main".to_owned(),
+        ..job
+    };
+    rig.clock.advance_ms(2_000);
+    let later = rig.caller(&rig.idp.github_token(&again, "doorward")).await;
+    assert_eq!(later.subject, one.subject);
+}
