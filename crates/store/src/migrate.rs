@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_service_keys.sql"),
     include_str!("../migrations/0003_services_by_issuer.sql"),
+    include_str!("../migrations/0004_refresh_once_more.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

@@ -15,6 +15,8 @@ pub enum Rotation {
     Rotated(SessionId),
     /// It had just been exchanged; a second successor was given, for clients that refresh twice at once.
     WithinGrace(SessionId),
+    /// It had just been exchanged twice; there is no third successor, and the session goes on.
+    GraceUsed(SessionId),
     /// It had been exchanged long ago: somebody else has it. The session has been ended and a revocation of it added.
     Reused(SessionId),
     /// Its session had ended.
@@ -57,8 +59,8 @@ impl Store {
             .transpose()
     }
 
-    /// Exchanges a refresh token. Of any number of exchanges of one token at once, one is `Rotated` and the others are
-    /// `WithinGrace`, or end the session when there is no grace.
+    /// Exchanges a refresh token. Of any number of exchanges of one token at once, one is `Rotated`, one is `WithinGrace` and the
+    /// others are `GraceUsed`; or they end the session when there is no grace.
     pub async fn exchange_refresh(&self, exchange: Exchange<'_>) -> Result<Rotation> {
         let mut tx = self.pools.begin().await?;
         let Some(token) = take(&mut tx, &exchange).await? else {
@@ -77,12 +79,15 @@ impl Store {
         if token.expires <= exchange.at {
             return Ok(Rotation::Expired(session));
         }
-        if token.replaced_at.is_none() {
-            let replaced =
-                query("UPDATE refresh_tokens SET replaced_at = $2 WHERE token_hash = $1");
-            tx.run(replaced.bind(exchange.old_hash).bind(exchange.at.unix_ms()))
-                .await?;
+        if token.repeated {
+            return Ok(Rotation::GraceUsed(session));
         }
+        let used = query(match token.replaced_at {
+            None => "UPDATE refresh_tokens SET replaced_at = $2 WHERE token_hash = $1",
+            Some(_) => "UPDATE refresh_tokens SET repeated_at = $2 WHERE token_hash = $1",
+        });
+        tx.run(used.bind(exchange.old_hash).bind(exchange.at.unix_ms()))
+            .await?;
         let next = (exchange.new_hash, exchange.expires);
         insert_refresh(&mut tx, exchange.org, session, exchange.at, next).await?;
         tx.commit().await?;
@@ -104,6 +109,7 @@ struct Token {
     session: SessionId,
     expires: Timestamp,
     replaced_at: Option<Timestamp>,
+    repeated: bool,
     session_ended: bool,
 }
 
@@ -119,7 +125,7 @@ async fn take(tx: &mut Tx, exchange: &Exchange<'_>) -> Result<Option<Token>> {
     // Taking the row by a write orders two exchanges of the same token, on either engine.
     let held = query(
         "UPDATE refresh_tokens SET created = created WHERE org = $1 AND token_hash = $2 \
-         RETURNING session, expires, replaced_at",
+         RETURNING session, expires, replaced_at, repeated_at",
     );
     let held = held.bind(exchange.org.to_string()).bind(exchange.old_hash);
     let Some(row) = tx.row(held).await? else {
@@ -133,6 +139,7 @@ async fn take(tx: &mut Tx, exchange: &Exchange<'_>) -> Result<Option<Token>> {
         session,
         expires: time(&row, 1)?,
         replaced_at: maybe_time(&row, 2)?,
+        repeated: maybe_time(&row, 3)?.is_some(),
         session_ended: maybe_time(&ended, 0)?.is_some(),
     }))
 }

@@ -143,6 +143,12 @@ fn failed(refusal: &Refusal) -> Response {
         ReasonCode::StoreUnavailable | ReasonCode::Internal | ReasonCode::IssuerUnreachable => {
             oauth::unavailable()
         }
+        // The sign-in goes on, so it is not `invalid_grant`: clients keep the token they have while it is good.
+        ReasonCode::Overloaded => oauth::error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "temporarily_unavailable",
+            &refusal.sentence(),
+        ),
         _ => oauth::error(
             StatusCode::UNAUTHORIZED,
             "invalid_grant",

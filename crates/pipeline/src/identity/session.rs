@@ -149,6 +149,13 @@ impl Sessions {
                     "The refresh token had been used before; the session has been ended for safety.",
                 ));
             }
+            // An honest client has its tokens from one of the two others by now, and carries on; a thief gets nothing.
+            Rotation::GraceUsed(_) => {
+                return Err(Refusal::new(
+                    ReasonCode::Overloaded,
+                    "This sign-in was refreshed twice within half a minute; go on with the tokens that gave.",
+                ));
+            }
             Rotation::Expired(_) | Rotation::SessionEnded(_) | Rotation::Unknown => {
                 return Err(Refusal::plain(ReasonCode::SessionEnded));
             }

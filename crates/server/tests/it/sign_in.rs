@@ -28,12 +28,35 @@ async fn of_fifty_polls_at_once_exactly_one_gets_the_tokens() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_rotates_and_two_at_once_both_go_on() {
     let world = World::start(0).await.unwrap();
-    let mut ada = device_sign_in(&world.base, "ada").await.unwrap();
+    let ada = device_sign_in(&world.base, "ada").await.unwrap();
     let old = ada.refresh_token.clone();
     let (one, two) = tokio::join!(ada.try_refresh(), ada.try_refresh());
     assert_eq!((one.unwrap().status, two.unwrap().status), (200, 200));
-    ada.refresh().await.unwrap();
-    assert_ne!(ada.refresh_token, old);
+    assert_eq!(ada.try_refresh().await.unwrap().status, 503, "twice is all");
+    assert_eq!(ada.refresh_token, old);
+    assert_eq!(ada.actor().get("/v1/models").await.unwrap().status, 200);
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_refreshes_at_once_two_succeed_and_nobody_is_signed_out() {
+    let world = World::start(0).await.unwrap();
+    let ada = device_sign_in(&world.base, "ada").await.unwrap();
+    let mut attempts = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let ada = ada.clone();
+        attempts.spawn(async move {
+            let answer = ada.try_refresh().await.unwrap();
+            (answer.status, answer.json()["error"].clone())
+        });
+    }
+    let answers = attempts.join_all().await;
+    let refreshed = answers.iter().filter(|(status, _)| *status == 200).count();
+    assert_eq!(refreshed, 2, "{answers:?}");
+    // `invalid_grant` would make the client throw its sign-in away.
+    for (status, error) in answers.iter().filter(|(status, _)| *status != 200) {
+        assert_eq!((*status, error), (503, &"temporarily_unavailable".into()));
+    }
     assert_eq!(ada.actor().get("/v1/models").await.unwrap().status, 200);
     world.stop(Duration::from_secs(2)).await.unwrap();
 }

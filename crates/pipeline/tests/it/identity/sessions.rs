@@ -138,6 +138,11 @@ async fn a_client_that_refreshes_twice_at_once_is_forgiven() {
         .refresh(first.refresh.expose_secret())
         .await
         .unwrap();
+    // A third is told to go on with what it has; nothing ends.
+    assert_eq!(
+        refused(&rig, first.refresh.expose_secret()).await,
+        ReasonCode::Overloaded
+    );
     for tokens in [one, two] {
         rig.caller(tokens.access.expose_secret()).await;
     }
