@@ -12,6 +12,7 @@ pub mod fetch;
 pub mod identity;
 pub mod rules;
 pub mod inspect;
+pub mod last_policy;
 pub mod quota;
 pub mod settle;
 pub mod metrics;

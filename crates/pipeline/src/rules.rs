@@ -1,14 +1,18 @@
 //! The policy in force, and how a replica learns of a new one: three numbers are read from the store every
-//! [`limits::STORE_POLL_MS`]; what cannot be read leaves the last good policy in force.
+//! [`limits::STORE_POLL_MS`]; what cannot be read leaves the last good policy in force. That one is kept on disk as well, for a
+//! start that finds an unreadable version.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use domain::policy::{Budget, BudgetFor, Who};
 use domain::window::Period;
-use domain::{OrgId, Policy, Usd, limits};
+use domain::{OrgId, Policy, Timestamp, Usd, limits};
 use store::{SpendLimit, Store, Watermarks};
+
+use crate::last_policy::{Kept, LastPolicy};
 
 /// The policy in force.
 #[derive(Debug)]
@@ -18,6 +22,11 @@ pub struct Rules {
     issuers_for_people: usize,
     /// Held while the store is read and what was read put in force, so that no slow load overtakes a newer one.
     loading: tokio::sync::Mutex<()>,
+    /// Where the last good policy is kept, and which version is there.
+    last: Option<LastPolicy>,
+    kept: AtomicU64,
+    /// When the policy in force was applied, if it came from the disk; `i64::MIN` otherwise.
+    from_disk: AtomicI64,
 }
 
 impl Rules {
@@ -27,7 +36,23 @@ impl Rules {
             current: ArcSwap::from_pointee(policy.among_issuers(issuers_for_people)),
             issuers_for_people,
             loading: tokio::sync::Mutex::default(),
+            last: None,
+            kept: AtomicU64::new(0),
+            from_disk: AtomicI64::new(i64::MIN),
         }
+    }
+
+    /// Keeps the last good policy there from now on.
+    #[must_use]
+    pub fn keeping(mut self, last: LastPolicy) -> Self {
+        self.last = Some(last);
+        self
+    }
+
+    /// When the policy in force was applied, if it had to be taken from the disk.
+    pub fn from_disk(&self) -> Option<Timestamp> {
+        let applied = self.from_disk.load(Ordering::Acquire);
+        (applied != i64::MIN).then(|| Timestamp::from_unix_ms(applied))
     }
 
     /// The policy in force now.
@@ -44,10 +69,82 @@ impl Rules {
     pub async fn load(&self, store: &Store, org: OrgId) -> Result<Watermarks, LoadError> {
         let _one_at_a_time = self.loading.lock().await;
         let marks = store.watermarks(org).await?;
-        let policy = match store.latest_policy(org).await? {
+        let latest = store.latest_policy(org).await?;
+        let policy = match &latest {
             Some(latest) => Policy::parse(latest.version, &latest.text)?,
             None => Policy::empty(),
         };
+        self.put_in_force(policy, store, org).await?;
+        self.from_disk.store(i64::MIN, Ordering::Release);
+        if let Some(latest) = latest {
+            self.keep(Kept {
+                version: latest.version,
+                applied: latest.created,
+                text: latest.text,
+            })
+            .await;
+        }
+        Ok(marks)
+    }
+
+    /// As [`Rules::load`], for a process that has no policy yet: when the store's version cannot be read, the last good one is
+    /// taken from the disk, unless it is of a later version than any in the store, and so of another history. Without one the
+    /// error stands.
+    pub async fn load_at_start(&self, store: &Store, org: OrgId) -> Result<Watermarks, LoadError> {
+        let unreadable = match self.load(store, org).await {
+            Err(LoadError::Policy(unreadable)) => unreadable,
+            other => return other,
+        };
+        let marks = store.watermarks(org).await?;
+        let latest = store.latest_policy(org).await?;
+        let newest = latest.map_or(0, |latest| latest.version);
+        let found = self.last.as_ref().map(LastPolicy::read);
+        let kept = match found {
+            Some(Ok(Some(kept))) if kept.version <= newest => kept,
+            Some(Err(error)) => {
+                tracing::error!(error = %error, "the store's policy cannot be read, and neither can the last good one");
+                return Err(unreadable.into());
+            }
+            _ => return Err(unreadable.into()),
+        };
+        let policy = Policy::parse(kept.version, &kept.text)?;
+        self.put_in_force(policy, store, org).await?;
+        self.from_disk
+            .store(kept.applied.unix_ms(), Ordering::Release);
+        tracing::error!(
+            error = %unreadable,
+            stored = newest,
+            in_force = kept.version,
+            applied = %kept.applied,
+            "the store's policy cannot be read; the last good one, kept on this machine's disk, is in force"
+        );
+        Ok(marks)
+    }
+
+    /// On the disk, if it is not there yet. A disk that does not take it does not keep the policy from being in force.
+    async fn keep(&self, kept: Kept) {
+        let version = kept.version;
+        let Some(last) = self.last.clone() else {
+            return;
+        };
+        if self.kept.load(Ordering::Acquire) == version {
+            return;
+        }
+        match tokio::task::spawn_blocking(move || last.keep(&kept)).await {
+            Ok(Ok(())) => self.kept.store(version, Ordering::Release),
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, version, "the policy in force is not kept on the disk");
+            }
+            Err(_) => tracing::error!(version, "the policy in force is not kept on the disk"),
+        }
+    }
+
+    async fn put_in_force(
+        &self,
+        policy: Policy,
+        store: &Store,
+        org: OrgId,
+    ) -> Result<(), LoadError> {
         let policy = policy.among_issuers(self.issuers_for_people);
         for grant in policy.grants_to_namesakes() {
             tracing::warn!(
@@ -57,7 +154,7 @@ impl Rules {
         }
         let limits = store.spend_limits(org).await?;
         self.replace(policy.with_spend_limits(limits.iter().flat_map(budgets).collect()));
-        Ok(marks)
+        Ok(())
     }
 
     /// Follows the store for as long as the process lives.

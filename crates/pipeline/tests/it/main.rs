@@ -5,3 +5,4 @@
 
 mod budgets;
 mod identity;
+mod rules;

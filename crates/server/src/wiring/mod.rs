@@ -25,6 +25,7 @@ use ledger::sinks::{OtlpSink, StatusHandle};
 use ledger::{Ledger, Position};
 use pipeline::fetch::{Fetch, Reach};
 use pipeline::identity::{Identity, Revocations, SessionTokens, Sessions, Setup, self_test};
+use pipeline::last_policy::LastPolicy;
 use pipeline::quota::Quota;
 use pipeline::{Inspector, Metrics, Pipeline, Rules, ship};
 use prometheus_client::registry::Registry;
@@ -90,9 +91,11 @@ pub async fn wire(
         .context("the crypto backend does not work as it must; nothing may be trusted to it")?;
     let ground = ground(config, &clock, &*ids).await?;
     let people = people(config, &ground, &clock, &ids).await?;
-    let rules = Arc::new(Rules::new(Policy::empty(), config.issuers_for_people()));
+    let last = LastPolicy::at(config.ledger.dir.join("policy.last"), ground.org);
+    let rules = Rules::new(Policy::empty(), config.issuers_for_people()).keeping(last);
+    let rules = Arc::new(rules);
     let marks = rules
-        .load(&ground.store, ground.org)
+        .load_at_start(&ground.store, ground.org)
         .await
         .context("the policy in the store cannot be put in force")?;
     let prices = match &config.server.prices {
@@ -454,6 +457,19 @@ impl Wired {
     /// What is read at the moment of asking, in OpenMetrics text.
     pub fn gauges(&self) -> String {
         let mut text = String::new();
+        let now = self.pipeline.clock.now();
+        let from_disk = self.pipeline.rules.from_disk();
+        let _ = write!(
+            text,
+            "# HELP doorward_policy_from_disk Whether the store's policy cannot be read and the last good one is in force.\n\
+             # TYPE doorward_policy_from_disk gauge\n\
+             doorward_policy_from_disk {}\n\
+             # HELP doorward_policy_from_disk_age_seconds How long ago that one was applied; 0 when the store's is in force.\n\
+             # TYPE doorward_policy_from_disk_age_seconds gauge\n\
+             doorward_policy_from_disk_age_seconds {}\n",
+            u8::from(from_disk.is_some()),
+            from_disk.map_or(0, |applied| now.ms_since(applied) / 1_000)
+        );
         let ledger = self.pipeline.ledger.status();
         let _ = write!(
             text,

@@ -15,6 +15,7 @@ mod hourglass;
 mod import;
 mod idp_down;
 mod kill;
+mod last_policy;
 mod ledger_export;
 mod money;
 mod otlp;
