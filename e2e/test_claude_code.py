@@ -121,7 +121,7 @@ def test_a_person_at_their_limit_is_told_so_and_the_client_does_not_insist(claud
         answer = alan.ask("hello")
         if answer.status != 0:
             break
-    assert "requests in this minute, the most allowed" in answer.text
+    assert "1 request in this minute, the most allowed" in answer.text
     assert len(doorward.recorder.seen(MESSAGES)) == 1
 
 

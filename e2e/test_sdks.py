@@ -117,7 +117,7 @@ def test_too_many_requests_are_a_rate_limit_that_is_not_retried(sdk, sessions, d
 
     refusal = refused(doorward, until_refused)
     assert (refusal.name, refusal.status, refusal.kind) == ("RateLimitError", 429, "rate_limit_error")
-    assert "requests in this minute, the most allowed" in refusal.message
+    assert "1 request in this minute, the most allowed" in refusal.message
 
 
 def test_an_unknown_token_is_an_authentication_error(sdk, doorward):

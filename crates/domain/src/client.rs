@@ -99,8 +99,9 @@ pub struct Client {
 impl Client {
     /// Reads the `user-agent` and `origin` headers, as stock clients send them.
     ///
-    /// Claude Code sends `claude-cli/2.1.329 (external, cli)` on inference and `claude-code/2.1.329` elsewhere; sessions that
-    /// Claude Desktop embeds name it in the parenthesis.
+    /// Claude Code sends `claude-cli/2.1.329 (external, cli)` on inference and `claude-code/2.1.329` elsewhere. So do sessions that
+    /// Claude Desktop embeds: only the billing line in their body (`cc_entrypoint`) tells them apart, which is not read here, and
+    /// they count as Claude Code. What Claude Desktop itself sends is not published; what names it is taken for it.
     pub fn from_headers(user_agent: Option<&str>, origin: Option<&str>) -> Self {
         if origin == Some("https://pivot.claude.ai") {
             return Self {
@@ -116,9 +117,6 @@ impl Client {
             .unwrap_or_default();
         let lower = product.to_ascii_lowercase();
         let kind = match lower.as_str() {
-            "claude-cli" | "claude-code" if rest.contains("claude-desktop") => {
-                ClientKind::ClaudeDesktop
-            }
             "claude-cli" | "claude-code" => ClientKind::ClaudeCode,
             "anthropic" | "asyncanthropic" => ClientKind::Sdk,
             _ if lower.starts_with("anthropic") => ClientKind::Sdk,
@@ -161,14 +159,22 @@ mod tests {
             Some("2.1.329"),
         );
         check(
-            "claude-cli/2.1.329 (external, claude-desktop-3p)",
+            "claude-desktop/1.9",
             ClientKind::ClaudeDesktop,
-            Some("2.1.329"),
+            Some("1.9.0"),
         );
         check("Anthropic/Python 2.11.0", ClientKind::Sdk, None);
         check("AsyncAnthropic/Python 2.11.0", ClientKind::Sdk, None);
         check("curl/8.5.0", ClientKind::Other, Some("8.5.0"));
         check("", ClientKind::Other, None);
+    }
+
+    #[test]
+    fn no_words_in_a_parenthesis_make_claude_code_another_program() {
+        for entry in ["cli", "sdk-cli", "claude-desktop-3p", "Claude/1.9"] {
+            let agent = format!("claude-cli/2.1.329 (external, {entry})");
+            check(&agent, ClientKind::ClaudeCode, Some("2.1.329"));
+        }
     }
 
     #[test]

@@ -46,17 +46,34 @@ impl Inspector {
             .engine
             .detectors()
             .find(|known| *known.id == *finding.detector)
-            .map_or("", |known| known.title);
+            .map_or("secret", |known| known.title);
         let times = if finding.count == 1 {
             String::new()
         } else {
             format!(" ({} times)", finding.count)
         };
         let text = format!(
-            "The request holds {title}{times}, which \"{}\" keeps from leaving.",
+            "The request holds {}{times}, which \"{}\" keeps from leaving.",
+            with_article(title),
             rule.name
         );
         Some(Reason::new(ReasonCode::ContentBlocked, text).by(&rule.name))
+    }
+}
+
+/// A detector's title as it stands in a sentence: `an AWS access key id`, `a private key (age)`.
+fn with_article(title: &str) -> String {
+    let first = title.split(' ').next().unwrap_or_default();
+    // Spelled out letter by letter: en-pee-em, ex-ay-eye.
+    let spelled = matches!(first, "NVIDIA" | "npm" | "xAI");
+    let article = if spelled || first.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'i', 'o']) {
+        "an"
+    } else {
+        "a"
+    };
+    match first {
+        "Payment" | "Private" => format!("{article} p{}", &title[1..]),
+        _ => format!("{article} {title}"),
     }
 }
 
@@ -79,5 +96,30 @@ impl Inspection {
 
     pub(crate) fn finish(self) -> Findings {
         self.0.map(Scanner::finish).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_is_named_with_its_article() {
+        for (title, said) in [
+            (
+                "Anthropic API or admin key",
+                "an Anthropic API or admin key",
+            ),
+            ("xAI API key", "an xAI API key"),
+            ("npm token", "an npm token"),
+            ("GitHub token", "a GitHub token"),
+            ("JSON Web Token", "a JSON Web Token"),
+            ("Payment card number", "a payment card number"),
+            ("Private key (PuTTY)", "a private key (PuTTY)"),
+        ] {
+            assert_eq!(with_article(title), said);
+        }
+        let engine = Engine::new(b"key");
+        assert!(engine.detectors().all(|known| !known.title.is_empty()));
     }
 }

@@ -52,7 +52,10 @@ impl Minute {
         {
             say(
                 ReasonCode::RequestRate,
-                format!("You have made {most} requests in this minute, the most allowed."),
+                format!(
+                    "You have made {} in this minute, the most allowed.",
+                    counted(most, "request")
+                ),
             );
         }
         let input_after = self.input_tokens.saturating_add(input_tokens);
@@ -63,7 +66,8 @@ impl Minute {
             say(
                 ReasonCode::TokenRate,
                 format!(
-                    "This request would pass {most} input tokens in this minute, the most allowed."
+                    "This request would pass {} in this minute, the most allowed.",
+                    counted(most, "input token")
                 ),
             );
         }
@@ -73,7 +77,10 @@ impl Minute {
         {
             say(
                 ReasonCode::TokenRate,
-                format!("You have received {most} output tokens in this minute, the most allowed."),
+                format!(
+                    "You have received {} in this minute, the most allowed.",
+                    counted(most, "output token")
+                ),
             );
         }
         if let Some(most) = limit
@@ -82,7 +89,10 @@ impl Minute {
         {
             say(
                 ReasonCode::ConcurrencyLimit,
-                format!("You have {most} requests open, the most allowed at once."),
+                format!(
+                    "You have {} open, the most allowed at once.",
+                    counted(most, "request")
+                ),
             );
         }
     }
@@ -126,6 +136,13 @@ impl Minute {
     }
 }
 
+/// `1 request`, `2 requests`.
+fn counted(number: impl Into<u64>, what: &str) -> String {
+    let number = number.into();
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +175,28 @@ mod tests {
             .map_err(|refusal| refusal.code())?;
         minute.take(tokens);
         Ok(())
+    }
+
+    #[test]
+    fn one_of_a_thing_is_said_in_the_singular() {
+        for (most, sentence) in [
+            (
+                1,
+                "You have made 1 request in this minute, the most allowed.",
+            ),
+            (
+                2,
+                "You have made 2 requests in this minute, the most allowed.",
+            ),
+        ] {
+            let limits = limit(|l| l.requests_per_minute = Some(most));
+            let mut minute = Minute::default();
+            for _ in 0..most {
+                assert_eq!(take(&mut minute, &limits, 0, at(0)), Ok(()));
+            }
+            let refusal = minute.check(&limits, 0, at(0)).unwrap_err();
+            assert_eq!(refusal.first().message, sentence);
+        }
     }
 
     #[test]
