@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::limits;
 use sqlx::any::{AnyArguments, AnyPoolOptions, AnyRow};
-use sqlx::{Any, AnyPool, AssertSqlSafe, Executor as _};
+use sqlx::{Any, AnyPool, AssertSqlSafe, Connection as _, Executor as _};
 
 use crate::{Engine, Result, StoreError};
 
@@ -219,6 +219,12 @@ async fn pool(address: &str, connections_max: u32, setup: &'static str) -> Resul
     let options = AnyPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(Duration::from_millis(limits::STORE_WAIT_MS))
+        // SQLite undoes a transaction by itself when the disk fails under its commit; the driver then cannot undo it again, and
+        // takes the connection to be inside it for ever
+        .before_acquire(|connection, _| {
+            let is_fit = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_fit) })
+        })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection.execute(setup).await?;

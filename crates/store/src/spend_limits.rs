@@ -29,6 +29,14 @@ pub struct SpendLimit {
     pub updated: Timestamp,
 }
 
+impl SpendLimit {
+    /// Whether both bound the same scope in the same period, of which there is one at a time.
+    pub fn is_for_the_same(&self, other: &Self) -> bool {
+        (&self.scope_type, &self.scope_id, self.period)
+            == (&other.scope_type, &other.scope_id, other.period)
+    }
+}
+
 /// One entry of the audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpendLimitAudit {

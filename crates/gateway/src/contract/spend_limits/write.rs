@@ -1,12 +1,12 @@
-//! Setting a limit and taking one away. The audit's entry and the ledger's record say what really stood before, as the store's
-//! transaction saw it, whoever else changes the limit at the same time.
+//! Setting a limit and taking one away. The ledger's record is durable before the change: it says what was asked for and what stood
+//! then. The audit's entry is part of the change and says what really stood before, whoever else changes the limit meanwhile.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use domain::{BudgetId, limits};
+use domain::{BudgetId, ReasonCode, Refusal, RequestId, limits};
 use http::StatusCode;
 use ledger::record::{Change, ChangeKind};
 use serde_json::json;
@@ -40,16 +40,17 @@ async fn upserted(state: &Contract, request: Request) -> Result<Response, Refuse
     let limit = wanted
         .check(state.new_id(facts.began), facts.began)
         .map_err(|text| bad(&text))?;
-    let (mut stood, now) = (None, facts.began);
+    let all = state.store.spend_limits(state.org).await;
+    let all = all.map_err(|error| unavailable(id, &error))?;
+    let stands = all.iter().find(|other| other.is_for_the_same(&limit));
+    state.record(key, stands, Some(&limit), id).await?;
     let stored = state
         .store
         .set_spend_limit(state.org, &limit, |before, after| {
-            stood = before.cloned();
-            state.audit_entry(key, "spend_limit.upsert", before, Some(after), now)
+            state.audit_entry(key, "spend_limit.upsert", before, Some(after), facts.began)
         })
         .await
         .map_err(|error| unavailable(id, &error))?;
-    state.record(key, stood.as_ref(), Some(&stored));
     state.reload().await;
     Ok(Json(shape(&stored)).into_response())
 }
@@ -71,6 +72,10 @@ async fn removed(state: &Contract, limit: &str, request: Request) -> Result<Resp
     let headers = request.into_parts().0.headers;
     let key = state.admin(&headers, Needs::Writing, id)?;
     let wanted: BudgetId = limit.parse().map_err(|_| not_found(id))?;
+    let stands = state.store.spend_limit(state.org, wanted).await;
+    let stands = stands.map_err(|error| unavailable(id, &error))?;
+    let stands = stands.ok_or_else(|| not_found(id))?;
+    state.record(key, Some(&stands), None, id).await?;
     let gone = state
         .store
         .delete_spend_limit(state.org, wanted, |stood| {
@@ -79,7 +84,6 @@ async fn removed(state: &Contract, limit: &str, request: Request) -> Result<Resp
         .await
         .map_err(|error| unavailable(id, &error))?
         .ok_or_else(|| not_found(id))?;
-    state.record(key, Some(&gone), None);
     state.reload().await;
     Ok(Json(json!({"type": "spend_limit_deleted", "id": gone.id})).into_response())
 }
@@ -121,7 +125,14 @@ impl Contract {
         }
     }
 
-    fn record(&self, key: &AdminKey, before: Option<&SpendLimit>, after: Option<&SpendLimit>) {
+    /// Makes a change durable in the ledger before it is made; it is not made otherwise.
+    async fn record(
+        &self,
+        key: &AdminKey,
+        before: Option<&SpendLimit>,
+        after: Option<&SpendLimit>,
+        request: RequestId,
+    ) -> Result<(), Refused> {
         let fingerprint = |limit: &SpendLimit| {
             crate::contract::settings::checksum(&shape(limit))
                 .as_str()
@@ -133,8 +144,9 @@ impl Contract {
             by_label: format!("admin-key:{}", key.id).as_str().into(),
             address: None,
             noun: "spend_limit".into(),
-            name: after
-                .or(before)
+            // a limit that stands keeps its id
+            name: before
+                .or(after)
                 .map(|limit| limit.id.to_string())
                 .unwrap_or_default()
                 .as_str()
@@ -149,13 +161,12 @@ impl Contract {
             after: after.map(fingerprint),
             reason: None,
         };
-        if let Err(error) = self
-            .door
-            .pipeline
-            .ledger
-            .note(ledger::Record::Change(change))
-        {
-            tracing::error!(error = %error, "a change is not in the ledger");
-        }
+        let ledger = &self.door.pipeline.ledger;
+        let recorded = ledger.append(ledger::Record::Change(change)).await;
+        recorded.map(drop).map_err(|error| {
+            tracing::error!(%request, error = %error, "a spend limit is not changed: its record is not durable");
+            let refusal = Refusal::plain(ReasonCode::LedgerUnavailable);
+            Box::new(envelope::refusal_response(&refusal, request))
+        })
     }
 }

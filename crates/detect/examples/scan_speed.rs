@@ -1,5 +1,5 @@
 //! Measures how fast the default pack looks through text, one core, whole and in chunks, and what the dearest texts cost:
-//! `cargo run --release -p detect --example throughput`. Prints figures and decides nothing; never part of the test run.
+//! `cargo run --release -p detect --example scan_speed`. Prints figures and decides nothing; never part of the test run.
 #![expect(clippy::print_stdout, reason = "prints its figures")]
 
 use std::fmt::Write as _;
