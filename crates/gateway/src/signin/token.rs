@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use domain::{ReasonCode, Refusal, Subject};
+use domain::{Fault, ReasonCode, Refusal, Subject};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use ledger::record::{Origin, SessionChange, SessionEvent, Verdict};
@@ -139,20 +139,61 @@ fn granted(tokens: &Tokens) -> Response {
 }
 
 fn failed(refusal: &Refusal) -> Response {
-    match refusal.code() {
-        ReasonCode::StoreUnavailable | ReasonCode::Internal | ReasonCode::IssuerUnreachable => {
-            oauth::unavailable()
-        }
-        // The sign-in goes on, so it is not `invalid_grant`: clients keep the token they have while it is good.
-        ReasonCode::Overloaded => oauth::error(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "temporarily_unavailable",
-            &refusal.sentence(),
-        ),
-        _ => oauth::error(
+    if ends_the_sign_in(refusal.code()) {
+        oauth::error(
             StatusCode::UNAUTHORIZED,
             "invalid_grant",
             &refusal.sentence(),
-        ),
+        )
+    } else {
+        // The sign-in goes on, so it is not `invalid_grant`: clients keep the token they have while it is good.
+        oauth::error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "temporarily_unavailable",
+            &refusal.sentence(),
+        )
+    }
+}
+
+/// Whether the client may throw its sign-in away: never for what is our fault or another's, nor for what passes by itself.
+fn ends_the_sign_in(code: ReasonCode) -> bool {
+    matches!(code.fault(), Fault::Caller | Fault::Policy) && !code.retryable()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_outage_ends_a_sign_in_and_every_end_of_a_sign_in_says_so() {
+        for code in ReasonCode::ALL {
+            let status = failed(&Refusal::plain(*code)).status();
+            let ours = matches!(code.fault(), Fault::Doorward | Fault::Upstream);
+            if ours || code.retryable() {
+                assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{code}");
+            } else {
+                assert_eq!(status, StatusCode::UNAUTHORIZED, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_codes_of_a_refresh_are_judged_as_written_here() {
+        for (code, ends) in [
+            (ReasonCode::SessionEnded, true),
+            (ReasonCode::PersonRevoked, true),
+            (ReasonCode::CredentialMalformed, true),
+            (ReasonCode::GroupsUnresolved, false),
+            (ReasonCode::LedgerUnavailable, false),
+            (ReasonCode::StoreUnavailable, false),
+            (ReasonCode::IssuerUnreachable, false),
+            (ReasonCode::Overloaded, false),
+            (ReasonCode::Draining, false),
+            (ReasonCode::Internal, false),
+            (ReasonCode::UpstreamCredential, false),
+            (ReasonCode::RequestRate, false),
+        ] {
+            assert_eq!(ends_the_sign_in(code), ends, "{code}");
+        }
     }
 }
