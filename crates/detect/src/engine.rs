@@ -18,6 +18,8 @@ pub(crate) const NEAR_BYTES: usize = 300;
 const EDGE_BYTES: usize = 8;
 /// Confidence that a card number in groups loses when it stands in a row of numbers.
 const ROW_POINTS: i16 = -40;
+/// How alike two names must be for one to be offered in the other's place; 1 is the same.
+const ALIKE: f64 = 0.8;
 
 /// The detectors and the key of their fingerprints. Cheap to clone; shared by all requests.
 #[derive(Clone)]
@@ -48,18 +50,12 @@ pub struct DetectorInfo<'e> {
 pub struct Selection {
     /// Least confidence by detector; none when it is not selected.
     pub(crate) least: Arc<[Option<u8>]>,
-    idle: Vec<String>,
 }
 
 impl Selection {
     /// Whether no detector is selected, so that there is nothing to scan for.
     pub fn is_empty(&self) -> bool {
         self.least.iter().all(Option::is_none)
-    }
-
-    /// The patterns that name no detector of the pack. An administrator must see them: such a rule looks on but is not.
-    pub fn idle_patterns(&self) -> &[String] {
-        &self.idle
     }
 }
 
@@ -116,23 +112,38 @@ impl Engine {
     pub fn select<'p>(&self, rules: impl IntoIterator<Item = (&'p str, u8)>) -> Selection {
         let detectors = &self.pack().detectors;
         let mut least = vec![None::<u8>; detectors.len()];
-        let mut idle = Vec::new();
         for (pattern, confidence) in rules {
-            let mut named = false;
             for (slot, detector) in least.iter_mut().zip(detectors) {
                 if names(pattern, &detector.id, &detector.class) {
-                    named = true;
                     *slot = Some(slot.map_or(confidence, |known| known.min(confidence)));
                 }
-            }
-            if !named {
-                idle.push(pattern.to_owned());
             }
         }
         Selection {
             least: least.into(),
-            idle,
         }
+    }
+
+    /// Whether a pattern names any detector. A rule with one that does not looks on but is not.
+    pub fn knows(&self, pattern: &str) -> bool {
+        self.pack()
+            .detectors
+            .iter()
+            .any(|detector| names(pattern, &detector.id, &detector.class))
+    }
+
+    /// The detector, class or class with `.*` that is written most like this pattern, when one is so alike that it may be meant.
+    pub fn nearest(&self, pattern: &str) -> Option<String> {
+        let detectors = self.pack().detectors.iter();
+        detectors
+            .flat_map(|detector| {
+                let every = format!("{}.*", detector.class);
+                [detector.id.to_string(), detector.class.to_string(), every]
+            })
+            .map(|name| (strsim::jaro_winkler(pattern, &name), name))
+            .filter(|(alike, _)| *alike >= ALIKE)
+            .max_by(|(one, _), (other, _)| one.total_cmp(other))
+            .map(|(_, name)| name)
     }
 
     /// Begins one inspection.
@@ -314,9 +325,9 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_confidence_of_several_rules_counts_and_idle_patterns_are_told() {
+    fn the_lowest_confidence_of_several_rules_counts() {
         let engine = Engine::new(b"key");
-        let selection = engine.select([("secret.*", 90), ("secret.jwt", 50), ("secrets.*", 0)]);
+        let selection = engine.select([("secret.*", 90), ("secret.jwt", 50)]);
         let of = |id: &str| {
             let index = engine
                 .detectors()
@@ -327,8 +338,26 @@ mod tests {
         assert_eq!(of("secret.jwt"), Some(50));
         assert_eq!(of("secret.github_token"), Some(90));
         assert_eq!(of("payment_card.number"), None);
-        assert_eq!(selection.idle_patterns(), ["secrets.*"]);
         assert!(engine.select([]).is_empty());
+    }
+
+    #[test]
+    fn a_misspelt_pattern_is_not_known_and_the_name_it_is_most_like_is_offered() {
+        let engine = Engine::new(b"key");
+        let check = |pattern: &str, nearest: Option<&str>| {
+            assert!(!engine.knows(pattern), "{pattern}");
+            assert_eq!(engine.nearest(pattern).as_deref(), nearest, "{pattern}");
+        };
+        check("secrets.*", Some("secret.*"));
+        check("Secret.*", Some("secret.*"));
+        check("secret.jwtt", Some("secret.jwt"));
+        check("payment_cards", Some("payment_card"));
+        check("secret.github-token", Some("secret.github_token"));
+        check("", None);
+        check("zzz", None);
+        for pattern in ["*", "secret", "secret.*", "secret.jwt", "*card*"] {
+            assert!(engine.knows(pattern), "{pattern}");
+        }
     }
 
     #[test]

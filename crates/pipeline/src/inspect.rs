@@ -1,8 +1,10 @@
 //! Inspection: what a request's texts hold, and whether the rules let it leave.
 
+use std::fmt;
+
 use detect::{Engine, Findings, Scanner, Selection};
 use domain::policy::{CallerPolicy, InspectAction};
-use domain::{Reason, ReasonCode, Refusal};
+use domain::{Policy, Reason, ReasonCode, Refusal};
 
 /// The engine and the selection of all its detectors: what a rule asks for is decided on what was found, which is rare, and not
 /// on what is looked for.
@@ -17,6 +19,20 @@ impl Inspector {
     pub fn new(engine: Engine) -> Self {
         let everything = engine.select([("*", 0)]);
         Self { engine, everything }
+    }
+
+    /// The patterns of a policy that name no detector: what such a rule should find leaves.
+    pub fn idle<'p>(&self, policy: &'p Policy) -> Vec<Idle<'p>> {
+        let rules = policy.document().inspect.iter();
+        rules
+            .flat_map(|rule| rule.detectors.iter().map(move |pattern| (rule, pattern)))
+            .filter(|(_, pattern)| !self.engine.knows(pattern))
+            .map(|(rule, pattern)| Idle {
+                rule: &rule.name,
+                pattern,
+                nearest: self.engine.nearest(pattern),
+            })
+            .collect()
     }
 
     /// Begins one request's inspection; nothing is looked at for callers whom no rule inspects.
@@ -77,6 +93,31 @@ fn with_article(title: &str) -> String {
     }
 }
 
+/// A pattern that looks on and is off. Displayed as a sentence for an administrator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idle<'p> {
+    /// The rule's name in the policy.
+    pub rule: &'p str,
+    /// The pattern, as the policy writes it.
+    pub pattern: &'p str,
+    /// What may be meant.
+    pub nearest: Option<String>,
+}
+
+impl fmt::Display for Idle<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "[[inspect]] \"{}\" looks for `{}`, which no detector is called",
+            self.rule, self.pattern
+        )?;
+        match &self.nearest {
+            Some(nearest) => write!(out, "; is `{nearest}` meant?"),
+            None => out.write_str("; crates/detect/data/detectors.toml is the list"),
+        }
+    }
+}
+
 /// One request's inspection, while its body is being read.
 #[derive(Debug)]
 pub struct Inspection(Option<Scanner>);
@@ -121,5 +162,33 @@ mod tests {
         }
         let engine = Engine::new(b"key");
         assert!(engine.detectors().all(|known| !known.title.is_empty()));
+    }
+
+    #[test]
+    fn every_pattern_that_finds_nothing_is_told_with_its_rule_and_what_may_be_meant() {
+        let text = r#"
+            [[inspect]]
+            name = "fine"
+            detectors = ["secret.*", "payment_card"]
+            action = "block"
+
+            [[inspect]]
+            name = "keys"
+            detectors = ["secret.jwt", "secrets.*", "zzz"]
+            action = "block"
+        "#;
+        let policy = Policy::parse(1, text).unwrap();
+        let told: Vec<String> = Inspector::new(Engine::new(b"key"))
+            .idle(&policy)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "[[inspect]] \"keys\" looks for `secrets.*`, which no detector is called; is `secret.*` meant?",
+                "[[inspect]] \"keys\" looks for `zzz`, which no detector is called; crates/detect/data/detectors.toml is the list",
+            ]
+        );
     }
 }

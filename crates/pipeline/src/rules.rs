@@ -12,6 +12,7 @@ use domain::window::Period;
 use domain::{OrgId, Policy, Timestamp, Usd, limits};
 use store::{SpendLimit, Store, Watermarks};
 
+use crate::Inspector;
 use crate::last_policy::{Kept, LastPolicy};
 
 /// The policy in force.
@@ -20,6 +21,8 @@ pub struct Rules {
     current: ArcSwap<Policy>,
     /// How many identity providers vouch for people.
     issuers_for_people: usize,
+    /// Knows what detectors there are.
+    inspector: Arc<Inspector>,
     /// Held while the store is read and what was read put in force, so that no slow load overtakes a newer one.
     loading: tokio::sync::Mutex<()>,
     /// Where the last good policy is kept, and which version is there.
@@ -31,10 +34,11 @@ pub struct Rules {
 
 impl Rules {
     /// Begins with a policy, where so many identity providers vouch for people.
-    pub fn new(policy: Policy, issuers_for_people: usize) -> Self {
+    pub fn new(policy: Policy, issuers_for_people: usize, inspector: Arc<Inspector>) -> Self {
         Self {
             current: ArcSwap::from_pointee(policy.among_issuers(issuers_for_people)),
             issuers_for_people,
+            inspector,
             loading: tokio::sync::Mutex::default(),
             last: None,
             kept: AtomicU64::new(0),
@@ -151,6 +155,9 @@ impl Rules {
                 grant = grant.name,
                 "more than one issuer vouches for people, and this grant names people or groups without `issuers`: it lets nobody in"
             );
+        }
+        for idle in self.inspector.idle(&policy) {
+            tracing::warn!(rule = idle.rule, pattern = idle.pattern, "{idle}");
         }
         let limits = store.spend_limits(org).await?;
         self.replace(policy.with_spend_limits(limits.iter().flat_map(budgets).collect()));

@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use control::policies::{self, Applied, Someone};
 use control::{Operation, people};
 use domain::{Client, ClientKind, Policy};
+use pipeline::Inspector;
 
 use crate::commands::bad_config;
 use crate::config;
@@ -179,6 +180,7 @@ async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<
         PolicyCommand::Plan { file, .. } => {
             let plan = policies::plan(&operation, &read(&file)?).await?;
             refuse_namesakes(config, &plan.text)?;
+            refuse_idle_detectors(&plan.text)?;
             if plan.diff.is_empty() {
                 say(&format!("no change: version {} is this text", plan.current));
             } else {
@@ -197,7 +199,9 @@ async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<
             ..
         } => {
             let text = read(&file)?;
-            refuse_namesakes(config, &policies::plan(&operation, &text).await?.text)?;
+            let planned = policies::plan(&operation, &text).await?.text;
+            refuse_namesakes(config, &planned)?;
+            refuse_idle_detectors(&planned)?;
             match policies::apply(&operation, &text, &reason, expected).await? {
                 Applied::Version(version) => say(&format!("version {version} is in force")),
                 Applied::Unchanged(version) => {
@@ -238,6 +242,21 @@ fn refuse_namesakes(config: &config::Config, text: &str) -> anyhow::Result<()> {
         names.join(", ")
     );
     Ok(())
+}
+
+/// A rule that looks for what no detector is called would look on and be off.
+fn refuse_idle_detectors(text: &str) -> anyhow::Result<()> {
+    let idle = idle_detectors(&Policy::parse(0, text)?);
+    ensure!(idle.is_empty(), "{}", idle.join("; "));
+    Ok(())
+}
+
+/// What an administrator must be told of a policy's detectors, a sentence each.
+pub fn idle_detectors(policy: &Policy) -> Vec<String> {
+    // Nothing is inspected here, so nothing is fingerprinted, and any key will do.
+    let inspector = Inspector::new(detect::Engine::new(&[0; 32]));
+    let idle = inspector.idle(policy);
+    idle.iter().map(ToString::to_string).collect()
 }
 
 async fn try_decision(

@@ -1,9 +1,11 @@
 //! The policy in force at a start: from the store, and from the disk when the store's version cannot be read.
 
+use std::sync::Arc;
+
 use domain::{OrgId, Policy, Timestamp};
-use pipeline::Rules;
 use pipeline::last_policy::{Kept, LastPolicy};
 use pipeline::rules::LoadError;
+use pipeline::{Inspector, Rules};
 use store::{PolicyVersion, PutPolicy, Store};
 
 const GOOD: &str = "[[grant]]\nname = \"all\"\nmodels = [\"claude-haiku-*\"]\n";
@@ -46,7 +48,8 @@ impl Place {
 
     /// A process that has just started: the version in force, and when it was applied if it came from the disk.
     async fn start(&self) -> Result<(u64, Option<Timestamp>), LoadError> {
-        let rules = Rules::new(Policy::empty(), 1).keeping(self.last());
+        let inspector = Arc::new(Inspector::new(detect::Engine::new(b"key")));
+        let rules = Rules::new(Policy::empty(), 1, inspector).keeping(self.last());
         rules.load_at_start(&self.store, self.org).await?;
         Ok((rules.current().version, rules.from_disk()))
     }

@@ -11,6 +11,7 @@ use store::{Engine, Store, StoreError};
 
 use super::report::{Line, Whose};
 use crate::config::Config;
+use crate::policy_command;
 use crate::system::chain;
 
 /// The store as it is, and the organisation in it.
@@ -129,6 +130,15 @@ async fn policy(store: &Store, org: OrgId) -> Line {
         .count();
     if grants == 0 {
         return policy_missing(&format!("version {} grants nothing", latest.version));
+    }
+    let idle = policy_command::idle_detectors(&policy);
+    if !idle.is_empty() {
+        return Line::fail(
+            "policy",
+            format!("version {}: {}", latest.version, idle.join("; ")),
+            Whose::Operator,
+            "correct the detectors' names and `doorward policy apply`; until then those rules find nothing",
+        );
     }
     Line::pass(
         "policy",

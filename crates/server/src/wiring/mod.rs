@@ -91,9 +91,15 @@ pub async fn wire(
         .context("the crypto backend does not work as it must; nothing may be trusted to it")?;
     let ground = ground(config, &clock, &*ids).await?;
     let people = people(config, &ground, &clock, &ids).await?;
+    let fingerprint_key = keys::fingerprint_key(&ground.store, &ground.seal, &*ids).await?;
+    let inspector = Arc::new(Inspector::new(detect::Engine::new(&fingerprint_key)));
     let last = LastPolicy::at(config.ledger.dir.join("policy.last"), ground.org);
-    let rules = Rules::new(Policy::empty(), config.issuers_for_people()).keeping(last);
-    let rules = Arc::new(rules);
+    let rules = Rules::new(
+        Policy::empty(),
+        config.issuers_for_people(),
+        Arc::clone(&inspector),
+    );
+    let rules = Arc::new(rules.keeping(last));
     let marks = rules
         .load_at_start(&ground.store, ground.org)
         .await
@@ -102,11 +108,10 @@ pub async fn wire(
         None => PriceBook::shipped(),
         Some(path) => PriceBook::parse(&std::fs::read_to_string(path)?)?,
     };
-    let fingerprint_key = keys::fingerprint_key(&ground.store, &ground.seal, &*ids).await?;
     let pipeline = Arc::new(Pipeline {
         identity: Arc::clone(&people.identity),
         rules,
-        inspector: Arc::new(Inspector::new(detect::Engine::new(&fingerprint_key))),
+        inspector,
         quota: Arc::clone(&ground.quota),
         ledger: Arc::clone(&ground.ledger),
         prices: Arc::new(prices),

@@ -13,6 +13,7 @@ mod full_disk;
 mod hostile;
 mod hourglass;
 mod import;
+mod idle_detectors;
 mod idp_down;
 mod kill;
 mod last_policy;

@@ -1,0 +1,80 @@
+//! A rule whose detector is misspelt looks on and is off: the program refuses to put it in force, and names it where it is.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use control::{Operation, policies};
+use server::demo::world::Stage;
+use server::system::{SystemClock, SystemIds};
+use server::wiring;
+
+const RIGHT: &str = include_str!("../../src/demo/policy.toml");
+const TOLD: &str = "[[inspect]] \"no secrets\" looks for `secrets.*`, which no detector is called; is `secret.*` meant?";
+
+fn misspelt() -> String {
+    RIGHT.replace("\"secret.*\"", "\"secrets.*\"")
+}
+
+/// What the program says, and its exit code.
+async fn said(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+    command
+        .args(arguments)
+        .arg("--config")
+        .arg(stage.config_file());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code(), text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_and_apply_refuse_a_detector_that_is_not_there_and_leave_the_policy_as_it_is() {
+    let stage = Stage::set(0).await.unwrap();
+    let file = stage.dir.path().join("policy.toml");
+    std::fs::write(&file, misspelt()).unwrap();
+    let file = file.display().to_string();
+    for arguments in [
+        &["policy", "plan", &file][..],
+        &[
+            "policy",
+            "apply",
+            &file,
+            "--reason",
+            "a slip",
+            "--expected",
+            "1",
+        ],
+    ] {
+        let (code, text) = said(&stage, arguments).await;
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains(TOLD), "{text}");
+    }
+    let (_, text) = said(&stage, &["policy", "export"]).await;
+    assert!(!text.contains("secrets.*"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_fails_a_policy_in_force_whose_detector_is_not_there() {
+    let stage = Stage::set(0).await.unwrap();
+    let admin = wiring::admin(&stage.config, Arc::new(SystemClock), &SystemIds)
+        .await
+        .unwrap();
+    let operation = Operation {
+        org: admin.org,
+        by: "an older version",
+        store: &admin.store,
+        ledger: &admin.ledger,
+        clock: &SystemClock,
+    };
+    policies::apply(&operation, &misspelt(), "a slip", Some(1))
+        .await
+        .unwrap();
+    admin.store.close().await;
+    let (code, text) = said(&stage, &["doctor"]).await;
+    assert_eq!(code, Some(1), "{text}");
+    let line = text.lines().find(|line| line.contains("policy")).unwrap();
+    assert!(line.starts_with("FAIL") && text.contains(TOLD), "{text}");
+}
