@@ -140,7 +140,7 @@ pub fn log_json() {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     log_json();
-    let running = start(&config).await?;
+    let mut running = start(&config).await?;
     tracing::info!(
         clients = %config.server.listen,
         operators = %config.server.ops,
@@ -148,10 +148,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         policy = running.wired.pipeline.rules.current().version,
         "serving"
     );
-    signals::stop().await;
+    let is_asked_to = tokio::select! {
+        () = signals::stop() => true,
+        Some(ended) = running.background.join_next() => {
+            tracing::error!(panicked = ended.is_err(), "what follows the store and the ledger in the background has ended; the process stops, to be started anew");
+            false
+        }
+    };
     running
         .stop(Duration::from_secs(config.server.drain_s))
-        .await
+        .await?;
+    anyhow::ensure!(is_asked_to, "a background task had ended; see the log");
+    Ok(())
 }
 
 /// A process that serves.

@@ -39,7 +39,7 @@ pub struct ServiceKeyCommand {
 enum What {
     /// Make a key and print it, this once: only its hash is kept
     #[command(
-        after_help = "The key goes to standard output, everything else to standard error:\n  doorward service-key create nightly --group ci --expires-in-days 90 > nightly.key\n\nIt is sent as `Authorization: Bearer` or `x-api-key`, and may do what a policy grants it:\n  [[grant]]  name = \"builds\"  who = { services = [\"nightly\"] }  models = [\"claude-haiku-*\"]\n\nTo change a key for a new one: create a second one of the same name, bring it to the machine, revoke the first by its id."
+        after_help = "The key goes to standard output, everything else to standard error:\n  doorward service-key create nightly --group ci --expires-in-days 90 > nightly.key\n\nIt is sent as `Authorization: Bearer` or `x-api-key`, and may do what a policy grants it:\n  [[grant]]\n  name = \"builds\"\n  who = { services = [\"nightly\"] }\n  models = [\"claude-haiku-*\"]\n\nTo change a key for a new one: create a second one of the same name, bring it to the machine, revoke the first by its id."
     )]
     Create {
         /// The service's name, by which policy selects it

@@ -1,4 +1,4 @@
-//! The policy document as people write it, in TOML or YAML. Seven tables, each entry with a name that refusals and records
+//! The policy document as people write it, in TOML. Seven tables, each entry with a name that refusals and records
 //! repeat; an unknown key is a mistake, never ignored.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use domain::price::PriceBook;
-use domain::{Clock, Ids, OrgId, Policy};
+use domain::{Clock, Ids, OrgId, Policy, limits};
 use gateway::contract::spend_limits::AdminKey;
 use gateway::contract::{self, Contract};
 use gateway::inference::catalogue::Catalogue;
@@ -405,18 +405,46 @@ impl Wired {
                 wired.pipeline.quota.sweep(wired.pipeline.clock.now());
             }
         });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move {
+            loop {
+                wired.forget_what_is_over().await;
+                tokio::time::sleep(Duration::from_hours(1)).await;
+            }
+        });
         if let Some((receiver, status)) = self.otlp.clone() {
             let wired = Arc::clone(self);
             tasks.spawn(async move {
                 let sink = OtlpSink::new("otlp", receiver);
                 let cursor = Cursor::at(wired.ledger_dir.join("otlp.cursor"));
-                let durable = wired.pipeline.ledger.durable();
-                if let Err(error) = ledger::sinks::run(&sink, &wired.ledger_dir, durable, &cursor, &status).await {
-                    tracing::error!(error = %error, "the OTLP sink has stopped: the ledger cannot be read back");
+                loop {
+                    let durable = wired.pipeline.ledger.durable();
+                    let sent = ledger::sinks::run(&sink, &wired.ledger_dir, durable, &cursor, &status);
+                    let Err(error) = sent.await else { return };
+                    tracing::error!(error = %error, "the ledger cannot be read back for the OTLP sink, which tries again");
+                    tokio::time::sleep(Duration::from_millis(limits::LEDGER_PROBE_MS)).await;
                 }
             });
         }
         tasks
+    }
+
+    /// Deletes rows that decide nothing any more.
+    async fn forget_what_is_over(&self) {
+        let now = self.pipeline.clock.now();
+        // replicas that could not look for this long believe nobody, so none waits for what is older
+        let heard = now.plus_ms(-2 * limits::REVOCATIONS_AGE_MAX_MS);
+        let forgotten = async {
+            let revocations = self.store.purge_revocations(self.org, heard).await?;
+            let tokens = self.store.purge_refresh_tokens(now).await?;
+            Ok::<_, store::StoreError>((revocations, tokens))
+        };
+        match forgotten.await {
+            Ok((revocations, tokens)) => {
+                tracing::debug!(revocations, tokens, "what is over is forgotten");
+            }
+            Err(error) => tracing::warn!(error = %error, "what is over is not forgotten yet"),
+        }
     }
 
     /// Notes in the ledger that something happened to the process.

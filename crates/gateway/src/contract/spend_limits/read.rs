@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use domain::BudgetId;
+use domain::{BudgetId, limits};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,6 +16,8 @@ use super::{Contract, Needs, fail, not_found, unavailable};
 
 /// Limits of a page whose request does not say.
 const PAGE_LIMITS: u32 = 20;
+/// Entries of the audit that are shown, the latest; the ledger has all.
+const AUDIT_ENTRIES_MAX: u32 = limits::STORE_PAGE_MAX - 1;
 
 /// Where in a list, and which of it.
 #[derive(Debug, Default, Deserialize)]
@@ -106,10 +108,15 @@ pub async fn audit(State(state): State<Arc<Contract>>, request: Request) -> Resp
     if let Err(refused) = state.admin(&headers, Needs::Reading, id) {
         return *refused;
     }
-    let entries = match state.store.spend_limit_audit(state.org, 1_000).await {
+    // one more than is shown tells whether there are more
+    let asked = AUDIT_ENTRIES_MAX + 1;
+    let mut entries = match state.store.spend_limit_audit(state.org, asked).await {
         Ok(entries) => entries,
         Err(error) => return *unavailable(id, &error),
     };
+    let shown = usize::try_from(AUDIT_ENTRIES_MAX).unwrap_or(usize::MAX);
+    let has_more = entries.len() > shown;
+    entries.truncate(shown);
     let parse = |json: &Option<String>| {
         json.as_deref()
             .and_then(|json| serde_json::from_str::<Value>(json).ok())
@@ -131,7 +138,7 @@ pub async fn audit(State(state): State<Arc<Contract>>, request: Request) -> Resp
         })
         .collect();
     Json(json!({
-        "has_more": false,
+        "has_more": has_more,
         "first_id": data.first().map(|entry| entry["id"].clone()),
         "last_id": data.last().map(|entry| entry["id"].clone()),
         "data": data,
