@@ -64,7 +64,7 @@ pub async fn list(
     let most = paging
         .limit
         .unwrap_or(PAGE_LIMITS)
-        .clamp(1, domain::limits::STORE_PAGE_MAX);
+        .clamp(1, limits::STORE_PAGE_MAX);
     let kind = paging.scope_type.as_deref();
     let found = state.store.spend_limits_page(state.org, kind, page, most);
     let (shown, has_more) = match found.await {
