@@ -6,6 +6,7 @@
 mod answers;
 mod billing;
 mod clock;
+mod database;
 mod doctor;
 mod examples;
 mod foundry;
@@ -23,6 +24,7 @@ mod otlp;
 mod private_files;
 mod program;
 mod providers;
+mod replicas;
 mod service_keys;
 mod sign_in;
 mod spend_limits;

@@ -10,113 +10,20 @@ use secrecy::ExposeSecret as _;
 use server::commands::start;
 use server::demo::world::{Stage, World, apply_policy};
 use server::system::{SystemClock, SystemIds};
-use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 use testkit::sign_in::{DEVICE_GRANT, Device};
 use testkit::{Actor, Answer, Browser, Http, Session, device_sign_in};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
+use crate::database::{Database, Line};
 use crate::hourglass::Hourglass;
 use crate::watch::{metric, outcome, readiness};
 
 const MODEL: &str = "claude-haiku-5-5";
 
-/// What the line between Doorward and PostgreSQL does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
-    Open,
-    /// Connections break, new ones are closed.
-    Cut,
-    /// Connections stand, and nothing passes.
-    Silent,
-}
-
-/// A database of its own, and the line to it.
-struct Database {
-    server: String,
-    name: String,
-    url: String,
-    line: watch::Sender<Line>,
-}
-
-impl Database {
-    async fn make() -> Self {
-        sqlx::any::install_default_drivers();
-        let server = postgres();
-        let mut bytes = [0u8; 8];
-        domain::Ids::fill(&SystemIds, &mut bytes);
-        let name = format!("server_{}", pipeline::identity::hex(&bytes));
-        run_on(&server, format!("CREATE DATABASE {name}")).await;
-        let parsed = url::Url::parse(&server).unwrap();
-        let address = format!(
-            "{}:{}",
-            parsed.host_str().unwrap(),
-            parsed.port().unwrap_or(5432)
-        );
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut through = parsed.clone();
-        through
-            .set_port(Some(listener.local_addr().unwrap().port()))
-            .unwrap();
-        through.set_host(Some("127.0.0.1")).unwrap();
-        through.set_path(&name);
-        let (line, is) = watch::channel(Line::Open);
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass(client, address.clone(), is.clone()));
-            }
-        });
-        Self {
-            server,
-            name,
-            url: through.to_string(),
-            line,
-        }
-    }
-
-    async fn remove(self) {
-        let sql = format!("DROP DATABASE {} WITH (FORCE)", self.name);
-        run_on(&self.server, sql).await;
-    }
-}
-
-async fn pass(mut client: TcpStream, server: String, mut is: watch::Receiver<Line>) {
-    if is.wait_for(|line| *line != Line::Silent).await.is_err() || *is.borrow() == Line::Cut {
-        return;
-    }
-    let mut server = TcpStream::connect(server).await.unwrap();
-    tokio::select! {
-        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return,
-        _ = is.wait_for(|line| *line != Line::Open) => {}
-    }
-    // Bytes on the way are lost, as with a machine that dies: a connection that was interrupted is not mended.
-    let _ = is.wait_for(|line| *line != Line::Silent).await;
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the test run names its PostgreSQL in the environment"
-)]
-fn postgres() -> String {
-    std::env::var("DOORWARD_TEST_POSTGRES").expect(
-        "no PostgreSQL to test on: run `cargo xtask test`, which starts one and names it in DOORWARD_TEST_POSTGRES",
-    )
-}
-
-async fn run_on(server: &str, sql: String) {
-    let mut connection = AnyConnection::connect(server).await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(sql))
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
-}
-
 /// Doorward on PostgreSQL.
 async fn world() -> (World, Database) {
     let database = Database::make().await;
     let mut stage = Stage::set(0).await.unwrap();
-    stage.config.store.url = database.url.clone().into();
+    stage.config.store.url = database.url().into();
     stage.config.store.master_key = Some("5a".repeat(32).into());
     stage.config.ledger.dir = stage.dir.path().join("ledger-of-postgres");
     apply_policy(&stage.config, Arc::new(SystemClock), &SystemIds)
@@ -211,7 +118,7 @@ async fn without_its_store_known_people_go_on_and_the_others_wait() {
     );
     let device = Device::begin(&world.base).await.unwrap();
 
-    database.line.send_replace(Line::Cut);
+    database.is(Line::Cut);
     while readiness(&world).await.0 == 200 {
         tokio::task::yield_now().await;
     }
@@ -243,7 +150,7 @@ async fn without_its_store_known_people_go_on_and_the_others_wait() {
         }
     }
 
-    database.line.send_replace(Line::Open);
+    database.is(Line::Open);
     while readiness(&world).await.0 != 200 {
         tokio::task::yield_now().await;
     }
@@ -267,7 +174,7 @@ async fn a_store_that_never_answers_ends_every_call_within_its_limit() {
         200
     );
     let device = Device::begin(&world.base).await.unwrap();
-    database.line.send_replace(Line::Silent);
+    database.is(Line::Silent);
     let base = world.base.clone();
     let time = Hourglass::stop();
     // Known people do not wait for it at all: no time passes here.
@@ -296,7 +203,7 @@ async fn a_store_that_never_answers_ends_every_call_within_its_limit() {
         assert_eq!(answer.status, 503, "{what}: {}", answer.text());
     }
     drop(time);
-    database.line.send_replace(Line::Open);
+    database.is(Line::Open);
     while readiness(&world).await.0 != 200 {
         tokio::task::yield_now().await;
     }

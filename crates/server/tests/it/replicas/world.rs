@@ -1,0 +1,302 @@
+//! Two `doorward serve` processes on one PostgreSQL behind a load balancer that keeps nobody to one of them.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ledger::verify::{Report, Trust, verify_folder};
+use server::demo::world::{Stage, apply_policy};
+use server::system::{SystemClock, SystemIds};
+use testkit::{Actor, Http, Session};
+use tokio::net::TcpStream;
+
+use crate::database::{Database, Wire};
+
+/// How long anything may take before the test fails.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Between two looks at something that another process does.
+pub(crate) const LOOK: Duration = Duration::from_millis(10);
+
+/// Each pair is two processes and a database beside everything else that is tested: one pair at a time.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Both replicas, what stands before them, and what they share.
+pub(crate) struct Pair {
+    pub(crate) stage: Stage,
+    pub(crate) a: Replica,
+    pub(crate) b: Replica,
+    pub(crate) balancer: Balancer,
+    pub(crate) database: Database,
+    _turn: tokio::sync::MutexGuard<'static, ()>,
+}
+
+/// One process.
+pub(crate) struct Replica {
+    pub(crate) base: String,
+    pub(crate) ops: String,
+    pub(crate) ledger_dir: PathBuf,
+    config_file: PathBuf,
+    child: Option<Child>,
+    /// Its way to the database, open for as long as this lives.
+    _wire: Wire,
+}
+
+impl Pair {
+    /// Both are told to start at the same moment, on a database that is empty but for the demo's policy.
+    pub(crate) async fn start() -> Self {
+        let mut pair = Self::set().await;
+        apply_policy_of(&pair.a).await;
+        pair.start_both().await;
+        pair
+    }
+
+    /// Everything but the replicas' processes; the database is empty.
+    pub(crate) async fn set() -> Self {
+        let turn = TURN.lock().await;
+        let stage = Stage::set(0).await.unwrap();
+        let database = Database::make().await;
+        let a = Replica::on(&stage, "a", database.another_wire().await);
+        let b = Replica::on(&stage, "b", database.another_wire().await);
+        let balancer = Balancer::start(stage.config.server.listen, [&a, &b]);
+        Self {
+            stage,
+            a,
+            b,
+            balancer,
+            database,
+            _turn: turn,
+        }
+    }
+
+    pub(crate) async fn start_both(&mut self) {
+        self.a.spawn();
+        self.b.spawn();
+        self.a.is_ready().await;
+        self.b.is_ready().await;
+    }
+
+    pub(crate) fn both(&self) -> [&Replica; 2] {
+        [&self.a, &self.b]
+    }
+
+    /// Ends both in good order; both ledgers must hold.
+    pub(crate) async fn stop(mut self) {
+        for replica in [&mut self.a, &mut self.b] {
+            replica.terminate().await;
+            let report = replica.verified();
+            assert!(report.is_clean(), "{report}");
+        }
+        self.stage.first.stop().await;
+        self.stage.second.stop().await;
+        self.database.remove().await;
+    }
+}
+
+async fn apply_policy_of(replica: &Replica) {
+    let config = server::config::load(&replica.config_file).unwrap();
+    apply_policy(&config, Arc::new(SystemClock), &SystemIds)
+        .await
+        .unwrap();
+}
+
+impl Replica {
+    fn on(stage: &Stage, name: &str, wire: Wire) -> Self {
+        let folder = stage.dir.path();
+        let (listen, ops) = (free(), free());
+        let ledger_dir = folder.join(format!("ledger-{name}"));
+        let config_file = folder.join(format!("{name}.toml"));
+        let text = std::fs::read_to_string(stage.config_file()).unwrap();
+        let sqlite = format!("url = \"sqlite:{}/doorward.db\"", folder.display());
+        let store_url = folder.join(format!("{name}.store"));
+        let postgres = format!(
+            "url = \"file:{}\"\nmaster_key = \"file:{}/master.key\"",
+            store_url.display(),
+            folder.display()
+        );
+        let server = &stage.config.server;
+        let mut replaced = text;
+        for (from, to) in [
+            (
+                format!("listen = \"{}\"", server.listen),
+                format!("listen = \"{listen}\""),
+            ),
+            (
+                format!("ops = \"{}\"", server.ops),
+                format!("ops = \"{ops}\""),
+            ),
+            (sqlite, postgres),
+            (
+                format!("dir = \"{}/ledger\"", folder.display()),
+                format!("dir = \"{}\"", ledger_dir.display()),
+            ),
+        ] {
+            assert!(replaced.contains(&from), "{from} is not in {replaced}");
+            replaced = replaced.replace(&from, &to);
+        }
+        ledger::private::write(&store_url, wire.url().as_bytes()).unwrap();
+        ledger::private::write(&folder.join("master.key"), "5a".repeat(32).as_bytes()).unwrap();
+        std::fs::write(&config_file, replaced).unwrap();
+        Self {
+            base: format!("http://{listen}"),
+            ops: format!("http://{ops}"),
+            ledger_dir,
+            config_file,
+            child: None,
+            _wire: wire,
+        }
+    }
+
+    /// Starts the process; it need not be ready when this returns.
+    pub(crate) fn spawn(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let child = Command::new(env!("CARGO_BIN_EXE_doorward"))
+            .args(["serve", "--config"])
+            .arg(&self.config_file)
+            .env("DOORWARD_LOG", "error")
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+    }
+
+    pub(crate) async fn is_ready(&mut self) {
+        let url = format!("{}/readyz", self.ops);
+        let http = Http::new();
+        let ready = async {
+            loop {
+                let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+                assert!(ended.is_none(), "the process ended at its start: {ended:?}");
+                if http.get(&url).send().await.is_ok_and(|it| it.status == 200) {
+                    return;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let ready = tokio::time::timeout(PATIENCE, ready).await;
+        ready.expect("the process gets ready");
+    }
+
+    /// SIGTERM, and its end.
+    pub(crate) async fn terminate(&mut self) {
+        let child = self.child.take().unwrap();
+        let ended = tokio::task::spawn_blocking(move || ended_by_term(child));
+        let status = tokio::time::timeout(PATIENCE, ended).await;
+        let status = status.expect("the process ends").unwrap();
+        assert!(status.success(), "it ended with {status}");
+    }
+
+    /// A person's client that talks to this replica alone.
+    pub(crate) fn actor(&self, session: &Session) -> Actor {
+        Actor::with_bearer(&self.base, &session.access_token)
+    }
+
+    /// Runs the program on this replica's machine.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(&self.config_file);
+        let run = move || command.output().unwrap();
+        let output = tokio::task::spawn_blocking(run).await.unwrap();
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output
+    }
+
+    pub(crate) fn verified(&self) -> Report {
+        verify_folder(&self.ledger_dir, Trust::none()).unwrap()
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // The test has failed; its process must not stay behind.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn ended_by_term(mut child: Child) -> std::process::ExitStatus {
+    let term = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(term.success());
+    child.wait().unwrap()
+}
+
+/// A loopback address that is free now, and that no outgoing connection is given: those have ports from 32768 on.
+fn free() -> SocketAddr {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    loop {
+        let number = std::process::id() as usize * 37 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(11_000 + number % 20_000).unwrap();
+        if let Ok(socket) = TcpListener::bind(("127.0.0.1", port)) {
+            return socket.local_addr().unwrap();
+        }
+    }
+}
+
+/// Passes each new connection on to one replica, in turn or to the one that is chosen, and to the other when it does not answer.
+pub(crate) struct Balancer {
+    fixed: Arc<AtomicUsize>,
+}
+
+/// No replica is chosen.
+const IN_TURN: usize = usize::MAX;
+
+impl Balancer {
+    fn start(listen: SocketAddr, replicas: [&Replica; 2]) -> Self {
+        let addresses = replicas.map(|one| one.base["http://".len()..].to_owned());
+        let fixed = Arc::new(AtomicUsize::new(IN_TURN));
+        let balancer = Self {
+            fixed: Arc::clone(&fixed),
+        };
+        tokio::spawn(async move {
+            let listener = tokio::net::TcpListener::bind(listen).await.unwrap();
+            let mut turn = 0;
+            while let Ok((mut client, _)) = listener.accept().await {
+                let first = match fixed.load(Ordering::SeqCst) {
+                    IN_TURN => {
+                        turn += 1;
+                        turn
+                    }
+                    chosen => chosen,
+                };
+                let order = [&addresses[first % 2], &addresses[(first + 1) % 2]].map(Clone::clone);
+                tokio::spawn(async move {
+                    for address in order {
+                        if let Ok(mut replica) = TcpStream::connect(address).await {
+                            let _ = replica.set_nodelay(true);
+                            let _ = client.set_nodelay(true);
+                            let _ = tokio::io::copy_bidirectional(&mut client, &mut replica).await;
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        balancer
+    }
+
+    /// New connections go to the first (0) or second (1) replica.
+    pub(crate) fn only(&self, replica: usize) {
+        self.fixed.store(replica, Ordering::SeqCst);
+    }
+
+    /// New connections go to each in turn.
+    pub(crate) fn in_turn(&self) {
+        self.fixed.store(IN_TURN, Ordering::SeqCst);
+    }
+}
