@@ -4,8 +4,10 @@ A recorder stands in front as its public address, so that every request of a cli
 folder; it ends with us.
 """
 
+import contextlib
 import json
 import pathlib
+import random
 import socket
 import subprocess
 import threading
@@ -143,6 +145,9 @@ writes = true
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Below the range the system hands out from, so that no connection takes it before we listen."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port

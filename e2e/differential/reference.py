@@ -3,9 +3,9 @@
 import json
 import os
 import pathlib
-import socket
 import subprocess
 
+from actors.doorward import free_port
 from actors.terminal import without_claude
 
 ADMIN_KEY = "reference-admin-key-of-the-tests-0001"
@@ -80,9 +80,3 @@ def configuration(base: str, idp: str, provider: str, provider_key: str, policy:
         "admin": {"write_keys": [{"id": "tests", "key": ADMIN_KEY}]},
         "login_notice": "Claude at Northwind.",
     }
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

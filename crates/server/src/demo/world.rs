@@ -10,6 +10,7 @@ use control::policies::{self, Applied};
 use domain::{Clock, Ids};
 use pipeline::identity::hex;
 use testkit::idp::{App, demo_people};
+use testkit::net::free_port;
 use testkit::{Idp, Person, Provider};
 
 use crate::commands::{Running, start};
@@ -229,6 +230,9 @@ writes = true
 
 /// A loopback address that is free now.
 fn free(port: u16) -> anyhow::Result<SocketAddr> {
+    if port == 0 {
+        return Ok(SocketAddr::from(([127, 0, 0, 1], free_port()?)));
+    }
     let socket =
         TcpListener::bind(("127.0.0.1", port)).with_context(|| format!("port {port} is taken"))?;
     Ok(socket.local_addr()?)

@@ -5,11 +5,13 @@
 
 pub mod ask;
 pub mod body;
+pub mod port;
 pub mod reply;
 pub mod server;
 pub mod socket;
 
 pub use ask::Ask;
 pub use body::{Body, Feed};
+pub use port::free_port;
 pub use server::{Answers, Bound, Hangup, Server};
 pub use socket::ResetSwitch;

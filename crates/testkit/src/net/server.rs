@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::body::Body;
+use super::port::free_port;
 use super::socket::{ResetSwitch, Socket};
 
 const BACKLOG: u32 = 4_096;
@@ -56,6 +57,8 @@ impl Bound {
     ///
     /// Errors: the port is taken.
     pub fn to(port: u16) -> io::Result<Self> {
+        // Not one that the system would hand out: a fake that is down for a while must find its port again.
+        let port = if port == 0 { free_port()? } else { port };
         let socket = socket(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         let address = socket.local_addr()?;
         Ok(Self { socket, address })
