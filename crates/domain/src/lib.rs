@@ -24,4 +24,4 @@ pub use model::ModelId;
 pub use money::Usd;
 pub use policy::Policy;
 pub use reason::{Fault, Reason, ReasonCode, Refusal};
-pub use usage::Usage;
+pub use usage::{Terms, Usage};
