@@ -8,10 +8,33 @@ use wire::Envelope;
 
 const DEPTH_MAX: usize = 100;
 
+/// Sources that a provider fetches. Of keys that stand twice `serde_json` keeps one, so the reader may count more.
+fn fetched(value: &Value, is_source: bool) -> u64 {
+    match value {
+        Value::Object(fields) => {
+            let named = is_source
+                && matches!(
+                    fields.get("type").and_then(Value::as_str),
+                    Some("url" | "file")
+                );
+            let inside = fields
+                .iter()
+                .map(|(key, value)| fetched(value, key == "source"));
+            u64::from(named) + inside.sum::<u64>()
+        }
+        Value::Array(items) => items.iter().map(|item| fetched(item, false)).sum(),
+        _ => 0,
+    }
+}
+
 fn value_agrees(envelope: &Envelope<'_>, value: &Value) {
     assert_eq!(envelope.model.as_deref(), value["model"].as_str());
     assert_eq!(envelope.stream, value["stream"].as_bool().unwrap_or(false));
     assert_eq!(envelope.max_tokens, value["max_tokens"].as_u64());
+    assert_eq!(envelope.speed.as_deref(), value["speed"].as_str());
+    let geo = envelope.inference_geo.as_deref();
+    assert_eq!(geo, value["inference_geo"].as_str());
+    assert!(envelope.brought.sources >= fetched(value, false));
     assert_eq!(envelope.has_messages, value["messages"].is_array());
     assert_eq!(envelope.has_safeguards, !value["safeguards"].is_null());
     let user_id = value["metadata"]

@@ -188,3 +188,13 @@ pub const IMPORT_BYTES_MAX: usize = 1024 * 1024;
 pub const IMPORT_NODES_MAX: usize = 20_000;
 /// Deepest nesting of such a configuration; deeper is refused.
 pub const IMPORT_DEPTH_MAX: usize = 32;
+/// Input tokens that a hard budget holds when a request names a document by URL or file: whatever it says, no model reads more at
+/// once. One document is as good as many.
+pub const CONTEXT_TOKENS_MAX: u64 = 1_000_000;
+/// Input tokens that a hard budget holds for each picture named by URL or file: above the most that any model makes of one.
+pub const PICTURE_TOKENS_MAX: u64 = 5_000;
+/// Uses of one server tool that a hard budget holds the fee of: as many as the provider makes before it asks whether to go on.
+pub const SERVER_TOOL_USES_HELD: u64 = 10;
+/// Input tokens that a hard budget holds for each server tool: 20,000 for each of its uses. A bound that is enough for common use, not
+/// the most that is possible; what a call costs beyond what it held is part of the reservation error.
+pub const SERVER_TOOL_TOKENS_HELD: u64 = 20_000 * SERVER_TOOL_USES_HELD;

@@ -8,6 +8,7 @@
 //! answer back.
 
 pub mod call;
+pub mod charge;
 pub mod fetch;
 pub mod identity;
 pub mod rules;
@@ -22,17 +23,18 @@ use std::sync::Arc;
 
 use domain::policy::{Ask, BudgetFor};
 use domain::price::PriceBook;
-use domain::{Clock, Ids, ModelId, ReasonCode, Refusal, Usage};
+use domain::{Clock, Ids, ModelId, ReasonCode, Refusal};
 use ledger::record::{Finding, Name, Outcome};
 
 pub use call::{Call, Facts, Identified, Inspected, Permitted, Received, Reserved};
+pub use charge::Charge;
 pub use inspect::{Inspection, Inspector};
 pub use metrics::Metrics;
 pub use rules::Rules;
 pub use settle::{End, Running, Used};
 
 use identity::{Identity, Verified};
-use quota::{Estimate, Quota};
+use quota::Quota;
 
 /// Everything the stages need, wired once in `server`.
 #[derive(Debug)]
@@ -56,23 +58,6 @@ pub struct Pipeline {
     /// Randomness.
     pub ids: Arc<dyn Ids>,
 }
-
-/// What a call may cost at most, as far as it is known before it goes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Charge {
-    /// Nothing is counted or held: counting tokens.
-    Free,
-    /// Input of this many bytes, and output of this many tokens.
-    Tokens {
-        /// Size of the request.
-        body_bytes: usize,
-        /// Output to hold money for.
-        output_tokens: u64,
-    },
-}
-
-/// Bytes of a request that are taken for one token: fewer than any text really has, so that the estimate is high.
-const BYTES_PER_TOKEN: u64 = 3;
 
 impl Pipeline {
     /// Who is calling? Takes the credential off; no later stage has a field for it.
@@ -196,16 +181,12 @@ impl Pipeline {
             draft.refuse(&refusal);
             return Err(refusal);
         }
-        let reservation = match self.estimate(charge, model.as_ref()) {
-            None => None,
-            Some(estimate) => match self.quota.reserve(&who.caller, &policy, estimate, now) {
-                Ok(reservation) => Some(reservation),
-                Err(refusal) => {
-                    draft.refuse(&refusal);
-                    return Err(refusal);
-                }
-            },
-        };
+        let asked = charge.usage(policy.budgets.iter().any(|budget| budget.hard));
+        let reservation = charge
+            .estimate(&asked, &self.prices, model.as_ref(), now)
+            .map(|estimate| self.quota.reserve(&who.caller, &policy, estimate, now))
+            .transpose()
+            .inspect_err(|refusal| draft.refuse(refusal))?;
         let Some(mut decision) = draft.decision.take() else {
             return Err(Refusal::plain(ReasonCode::Internal));
         };
@@ -231,6 +212,7 @@ impl Pipeline {
             outcome: Some(outcome),
             reservation,
             reach: settle::Reach::default(),
+            asked,
             model,
             ledger: Arc::clone(&self.ledger),
             metrics: Arc::clone(&self.metrics),
@@ -250,27 +232,5 @@ impl Pipeline {
             running,
         };
         Ok(Call { draft, stage })
-    }
-
-    fn estimate(&self, charge: Charge, model: Option<&ModelId>) -> Option<Estimate> {
-        let Charge::Tokens {
-            body_bytes,
-            output_tokens,
-        } = charge
-        else {
-            return None;
-        };
-        let input_tokens = u64::try_from(body_bytes).unwrap_or(u64::MAX) / BYTES_PER_TOKEN + 1;
-        // Writing to the one-hour cache is the dearest way to read input.
-        let usage = Usage {
-            cache_write_1h_tokens: input_tokens,
-            output_tokens,
-            ..Usage::default()
-        };
-        let name = model.map_or("", ModelId::as_str);
-        Some(Estimate {
-            usd: self.prices.cost(name, &usage, self.clock.now()).usd,
-            input_tokens,
-        })
     }
 }

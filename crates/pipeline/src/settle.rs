@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use domain::price::PriceBook;
-use domain::{Clock, ModelId, ReasonCode, Timestamp, Usage, Usd};
+use domain::usage::{Geo, Speed};
+use domain::{Clock, ModelId, ReasonCode, Terms, Timestamp, Usage, Usd};
 use ledger::record::{Ended, Name, Outcome};
 
 use crate::Metrics;
@@ -18,6 +19,8 @@ pub struct Running {
     pub(crate) outcome: Option<Outcome>,
     pub(crate) reservation: Option<Reservation>,
     pub(crate) reach: Reach,
+    /// What money was held for at first.
+    pub(crate) asked: Usage,
     pub(crate) model: Option<ModelId>,
     pub(crate) ledger: Arc<ledger::Ledger>,
     pub(crate) metrics: Arc<Metrics>,
@@ -68,6 +71,24 @@ impl Used {
             other => other,
         }
     }
+
+    /// The same, on the terms that were asked for where the answer does not say its own. Then it is an estimate, unless those are
+    /// the ordinary ones.
+    fn on_terms(self, asked: Terms) -> Self {
+        let (Self::Counted(mut usage) | Self::Estimated(mut usage)) = self else {
+            return self;
+        };
+        let said = usage.terms;
+        usage.terms = said.or(asked);
+        let guessed_speed = said.speed == Speed::Unstated
+            && !matches!(asked.speed, Speed::Unstated | Speed::Standard);
+        let guessed_geo =
+            said.geo == Geo::Unstated && !matches!(asked.geo, Geo::Unstated | Geo::Global);
+        match self {
+            Self::Counted(_) if !guessed_speed && !guessed_geo => Self::Counted(usage),
+            _ => Self::Estimated(usage),
+        }
+    }
 }
 
 impl End {
@@ -101,14 +122,15 @@ impl Running {
 
     /// Holds money for so many more output tokens; no means that a budget has no room and the answer must end.
     pub fn extend(&mut self, output_tokens: u64) -> bool {
-        let usage = Usage {
-            output_tokens,
-            ..Usage::default()
-        };
-        let cost = self.cost(&usage, self.clock.now());
+        let mut with_more = self.asked;
+        with_more.output_tokens = with_more.output_tokens.saturating_add(output_tokens);
+        // On the terms that were asked for, at the price of an input this long.
+        let now = self.clock.now();
+        let all = self.cost(&with_more, now).usd;
+        let more = all.minus(self.cost(&self.asked, now).usd);
         self.reservation
             .as_mut()
-            .is_none_or(|reservation| reservation.extend(cost.usd))
+            .is_none_or(|reservation| reservation.extend(more))
     }
 
     /// Holds what one more try may cost beside those that were never answered; no means that a budget has no room for it.
@@ -158,7 +180,8 @@ impl Running {
         let now = self.clock.now();
         // What is not charged, such as counting tokens, costs nothing.
         let charged = self.reservation.take();
-        let charged = charged.map(|reservation| self.settle(reservation, end.used.believed()));
+        let used = end.used.believed().on_terms(self.asked.terms);
+        let charged = charged.map(|reservation| self.settle(reservation, used));
         let bill = charged.unwrap_or_default();
         outcome.ended = end.how;
         outcome.usage = bill.usage;
@@ -179,12 +202,15 @@ impl Running {
         let lost = self.reach.written_off;
         match used {
             Used::Counted(usage) | Used::Estimated(usage) => {
-                let cost = lost.plus(self.cost(&usage, self.facts.began).usd);
+                let own = self.cost(&usage, self.facts.began);
+                let cost = lost.plus(own.usd);
                 reservation.settle(&usage, cost);
                 Bill {
                     usage,
                     cost,
-                    estimated: lost > Usd::ZERO || matches!(used, Used::Estimated(_)),
+                    estimated: lost > Usd::ZERO
+                        || own.estimated
+                        || matches!(used, Used::Estimated(_)),
                 }
             }
             Used::Unseen if self.reach.at_large => Bill::unseen(reservation.settle_as_held()),
@@ -231,208 +257,4 @@ impl Drop for Running {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::quota::{Estimate, Quota};
-    use domain::policy::document::{Document, Limit, Who};
-    use domain::policy::{Budget, BudgetFor, CallerPolicy};
-    use domain::window::Period;
-    use domain::{Caller, Credential, OrgId, PersonId, Policy, RequestId, Subject};
-    use testkit::FakeClock;
-
-    /// A caller with one dollar a day and one request a minute, and the call that takes it, holding 40 cents.
-    struct Place {
-        quota: Arc<Quota>,
-        caller: Caller,
-        policy: Arc<CallerPolicy>,
-        clock: Arc<FakeClock>,
-        ledger: Arc<ledger::Ledger>,
-        _folder: tempfile::TempDir,
-    }
-
-    impl Place {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let clock = Arc::new(FakeClock::new());
-            let (key, _) = ledger::SigningKey::generate().unwrap();
-            let chain = ledger::ChainId::new("gw", 1).unwrap();
-            let ledger = ledger::Ledger::open(folder.path(), chain, key, clock.clone()).unwrap();
-            let org = OrgId::from_parts(1, 1);
-            let caller = Caller {
-                org,
-                subject: Subject::Person(PersonId::from_parts(1, 1)),
-                stable_id: "ada".into(),
-                issuer: "northwind".into(),
-                email: None,
-                name: None,
-                groups: std::collections::BTreeSet::new(),
-                session: None,
-                credential: Credential::Session,
-            };
-            let mut document = Document::default();
-            document.limit.push(Limit {
-                name: "staff".into(),
-                who: Who::default(),
-                requests_per_minute: Some(1),
-                input_tokens_per_minute: None,
-                output_tokens_per_minute: None,
-                concurrent_requests: None,
-            });
-            let budget = Budget {
-                name: "staff".into(),
-                who: Who::default(),
-                scope: BudgetFor::Member,
-                amount_usd: usd("1.00"),
-                period: Period::Daily,
-                hard: true,
-            };
-            let policy = Policy::new(1, document).unwrap();
-            let policy = policy.with_spend_limits(vec![budget]).for_caller(&caller);
-            Self {
-                quota: Arc::new(Quota::default()),
-                caller,
-                policy: Arc::new(policy),
-                clock,
-                ledger: Arc::new(ledger),
-                _folder: folder,
-            }
-        }
-
-        fn reserve(&self) -> Result<Reservation, ReasonCode> {
-            let estimate = Estimate {
-                usd: usd("0.40"),
-                input_tokens: 10,
-            };
-            self.quota
-                .reserve(&self.caller, &self.policy, estimate, self.clock.now())
-                .map_err(|refusal| refusal.code())
-        }
-
-        fn call(&self) -> Running {
-            let request = RequestId::from_parts(1, 1);
-            Running {
-                facts: Facts {
-                    request,
-                    began: self.clock.now(),
-                    arrived: std::time::Instant::now(),
-                    client: domain::Client::from_headers(None, None),
-                    address: None,
-                    action: "messages",
-                },
-                outcome: Some(Outcome::new(request, Ended::ClientGone)),
-                reservation: Some(self.reserve().unwrap()),
-                reach: Reach::default(),
-                model: Some(ModelId::new("claude-opus-5-5").unwrap()),
-                ledger: Arc::clone(&self.ledger),
-                metrics: Arc::default(),
-                prices: Arc::new(PriceBook::shipped()),
-                clock: self.clock.clone(),
-            }
-        }
-
-        fn spent(&self) -> Usd {
-            let subject = self.caller.subject;
-            self.quota.standing(subject, &self.policy, self.clock.now())[0].spent
-        }
-    }
-
-    fn usd(text: &str) -> Usd {
-        text.parse().unwrap()
-    }
-
-    /// What is spent after a call, and whether its request counts.
-    fn check(call: impl FnOnce(Running), spent: &str, counts: bool) {
-        let place = Place::new();
-        call(place.call());
-        assert_eq!(place.spent(), usd(spent));
-        let next = place.reserve();
-        assert_eq!(
-            next.is_err_and(|code| code == ReasonCode::RequestRate),
-            counts
-        );
-    }
-
-    #[test]
-    fn a_call_that_is_dropped_before_it_leaves_costs_nothing() {
-        check(drop, "0", false);
-        let never_left = |mut call: Running| {
-            call.leaves();
-            call.never_left();
-        };
-        check(never_left, "0", false);
-    }
-
-    #[test]
-    fn a_call_that_is_dropped_after_it_left_costs_what_was_held() {
-        let left = |mut call: Running| call.leaves();
-        check(left, "0.40", true);
-    }
-
-    #[test]
-    fn an_answer_without_usage_costs_what_was_held() {
-        for used in [
-            Used::Unseen,
-            Used::Counted(Usage::default()),
-            Used::Estimated(Usage {
-                output_tokens: 1,
-                ..Usage::default()
-            }),
-        ] {
-            let answered = |mut call: Running| {
-                call.leaves();
-                let how = Ended::Complete;
-                call.end(End {
-                    how,
-                    used,
-                    code: None,
-                });
-            };
-            check(answered, "0.40", true);
-        }
-    }
-
-    #[test]
-    fn an_error_of_the_provider_costs_nothing_and_counts_as_a_request() {
-        let refused = |mut call: Running| {
-            call.leaves();
-            call.came_back();
-            call.end(End::unseen(Ended::Error, None));
-        };
-        check(refused, "0", true);
-    }
-
-    #[test]
-    fn a_provider_that_never_answered_is_paid_beside_the_one_that_did() {
-        let answered = |mut call: Running| {
-            call.leaves();
-            call.is_written_off();
-            assert!(call.affords_a_try());
-            call.leaves();
-            let usage = Usage {
-                input_tokens: 11,
-                output_tokens: 5,
-                ..Usage::default()
-            };
-            let (how, used) = (Ended::Complete, Used::Counted(usage));
-            call.end(End {
-                how,
-                used,
-                code: None,
-            });
-        };
-        check(answered, "0.400144", true);
-    }
-
-    #[test]
-    fn no_further_provider_is_asked_than_a_budget_can_pay() {
-        let never_answered = |mut call: Running| {
-            call.leaves();
-            call.is_written_off();
-            assert!(call.affords_a_try());
-            call.leaves();
-            call.is_written_off();
-            assert!(!call.affords_a_try());
-        };
-        check(never_answered, "0.80", true);
-    }
-}
+mod tests;

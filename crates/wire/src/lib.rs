@@ -8,5 +8,5 @@ pub mod json;
 pub mod sse;
 pub mod usage;
 
-pub use envelope::Envelope;
+pub use envelope::{Brought, Envelope};
 pub use json::{JsonError, JsonFault};

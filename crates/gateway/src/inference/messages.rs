@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use domain::{ModelId, Reason, ReasonCode, Refusal, limits};
+use domain::{ModelId, Reason, ReasonCode, Refusal, Terms, limits};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ledger::record::Ended;
+use pipeline::charge::Beside;
 use pipeline::identity::credential_of;
 use pipeline::{Call, Charge, End, Facts, Inspection, Reserved};
 use tokio::sync::OwnedSemaphorePermit;
@@ -163,9 +164,17 @@ fn charge(action: &str, envelope: &Envelope<'_>, body_bytes: usize) -> Charge {
     } else {
         allowed
     };
+    let brought = envelope.brought;
     Charge::Tokens {
         body_bytes,
         output_tokens,
+        terms: Terms::named(envelope.speed.as_deref(), envelope.inference_geo.as_deref()),
+        beside: Beside {
+            pictures: brought.sources,
+            // Which source is a document's is not looked at: one document makes every source one.
+            documents: brought.documents && brought.sources > 0,
+            server_tools: brought.server_tools,
+        },
     }
 }
 

@@ -4,6 +4,8 @@ use domain::Usd;
 use server::demo::world::World;
 use testkit::device_sign_in;
 
+use crate::watch;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_calls_at_once_never_pass_a_hard_budget() {
     let world = World::start(0).await.unwrap();
@@ -88,6 +90,106 @@ async fn what_was_spent_is_known_after_a_restart() {
         .stop(std::time::Duration::from_secs(2))
         .await
         .unwrap();
+}
+
+fn dollars(record: &serde_json::Value, field: &str) -> Usd {
+    record[field].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fast_call_holds_and_costs_its_multiplied_price() {
+    let world = World::start(0).await.unwrap();
+    let edsger = device_sign_in(&world.base, "edsger").await.unwrap().actor();
+    let mut sums = Vec::new();
+    for (speed, geo) in [("standard", "global"), ("fast", "global"), ("fast", "us")] {
+        for stream in [false, true] {
+            let mut body = testkit::actor::message("claude-opus-5-5", "Hello", stream);
+            (body["speed"], body["inference_geo"]) = (speed.into(), geo.into());
+            // All bodies are of one length, so that they hold the same input.
+            body["pad"] = "x".repeat(20 - speed.len() - geo.len()).into();
+            let answer = edsger.post("/v1/messages", &body).await.unwrap();
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            let request = answer.header("x-request-id").unwrap();
+            let decision = watch::record(&world, request, "decision").await;
+            let outcome = watch::outcome(&world, request).await;
+            assert_ne!(outcome["estimated"], true, "{outcome}");
+            assert_eq!(outcome["usage"]["terms"]["speed"], speed, "{outcome}");
+            let nanos = |record, field| dollars(record, field).nanos();
+            sums.push((
+                stream,
+                nanos(&decision, "reserved"),
+                nanos(&outcome, "cost"),
+            ));
+        }
+    }
+    for stream in [false, true] {
+        let of: Vec<_> = sums.iter().filter(|sum| sum.0 == stream).collect();
+        let [standard, fast, both] = of[..] else {
+            panic!("{of:?}")
+        };
+        assert!(standard.1 > 0 && standard.2 > 0, "{of:?}");
+        assert_eq!((fast.1, fast.2), (2 * standard.1, 2 * standard.2), "{of:?}");
+        assert_eq!(
+            (10 * both.1, 10 * both.2),
+            (22 * standard.1, 22 * standard.2),
+            "{of:?}"
+        );
+    }
+    let total: i64 = sums.iter().map(|sum| sum.2).sum();
+    assert_eq!(spent_today(&edsger).await, Usd::from_nanos(total));
+    world.stop(std::time::Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hard_budget_is_not_passed_by_asking_for_what_costs_more() {
+    let world = World::start(0).await.unwrap();
+    let edsger = device_sign_in(&world.base, "edsger").await.unwrap().actor();
+    let ada = device_sign_in(&world.base, "ada").await.unwrap().actor();
+    let mut plain = testkit::actor::message("claude-opus-5-5", "Hello", false);
+    plain["max_tokens"] = 8_000.into(); // 16 of the 25 cents
+    let with = |field: &str, value: serde_json::Value| {
+        let mut body = plain.clone();
+        body[field] = value;
+        body
+    };
+    let fetched = |kind: &str| {
+        let source = serde_json::json!({"type": "url", "url": "https://example.com/a"});
+        with(
+            "messages",
+            serde_json::json!([{"role": "user", "content": [{"type": kind, "source": source}]}]),
+        )
+    };
+    for (body, status) in [
+        (with("speed", "standard".into()), 200),
+        (with("speed", "fast".into()), 429),
+        (with("speed", "warp".into()), 429),
+        (fetched("image"), 200),
+        (fetched("document"), 429),
+        (
+            with(
+                "tools",
+                serde_json::json!([{"type": "web_search_20250305", "name": "web_search"}]),
+            ),
+            429,
+        ),
+        (
+            with(
+                "tools",
+                serde_json::json!([{"type": "bash_20250124", "name": "bash"}]),
+            ),
+            200,
+        ),
+    ] {
+        let answer = edsger.post("/v1/messages", &body).await.unwrap();
+        assert_eq!(answer.status, status, "{body} {}", answer.text());
+        if status == 429 {
+            assert_eq!(answer.json()["error"]["type"], "billing_error", "{body}");
+        }
+        // Without a hard budget nothing is refused for it.
+        let answer = ada.post("/v1/messages", &body).await.unwrap();
+        assert_eq!(answer.status, 200, "{body} {}", answer.text());
+    }
+    world.stop(std::time::Duration::from_secs(2)).await.unwrap();
 }
 
 async fn spent_today(actor: &testkit::Actor) -> Usd {

@@ -20,12 +20,17 @@ pub(crate) async fn metric(world: &World, name: &str) -> u64 {
     text.lines().find_map(value).unwrap_or(0)
 }
 
-/// The outcome of a request, as soon as the store has it. Time must not stand still: what ships records waits in between.
+/// The outcome of a request, as soon as the store has it.
 pub(crate) async fn outcome(world: &World, request: &str) -> Value {
+    record(world, request, "outcome").await
+}
+
+/// A record of a request, as soon as the store has it. Time must not stand still: what ships records waits in between.
+pub(crate) async fn record(world: &World, request: &str, kind: &str) -> Value {
     let wired = &world.running.wired;
     let found = async {
         loop {
-            let found = wired.store.record_of_request(wired.org, request, "outcome");
+            let found = wired.store.record_of_request(wired.org, request, kind);
             if let Some(body) = found.await.unwrap() {
                 return serde_json::from_str(&body).unwrap();
             }
@@ -33,8 +38,9 @@ pub(crate) async fn outcome(world: &World, request: &str) -> Value {
         }
     };
     let found = tokio::time::timeout(PATIENCE, found).await;
-    found.expect("the store gets the outcome")
+    found.expect("the store gets the record")
 }
+
 /// `/readyz`: status and words.
 pub(crate) async fn readiness(world: &World) -> (u16, String) {
     let url = format!("{}/readyz", world.ops);

@@ -32,6 +32,9 @@ pub(super) struct Composed {
     pub(super) usage: Usage,
     pub(super) thinking_tokens: u64,
     pub(super) shows_usage: bool,
+    /// As the request asked for it; the API says `standard` where it did not.
+    pub(super) speed: String,
+    pub(super) geo: String,
 }
 
 /// One content block, in the pieces it is streamed in.
@@ -91,6 +94,11 @@ impl Composed {
             },
             thinking_tokens: draft.thinking as u64,
             shows_usage: true,
+            speed: body["speed"].as_str().unwrap_or("standard").to_owned(),
+            geo: body["inference_geo"]
+                .as_str()
+                .unwrap_or("global")
+                .to_owned(),
         }
     }
 
@@ -124,7 +132,8 @@ impl Composed {
             "output_tokens": output_tokens,
             "output_tokens_details": {"thinking_tokens": self.thinking_tokens.min(output_tokens)},
             "service_tier": "standard",
-            "inference_geo": "global",
+            "inference_geo": self.geo,
+            "speed": self.speed,
         })
     }
 }

@@ -127,6 +127,8 @@ fn composed(shape: &BenchShape) -> Composed {
         },
         thinking_tokens: 0,
         shows_usage: true,
+        speed: "standard".to_owned(),
+        geo: "global".to_owned(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The `usage` object as providers send it, and how one is laid over what is known already. Lenient on purpose: a count that is
-//! no whole number is as good as absent, and never hides the others.
+//! no whole number is as good as absent, and never hides the others. A speed or place of another shape than a text is there all the
+//! same, and is unknown: it may make the call dearer.
 
 use domain::Usage;
+use domain::usage::{Geo, Speed};
 use serde::{Deserialize, Deserializer};
 
 #[derive(Debug, Default, Deserialize)]
@@ -17,6 +19,10 @@ pub(super) struct WireUsage {
     cache_read_input_tokens: Option<u64>,
     cache_creation: Option<CacheCreation>,
     server_tool_use: Option<ServerToolUse>,
+    #[serde(deserialize_with = "speed")]
+    speed: Option<Speed>,
+    #[serde(deserialize_with = "geo")]
+    inference_geo: Option<Geo>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -30,16 +36,35 @@ struct CacheCreation {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "the API's names")]
 struct ServerToolUse {
     #[serde(deserialize_with = "count")]
     web_search_requests: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    web_fetch_requests: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    code_execution_requests: Option<u64>,
 }
 
 fn count<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u64>, D::Error> {
     Ok(serde_json::Value::deserialize(value)?.as_u64())
 }
 
-fn set(slot: &mut u64, value: Option<u64>) {
+fn speed<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Speed>, D::Error> {
+    Ok(match serde_json::Value::deserialize(value)? {
+        serde_json::Value::Null => None,
+        value => Some(value.as_str().map_or(Speed::Unknown, Speed::named)),
+    })
+}
+
+fn geo<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Geo>, D::Error> {
+    Ok(match serde_json::Value::deserialize(value)? {
+        serde_json::Value::Null => None,
+        value => Some(value.as_str().map_or(Geo::Unknown, Geo::named)),
+    })
+}
+
+fn set<T: Copy>(slot: &mut T, value: Option<T>) {
     *slot = value.unwrap_or(*slot);
 }
 
@@ -64,11 +89,14 @@ impl WireUsage {
             usage.cache_write_1h_tokens = usage.cache_write_1h_tokens.min(total);
             usage.cache_write_5m_tokens = total - usage.cache_write_1h_tokens;
         }
-        set(
-            &mut usage.web_search_requests,
-            self.server_tool_use
-                .and_then(|tools| tools.web_search_requests),
-        );
+        if let Some(tools) = self.server_tool_use {
+            set(&mut usage.web_search_requests, tools.web_search_requests);
+            set(&mut usage.web_fetch_requests, tools.web_fetch_requests);
+            let runs = tools.code_execution_requests;
+            set(&mut usage.code_execution_requests, runs);
+        }
+        set(&mut usage.terms.speed, self.speed);
+        set(&mut usage.terms.geo, self.inference_geo);
     }
 }
 
@@ -137,6 +165,66 @@ mod tests {
             ],
             [0, 4, 0, 0, 0, 0],
         );
+    }
+
+    #[test]
+    fn terms_and_server_tools_are_read_and_an_odd_term_is_unknown_not_absent() {
+        for (laid, speed, geo, fetches, runs) in [
+            (
+                &[r#"{"input_tokens":1}"#][..],
+                Speed::Unstated,
+                Geo::Unstated,
+                0,
+                0,
+            ),
+            (
+                &[
+                    r#"{"speed":"fast","inference_geo":"us","server_tool_use":{"web_fetch_requests":2,"code_execution_requests":1}}"#,
+                    r#"{"output_tokens":4,"speed":null,"inference_geo":null,"server_tool_use":{"code_execution_requests":3}}"#,
+                ],
+                Speed::Fast,
+                Geo::Us,
+                2,
+                3,
+            ),
+            (
+                &[
+                    r#"{"speed":"fast"}"#,
+                    r#"{"speed":"standard","inference_geo":"global"}"#,
+                ],
+                Speed::Standard,
+                Geo::Global,
+                0,
+                0,
+            ),
+            (
+                &[r#"{"speed":"warp","inference_geo":"mars"}"#],
+                Speed::Unknown,
+                Geo::Unknown,
+                0,
+                0,
+            ),
+            (
+                &[r#"{"speed":{"a":[1]},"inference_geo":7}"#],
+                Speed::Unknown,
+                Geo::Unknown,
+                0,
+                0,
+            ),
+        ] {
+            let mut usage = Usage::default();
+            for json in laid {
+                let wire: WireUsage = serde_json::from_str(json).unwrap();
+                wire.lay_over(&mut usage);
+            }
+            let found = (
+                usage.terms.speed,
+                usage.terms.geo,
+                usage.web_fetch_requests,
+                usage.code_execution_requests,
+            );
+            assert_eq!(found, (speed, geo, fetches, runs), "{laid:?}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn a_whole_stream_is_counted_field_by_field() {
         cache_write_5m_tokens: 10,
         cache_write_1h_tokens: 20,
         cache_read_tokens: 7,
-        web_search_requests: 0,
+        ..Usage::default()
     };
     assert_eq!(
         (meter.usage(), meter.progress(), meter.ended()),
@@ -179,4 +179,27 @@ fn a_whole_answer_is_counted_too() {
     ] {
         assert_eq!(from_answer(nothing), None);
     }
+}
+
+#[test]
+fn the_terms_of_a_stream_are_read_at_its_start_and_at_its_end() {
+    let fast = STREAM.replace(
+        "\"output_tokens\":1}",
+        "\"output_tokens\":1,\"speed\":\"fast\"}",
+    );
+    let terms = domain::Terms::named(Some("fast"), None);
+    assert_eq!(meter(&fast).usage().terms, terms);
+    let cut = fast.find("event: message_delta").unwrap();
+    assert_eq!(meter(&fast[..cut]).estimate().terms, terms);
+    let at_the_end = STREAM.replace("\"output_tokens\":5}", "\"output_tokens\":5,\"inference_geo\":\"us\",\"server_tool_use\":{\"web_search_requests\":2}}");
+    let usage = meter(&at_the_end).usage();
+    assert_eq!(
+        (usage.terms, usage.web_search_requests),
+        (domain::Terms::named(None, Some("us")), 2)
+    );
+    let whole = br#"{"usage":{"input_tokens":3,"speed":"fast","inference_geo":"us"}}"#;
+    assert_eq!(
+        from_answer(whole).unwrap().terms,
+        domain::Terms::named(Some("fast"), Some("us"))
+    );
 }
