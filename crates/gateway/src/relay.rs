@@ -50,6 +50,10 @@ impl std::fmt::Debug for Relay {
 
 /// How an answer's usage is read.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one to a call, and nearly all are streams"
+)]
 enum Meter {
     Stream(UsageMeter),
     /// None once it is longer than we hold.
