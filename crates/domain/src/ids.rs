@@ -114,6 +114,18 @@ id!(
     /// A budget or spend limit.
     BudgetId, "spl"
 );
+id!(
+    /// A personal access token or a directory token, not the secret itself.
+    TokenId, "tok"
+);
+id!(
+    /// A user as a company's directory provisions it; it hangs on a person.
+    DirectoryUserId, "usr"
+);
+id!(
+    /// A group as a company's directory provisions it.
+    DirectoryGroupId, "grp"
+);
 
 #[cfg(test)]
 mod tests {

@@ -19,7 +19,10 @@ pub mod window;
 pub use caller::{Caller, Credential, OWN_ISSUER, Subject};
 pub use client::{Client, ClientKind, Version};
 pub use clock::{Clock, Ids, Timestamp};
-pub use ids::{BudgetId, OrgId, PersonId, RequestId, ServiceId, SessionId};
+pub use ids::{
+    BudgetId, DirectoryGroupId, DirectoryUserId, OrgId, PersonId, RequestId, ServiceId, SessionId,
+    TokenId,
+};
 pub use model::ModelId;
 pub use money::Usd;
 pub use policy::Policy;

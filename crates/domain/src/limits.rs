@@ -198,3 +198,17 @@ pub const SERVER_TOOL_USES_HELD: u64 = 10;
 /// Input tokens that a hard budget holds for each server tool: 20,000 for each of its uses. A bound that is enough for common use, not
 /// the most that is possible; what a call costs beyond what it held is part of the reservation error.
 pub const SERVER_TOOL_TOKENS_HELD: u64 = 20_000 * SERVER_TOOL_USES_HELD;
+/// Users that one directory may provision; beyond it new ones are refused.
+pub const DIRECTORY_USERS_MAX: i64 = 1_000_000;
+/// Groups that one directory may provision; beyond it new ones are refused.
+pub const DIRECTORY_GROUPS_MAX: i64 = 20_000;
+/// Members of one group of a directory; a change that would make more is refused.
+pub const DIRECTORY_MEMBERS_MAX: i64 = 200_000;
+/// Groups of one person that are read from the directory, those the person has left counted; further ones are not seen.
+pub const DIRECTORY_GROUPS_OF_PERSON_MAX: usize = 4_000;
+/// People named to replicas when one change concerns several; with more, all are told to look again.
+pub const DIRECTORY_CHANGES_NAMED_MAX: usize = 100;
+/// How long a membership that ended is remembered: longer than any token that may still state it.
+pub const DIRECTORY_LEFT_MS: i64 = REFRESH_TOKEN_MS + 24 * 60 * 60 * 1_000;
+/// SCIM tokens of one directory that open at once: the one in use and its successor.
+pub const SCIM_TOKENS_OPEN_MAX: i64 = 2;

@@ -7,6 +7,7 @@
 
 mod connection;
 pub mod device;
+pub mod directory;
 mod error;
 pub mod ledger;
 pub mod logins;
@@ -15,6 +16,7 @@ pub mod people;
 pub mod policies;
 mod refresh;
 pub mod revocations;
+pub mod scim_tokens;
 pub mod secrets;
 pub mod services;
 pub mod sessions;
@@ -29,11 +31,15 @@ use crate::connection::{Pools, Tx};
 
 pub use connection::sqlite_file;
 pub use device::{DeviceCode, DevicePoll, DeviceState};
+pub use directory::groups::{DirectoryGroup, DirectoryMember, GroupChange, GroupWrite, MemberStep};
+pub use directory::users::{DirectoryUser, NewUser, UserState, UserWrite};
+pub use directory::{DirectoryChange, PersonGroups, Source};
 pub use error::{Result, StoreError};
 pub use ledger::{LedgerRow, Spending, UsageHour};
 pub use people::{Person, Seen};
 pub use policies::{PolicyVersion, PutPolicy};
 pub use revocations::{Revocation, Target};
+pub use scim_tokens::ScimToken;
 pub use services::ServiceKey;
 pub use sessions::{Rotation, Session};
 pub use spend_limits::{Page, SpendLimit, SpendLimitAudit};
@@ -43,6 +49,7 @@ pub use usage::UsageSum;
 const POLICIES: &str = "policies";
 const SPEND_LIMITS: &str = "spend_limits";
 const REVOCATIONS: &str = "revocations";
+const DIRECTORY: &str = "directory";
 
 /// Which database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,8 +134,8 @@ impl Store {
         row.as_ref().map(|row| id(row, 0, "orgs.id")).transpose()
     }
 
-    /// Three numbers that change when there is something new for a replica: the latest policy version, a counter of changes to
-    /// spend limits, and the last revocation's number. One look at three rows, cheap enough for several a second.
+    /// Four numbers that change when there is something new for a replica: the latest policy version, a counter of changes to
+    /// spend limits, the last revocation's number, and the last directory change's. One look at four rows, cheap enough for several a second.
     pub async fn watermarks(&self, org: OrgId) -> Result<Watermarks> {
         let counters = query("SELECT name, value FROM counters WHERE org = $1 LIMIT 16");
         let mut marks = Watermarks::default();
@@ -137,6 +144,7 @@ impl Store {
                 POLICIES => marks.policy_version = unsigned(&row, 1, "counters.value")?,
                 SPEND_LIMITS => marks.spend_limits = row.try_get(1)?,
                 REVOCATIONS => marks.revocation = row.try_get(1)?,
+                DIRECTORY => marks.directory = row.try_get(1)?,
                 _ => return Err(StoreError::Damaged("counters.name")),
             }
         }
@@ -170,6 +178,8 @@ pub struct Watermarks {
     pub spend_limits: i64,
     /// The number of the last revocation.
     pub revocation: i64,
+    /// The number of the last change that a directory made.
+    pub directory: i64,
 }
 
 /// A typed id out of a text column.

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_service_keys.sql"),
     include_str!("../migrations/0003_services_by_issuer.sql"),
     include_str!("../migrations/0004_refresh_once_more.sql"),
+    include_str!("../migrations/0005_directory.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

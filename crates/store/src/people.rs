@@ -46,7 +46,7 @@ pub struct Person {
     pub groups: BTreeSet<String>,
     /// Credentials issued before this moment are not accepted.
     pub not_before: Timestamp,
-    /// Since when the person may not come in at all.
+    /// Since when the person may not come in at all, by our administrators' word or the directory's.
     pub disabled_at: Option<Timestamp>,
 }
 
@@ -60,7 +60,7 @@ impl Store {
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 0) \
              ON CONFLICT (org, issuer, stable_id) DO UPDATE SET \
                email = excluded.email, name = excluded.name, groups_json = excluded.groups_json, last_seen = excluded.last_seen \
-             RETURNING id, org, issuer, stable_id, email, name, groups_json, not_before, disabled_at",
+             RETURNING id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at)",
         )
         .bind(new.to_string())
         .bind(seen.org.to_string())
@@ -77,7 +77,7 @@ impl Store {
     /// A person by our id.
     pub async fn person(&self, org: OrgId, person_id: PersonId) -> Result<Option<Person>> {
         let row = self.pools.row(query(
-            "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, disabled_at FROM people \
+            "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at) FROM people \
              WHERE org = $1 AND id = $2",
         )
         .bind(org.to_string())
@@ -97,7 +97,7 @@ impl Store {
             .pools
             .row(
                 query(
-                    "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, disabled_at FROM people \
+                    "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at) FROM people \
                      WHERE org = $1 AND issuer = $2 AND stable_id = $3",
                 )
                 .bind(org.to_string())
@@ -111,7 +111,7 @@ impl Store {
     /// People whose id, stable id, e-mail (in any case) or name is this text, at most a hundred.
     pub async fn find_people(&self, org: OrgId, text: &str) -> Result<Vec<Person>> {
         let rows = self.pools.rows(query(
-            "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, disabled_at FROM people \
+            "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at) FROM people \
              WHERE org = $1 AND (id = $2 OR stable_id = $2 OR LOWER(email) = LOWER($2) OR name = $2) ORDER BY id LIMIT 100",
         )
         .bind(org.to_string())
@@ -132,7 +132,7 @@ impl Store {
         let limit = limit.min(limits::STORE_PAGE_MAX);
         let after = after.map_or_else(String::new, |after| after.to_string());
         let rows = self.pools.rows(query(
-            "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, disabled_at FROM people \
+            "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at) FROM people \
              WHERE org = $1 AND id > $2 \
                AND ($3 = '' OR LOWER(email) LIKE LOWER($4) ESCAPE '!' OR LOWER(name) LIKE LOWER($4) ESCAPE '!') \
              ORDER BY id LIMIT $5",

@@ -4,6 +4,7 @@
 mod bed;
 
 mod device;
+mod directory;
 mod faults;
 mod ledger;
 mod migrations;

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use domain::ServiceId;
 use sqlx::Connection as _;
 use store::{Engine, Store, StoreError};
 
@@ -16,28 +17,64 @@ async fn alter(bed: &Bed, sql: &'static str) {
     beside.close().await.unwrap();
 }
 
+/// As it was before anyone opened it.
+async fn empty(bed: &Bed) {
+    bed.store.close().await;
+    if bed.store.engine() == Engine::Sqlite {
+        let path = bed.url.strip_prefix("sqlite:").unwrap();
+        std::fs::remove_file(path).unwrap();
+    } else {
+        alter(bed, "DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
+    }
+}
+
+/// As it was when these were all the migrations there were.
+async fn as_it_was(bed: &Bed, migrations: &[&'static str]) {
+    let mut beside = bed.beside().await;
+    let history = sqlx::query_as("SELECT number, checksum FROM migrations ORDER BY number");
+    let history: Vec<(i64, String)> = history.fetch_all(&mut beside).await.unwrap();
+    beside.close().await.unwrap();
+    empty(bed).await;
+    if bed.store.engine() == Engine::Sqlite {
+        std::fs::write(bed.url.strip_prefix("sqlite:").unwrap(), []).unwrap();
+    }
+    alter(
+        bed,
+        "CREATE TABLE migrations (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL)",
+    )
+    .await;
+    let mut beside = bed.beside().await;
+    for (sql, (number, checksum)) in migrations.iter().copied().zip(history) {
+        sqlx::raw_sql(sql).execute(&mut beside).await.unwrap();
+        let applied = format!("INSERT INTO migrations VALUES ({number}, '{checksum}')");
+        let applied = sqlx::raw_sql(sqlx::AssertSqlSafe(applied));
+        applied.execute(&mut beside).await.unwrap();
+    }
+    beside.close().await.unwrap();
+}
+
 on_both_engines! {
     async fn opening_again_changes_nothing(bed) {
         let person = bed.person("tid/oid").await;
         let again = bed.replica().await;
         assert_eq!(again.person(bed.org, person.id).await.unwrap(), Some(person));
         again.close().await;
-        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 4);
+        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 5);
     }
 
     async fn a_newer_schema_is_refused_by_name_and_left_alone(bed) {
-        alter(&bed, "INSERT INTO migrations (number, checksum) VALUES (5, 'x'), (9, 'y')").await;
+        alter(&bed, "INSERT INTO migrations (number, checksum) VALUES (6, 'x'), (9, 'y')").await;
         let refused = Store::open(&bed.url).await.unwrap_err();
-        assert!(matches!(refused, StoreError::NewerSchema { found: 9, known: 4 }), "{refused}");
-        let sentence = "the store has schema 9, newer than 4, the newest this version knows; run the newer version";
+        assert!(matches!(refused, StoreError::NewerSchema { found: 9, known: 5 }), "{refused}");
+        let sentence = "the store has schema 9, newer than 5, the newest this version knows; run the newer version";
         assert_eq!(refused.to_string(), sentence);
-        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 6);
+        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 7);
     }
 
     /// What looks beside a running server must not be able to change anything, not even by mistake.
     async fn whoever_only_looks_reads_everything_and_changes_nothing(bed) {
         let (looking, schema) = Store::look(&bed.url).await.unwrap();
-        assert_eq!((schema.found, schema.known), (4, 4));
+        assert_eq!((schema.found, schema.known), (5, 5));
         assert_eq!(looking.org_named("acme").await.unwrap(), Some(bed.org));
         assert_eq!(looking.org_named("nobody").await.unwrap(), None);
         let person = bed.person("tid/oid").await;
@@ -49,9 +86,9 @@ on_both_engines! {
     }
 
     async fn looking_migrates_nothing_and_says_how_far_the_schema_is(bed) {
-        alter(&bed, "DELETE FROM migrations WHERE number = 4").await;
+        alter(&bed, "DELETE FROM migrations WHERE number = 5").await;
         let (looking, schema) = Store::look(&bed.url).await.unwrap();
-        assert_eq!((schema.found, schema.known), (3, 4));
+        assert_eq!((schema.found, schema.known), (4, 5));
         looking.close().await;
         alter(&bed, "DROP TABLE migrations").await;
         let (looking, schema) = Store::look(&bed.url).await.unwrap();
@@ -87,17 +124,15 @@ on_both_engines! {
 
     /// What the schema before the third migration held, with services by name alone.
     async fn services_from_before_are_taken_over_by_the_first_issuer_that_names_them(bed) {
-        let (key, token) = (bed.service_of("doorward", "nightly").await, bed.service("ci").await);
-        bed.store.close().await;
+        let (key, token) = (ServiceId::from_parts(5, 1), ServiceId::from_parts(5, 2));
         let org = bed.org;
+        as_it_was(&bed, &[
+            include_str!("../../migrations/0001_spine.sql"),
+            include_str!("../../migrations/0002_service_keys.sql"),
+        ]).await;
         let mut beside = bed.beside().await;
         for sql in [
-            "DELETE FROM migrations WHERE number >= 3; ALTER TABLE refresh_tokens DROP COLUMN repeated_at; DROP INDEX spending_by_window; DROP TABLE service_keys; DROP TABLE services;
-             CREATE TABLE services (id TEXT PRIMARY KEY, org TEXT NOT NULL, name TEXT NOT NULL, created BIGINT NOT NULL, UNIQUE (org, name));
-             CREATE TABLE service_keys (key_hash TEXT PRIMARY KEY, org TEXT NOT NULL, service TEXT NOT NULL REFERENCES services (id),
-               prefix TEXT NOT NULL, created BIGINT NOT NULL, expires BIGINT, revoked_at BIGINT,
-               groups_json TEXT NOT NULL DEFAULT '[]', made_by TEXT NOT NULL DEFAULT '');
-             CREATE INDEX service_keys_by_service ON service_keys (org, service)".to_owned(),
+            format!("INSERT INTO orgs VALUES ('{org}', 'acme')"),
             format!("INSERT INTO services VALUES ('{key}', '{org}', 'nightly', 1), ('{token}', '{org}', 'ci', 1)"),
             format!("INSERT INTO service_keys (key_hash, org, service, prefix, created) VALUES ('h', '{org}', '{key}', 'dwk_', 1)"),
         ] {
@@ -116,14 +151,7 @@ on_both_engines! {
     }
 
     async fn processes_that_start_at_once_on_an_empty_store_all_come_up(bed) {
-        // As it was before anyone opened it.
-        bed.store.close().await;
-        if bed.store.engine() == Engine::Sqlite {
-            let path = bed.url.strip_prefix("sqlite:").unwrap();
-            std::fs::remove_file(path).unwrap();
-        } else {
-            alter(&bed, "DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
-        }
+        empty(&bed).await;
         let mut processes = Vec::new();
         for _ in 0..4 {
             let this = std::env::current_exe().unwrap();
@@ -139,7 +167,7 @@ on_both_engines! {
             let said = String::from_utf8(end.stdout).unwrap();
             assert!(end.status.success() && said.contains("1 passed"), "{said}");
         }
-        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 4);
+        assert_eq!(bed.count("SELECT COUNT(*) FROM migrations").await, 5);
     }
 }
 

@@ -1,0 +1,517 @@
+//! Groups of a directory and their members. Members change only by what is named: added, taken away, or set; never by writing back a
+//! list that was read before. A member that is nobody's id yet is kept and counts from when somebody has it.
+
+use std::collections::BTreeSet;
+
+use domain::{DirectoryGroupId, DirectoryUserId, OrgId, PersonId, Timestamp, limits};
+use sqlx::any::AnyRow;
+use sqlx::{Row as _, query};
+
+use super::{Source, tell, tell_all, turn};
+use crate::connection::Tx;
+use crate::{Result, Store, StoreError, id, time};
+
+/// A group, without its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryGroup {
+    /// The id the directory knows it by; never another's.
+    pub id: DirectoryGroupId,
+    /// Its name, which policy may use.
+    pub display_name: String,
+    /// The directory's own id, which policy may use as well.
+    pub external_id: Option<String>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub modified: Timestamp,
+    /// Grows with each change.
+    pub version: i64,
+}
+
+/// A member who exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryMember {
+    /// Whose membership.
+    pub user: DirectoryUserId,
+    /// The group.
+    pub group: DirectoryGroupId,
+    /// The group's name.
+    pub group_name: String,
+}
+
+/// One step of a change of members; the ids are as the directory wrote them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberStep {
+    /// These come in.
+    Add(BTreeSet<String>),
+    /// These go.
+    Remove(BTreeSet<String>),
+    /// These are in, and nobody else.
+    Set(BTreeSet<String>),
+}
+
+/// What of a group changes; what is not named stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupChange {
+    /// Its name.
+    pub display_name: Option<String>,
+    /// The directory's own id, or none any more.
+    pub external_id: Option<Option<String>>,
+    /// Its members, step by step.
+    pub members: Vec<MemberStep>,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupWrite {
+    /// It is so now.
+    Done(DirectoryGroup),
+    /// Another group has the name or external id; nothing was written.
+    Taken(&'static str),
+    /// It has another version than was asked for; nothing was written.
+    Stale,
+    /// There is none of this id.
+    Gone,
+}
+
+macro_rules! sql {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, display_name, external_id, created, modified, version FROM directory_groups ",
+            $rest
+        )
+    };
+}
+
+impl Store {
+    /// Makes a group with these members. `folded` is its name in one case.
+    pub async fn add_directory_group(
+        &self,
+        org: OrgId,
+        source: &Source,
+        group: DirectoryGroupId,
+        (display_name, external_id): (&str, Option<&str>),
+        members: BTreeSet<String>,
+        at: Timestamp,
+    ) -> Result<GroupWrite> {
+        let mut tx = self.pools.begin().await?;
+        turn(&mut tx, org).await?;
+        let scope = Scope { org, source, at };
+        let names = (display_name, external_id);
+        if let Some(field) = scope.taken(&mut tx, group, names).await? {
+            return Ok(GroupWrite::Taken(field));
+        }
+        if scope.count(&mut tx).await? >= limits::DIRECTORY_GROUPS_MAX {
+            return Err(StoreError::Full("groups of this directory"));
+        }
+        tx.run(
+            query(
+                "INSERT INTO directory_groups (id, org, source, display_name, folded_name, external_id, created, modified, version) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 1)",
+            )
+            .bind(group.to_string())
+            .bind(org.to_string())
+            .bind(source.key())
+            .bind(display_name)
+            .bind(display_name.to_lowercase())
+            .bind(external_id)
+            .bind(at.unix_ms()),
+        )
+        .await?;
+        let changed = scope.add(&mut tx, group, members).await?;
+        scope.check_size(&mut tx, group).await?;
+        scope.tell(&mut tx, changed).await?;
+        let made = scope.live(&mut tx, group).await?;
+        tx.commit().await?;
+        Ok(made.map_or(GroupWrite::Gone, GroupWrite::Done))
+    }
+
+    /// Changes what is named, in one transaction. With `expected` only if the group still has that version; members need none,
+    /// because a step says what it does whatever was there.
+    pub async fn change_directory_group(
+        &self,
+        org: OrgId,
+        source: &Source,
+        (group, expected): (DirectoryGroupId, Option<i64>),
+        change: GroupChange,
+        at: Timestamp,
+    ) -> Result<GroupWrite> {
+        let mut tx = self.pools.begin().await?;
+        turn(&mut tx, org).await?;
+        let scope = Scope { org, source, at };
+        let Some(before) = scope.live(&mut tx, group).await? else {
+            return Ok(GroupWrite::Gone);
+        };
+        if expected.is_some_and(|expected| expected != before.version) {
+            return Ok(GroupWrite::Stale);
+        }
+        let mut changed = BTreeSet::new();
+        for step in change.members {
+            let step = match step {
+                MemberStep::Add(members) => scope.add(&mut tx, group, members).await?,
+                MemberStep::Remove(members) => scope.remove(&mut tx, group, members).await?,
+                MemberStep::Set(members) => scope.set(&mut tx, group, members).await?,
+            };
+            changed.extend(step);
+        }
+        scope.check_size(&mut tx, group).await?;
+        let display_name = change
+            .display_name
+            .unwrap_or_else(|| before.display_name.clone());
+        let external_id = change
+            .external_id
+            .unwrap_or_else(|| before.external_id.clone());
+        let names = (display_name.as_str(), external_id.as_deref());
+        let is_renamed = names != (before.display_name.as_str(), before.external_id.as_deref());
+        if !is_renamed && changed.is_empty() {
+            return Ok(GroupWrite::Done(before));
+        }
+        if let Some(field) = scope.taken(&mut tx, group, names).await? {
+            return Ok(GroupWrite::Taken(field));
+        }
+        scope.rename(&mut tx, group, names).await?;
+        if is_renamed {
+            tell_all(&mut tx, org, at).await?;
+        } else {
+            scope.tell(&mut tx, changed).await?;
+        }
+        let after = scope.live(&mut tx, group).await?;
+        tx.commit().await?;
+        Ok(after.map_or(GroupWrite::Gone, GroupWrite::Done))
+    }
+
+    /// Takes a group away. Its row and former members stay a while, so that an old token does not bring its name back.
+    pub async fn remove_directory_group(
+        &self,
+        org: OrgId,
+        source: &Source,
+        group: DirectoryGroupId,
+        at: Timestamp,
+    ) -> Result<Option<DirectoryGroup>> {
+        let mut tx = self.pools.begin().await?;
+        turn(&mut tx, org).await?;
+        let scope = Scope { org, source, at };
+        let Some(before) = scope.live(&mut tx, group).await? else {
+            return Ok(None);
+        };
+        for sql in [
+            "UPDATE directory_members SET until = $4 WHERE org = $1 AND source = $2 AND group_id = $3 AND until IS NULL",
+            "UPDATE directory_groups SET deleted_at = $4, version = version + 1 WHERE org = $1 AND source = $2 AND id = $3",
+        ] {
+            let statement = query(sql).bind(org.to_string()).bind(source.key());
+            tx.run(statement.bind(group.to_string()).bind(at.unix_ms()))
+                .await?;
+        }
+        tell_all(&mut tx, org, at).await?;
+        tx.commit().await?;
+        Ok(Some(before))
+    }
+
+    /// A group by the directory's id for it.
+    pub async fn directory_group(
+        &self,
+        org: OrgId,
+        source: &Source,
+        group: DirectoryGroupId,
+    ) -> Result<Option<DirectoryGroup>> {
+        let statement = query(sql!(
+            "WHERE org = $1 AND source = $2 AND id = $3 AND deleted_at IS NULL"
+        ));
+        let statement = statement.bind(org.to_string()).bind(source.key());
+        let row = self.pools.row(statement.bind(group.to_string())).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The groups that have this name in any case, or this external id: at most one of each.
+    pub async fn directory_groups_called(
+        &self,
+        org: OrgId,
+        source: &Source,
+        text: &str,
+    ) -> Result<Vec<DirectoryGroup>> {
+        let statement = query(sql!(
+            "WHERE org = $1 AND source = $2 AND (folded_name = $3 OR external_id = $4) AND deleted_at IS NULL ORDER BY id"
+        ));
+        let statement = statement.bind(org.to_string()).bind(source.key());
+        let statement = statement.bind(text.to_lowercase()).bind(text);
+        let rows = self.pools.rows(statement).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// How many groups a source has.
+    pub async fn count_directory_groups(&self, org: OrgId, source: &Source) -> Result<u64> {
+        let statement = query(
+            "SELECT COUNT(*) FROM directory_groups WHERE org = $1 AND source = $2 AND deleted_at IS NULL",
+        );
+        let statement = statement.bind(org.to_string()).bind(source.key());
+        let row = self.pools.row(statement).await?;
+        let row = row.ok_or(StoreError::Damaged("directory_groups.count"))?;
+        crate::unsigned(&row, 0, "directory_groups.count")
+    }
+
+    /// At most `limit` groups in the order of their ids, those at the beginning that `skip` counts left out.
+    pub async fn directory_groups_page(
+        &self,
+        org: OrgId,
+        source: &Source,
+        skip: u64,
+        limit: u32,
+    ) -> Result<Vec<DirectoryGroup>> {
+        let statement = query(sql!(
+            "WHERE org = $1 AND source = $2 AND deleted_at IS NULL ORDER BY id LIMIT $3 OFFSET $4"
+        ));
+        let statement = statement.bind(org.to_string()).bind(source.key());
+        let rows = self
+            .pools
+            .rows(
+                statement
+                    .bind(i64::from(limit.min(limits::STORE_PAGE_MAX)))
+                    .bind(i64::try_from(skip).unwrap_or(i64::MAX)),
+            )
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// The members of a group who exist, in the order of their ids.
+    pub async fn directory_group_members(
+        &self,
+        org: OrgId,
+        source: &Source,
+        group: DirectoryGroupId,
+    ) -> Result<Vec<DirectoryUserId>> {
+        let statement = query(
+            "SELECT u.id FROM directory_members m JOIN directory_users u \
+               ON u.org = m.org AND u.source = m.source AND u.id = m.member \
+             WHERE m.org = $1 AND m.source = $2 AND m.group_id = $3 AND m.until IS NULL AND u.deleted_at IS NULL \
+             ORDER BY u.id LIMIT $4",
+        );
+        let statement = statement.bind(org.to_string()).bind(source.key());
+        let rows = self
+            .pools
+            .rows(
+                statement
+                    .bind(group.to_string())
+                    .bind(limits::DIRECTORY_MEMBERS_MAX),
+            )
+            .await?;
+        rows.iter()
+            .map(|row| id(row, 0, "directory_users.id"))
+            .collect()
+    }
+
+    /// The groups of the users from one id to another, for the pages of a list.
+    pub async fn directory_groups_of(
+        &self,
+        org: OrgId,
+        source: &Source,
+        (first, last): (DirectoryUserId, DirectoryUserId),
+    ) -> Result<Vec<DirectoryMember>> {
+        let statement = query(
+            "SELECT m.member, g.id, g.display_name FROM directory_members m JOIN directory_groups g \
+               ON g.org = m.org AND g.source = m.source AND g.id = m.group_id \
+             WHERE m.org = $1 AND m.source = $2 AND m.member >= $3 AND m.member <= $4 \
+               AND m.until IS NULL AND g.deleted_at IS NULL ORDER BY m.member, g.id LIMIT $5",
+        );
+        let statement = statement.bind(org.to_string()).bind(source.key());
+        let statement = statement.bind(first.to_string()).bind(last.to_string());
+        let rows = self
+            .pools
+            .rows(statement.bind(limits::DIRECTORY_MEMBERS_MAX))
+            .await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            // between two users' ids may stand what was never one
+            let Ok(user) = row.try_get::<String, _>(0)?.parse() else {
+                continue;
+            };
+            found.push(DirectoryMember {
+                user,
+                group: id(row, 1, "directory_groups.id")?,
+                group_name: row.try_get(2)?,
+            });
+        }
+        Ok(found)
+    }
+}
+
+/// Whose directory is written, and when.
+#[derive(Debug, Clone, Copy)]
+struct Scope<'a> {
+    org: OrgId,
+    source: &'a Source,
+    at: Timestamp,
+}
+
+impl Scope<'_> {
+    async fn live(&self, tx: &mut Tx, group: DirectoryGroupId) -> Result<Option<DirectoryGroup>> {
+        let statement = query(sql!(
+            "WHERE org = $1 AND source = $2 AND id = $3 AND deleted_at IS NULL"
+        ));
+        let statement = statement.bind(self.org.to_string()).bind(self.source.key());
+        let row = tx.row(statement.bind(group.to_string())).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// What another group has already: a name stands for one group, because policy goes by it.
+    async fn taken(
+        &self,
+        tx: &mut Tx,
+        own: DirectoryGroupId,
+        (display_name, external_id): (&str, Option<&str>),
+    ) -> Result<Option<&'static str>> {
+        let statement = query(
+            "SELECT folded_name FROM directory_groups WHERE org = $1 AND source = $2 AND id <> $3 AND deleted_at IS NULL \
+             AND (folded_name = $4 OR external_id = $5)",
+        );
+        let folded = display_name.to_lowercase();
+        let statement = statement.bind(self.org.to_string()).bind(self.source.key());
+        let statement = statement
+            .bind(own.to_string())
+            .bind(&folded)
+            .bind(external_id);
+        let Some(row) = tx.row(statement).await? else {
+            return Ok(None);
+        };
+        let is_name = row.try_get::<String, _>(0)? == folded;
+        Ok(Some(if is_name { "displayName" } else { "externalId" }))
+    }
+
+    async fn count(&self, tx: &mut Tx) -> Result<i64> {
+        let statement =
+            query("SELECT COUNT(*) FROM directory_groups WHERE org = $1 AND source = $2");
+        let statement = statement.bind(self.org.to_string()).bind(self.source.key());
+        let row = tx.row(statement).await?;
+        let row = row.ok_or(StoreError::Damaged("directory_groups.count"))?;
+        Ok(row.try_get(0)?)
+    }
+
+    async fn rename(
+        &self,
+        tx: &mut Tx,
+        group: DirectoryGroupId,
+        (display_name, external_id): (&str, Option<&str>),
+    ) -> Result<()> {
+        let statement = query(
+            "UPDATE directory_groups SET display_name = $3, folded_name = $4, external_id = $5, modified = $6, \
+             version = version + 1 WHERE org = $1 AND id = $2",
+        );
+        let statement = statement.bind(self.org.to_string()).bind(group.to_string());
+        let statement = statement
+            .bind(display_name)
+            .bind(display_name.to_lowercase());
+        tx.run(statement.bind(external_id).bind(self.at.unix_ms()))
+            .await?;
+        Ok(())
+    }
+
+    /// Those who came in.
+    async fn add(
+        &self,
+        tx: &mut Tx,
+        group: DirectoryGroupId,
+        members: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>> {
+        let mut came = BTreeSet::new();
+        for member in members {
+            let statement = query(
+                "INSERT INTO directory_members (org, source, group_id, member) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (org, source, group_id, member) DO UPDATE SET until = NULL \
+                 WHERE directory_members.until IS NOT NULL",
+            );
+            let statement = statement.bind(self.org.to_string()).bind(self.source.key());
+            let statement = statement.bind(group.to_string()).bind(&member);
+            if tx.run(statement).await? == 1 {
+                came.insert(member);
+            }
+        }
+        Ok(came)
+    }
+
+    /// Those who went.
+    async fn remove(
+        &self,
+        tx: &mut Tx,
+        group: DirectoryGroupId,
+        members: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>> {
+        let mut went = BTreeSet::new();
+        for member in members {
+            let statement = query(
+                "UPDATE directory_members SET until = $5 \
+                 WHERE org = $1 AND source = $2 AND group_id = $3 AND member = $4 AND until IS NULL",
+            );
+            let statement = statement.bind(self.org.to_string()).bind(self.source.key());
+            let statement = statement.bind(group.to_string()).bind(&member);
+            if tx.run(statement.bind(self.at.unix_ms())).await? == 1 {
+                went.insert(member);
+            }
+        }
+        Ok(went)
+    }
+
+    /// Those who came in or went, for these alone to be in. What is there is read within the transaction, in which nobody else
+    /// changes it.
+    async fn set(
+        &self,
+        tx: &mut Tx,
+        group: DirectoryGroupId,
+        members: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>> {
+        let statement = query(
+            "SELECT member FROM directory_members WHERE org = $1 AND source = $2 AND group_id = $3 AND until IS NULL",
+        );
+        let statement = statement.bind(self.org.to_string()).bind(self.source.key());
+        let rows = tx.rows(statement.bind(group.to_string())).await?;
+        let mut there = BTreeSet::new();
+        for row in &rows {
+            there.insert(row.try_get::<String, _>(0)?);
+        }
+        let gone = there.difference(&members).cloned().collect();
+        let come = members.difference(&there).cloned().collect();
+        let mut changed = self.remove(tx, group, gone).await?;
+        changed.extend(self.add(tx, group, come).await?);
+        Ok(changed)
+    }
+
+    async fn check_size(&self, tx: &mut Tx, group: DirectoryGroupId) -> Result<()> {
+        let statement = query(
+            "SELECT COUNT(*) FROM directory_members WHERE org = $1 AND source = $2 AND group_id = $3 AND until IS NULL",
+        );
+        let statement = statement.bind(self.org.to_string()).bind(self.source.key());
+        let row = tx.row(statement.bind(group.to_string())).await?;
+        let row = row.ok_or(StoreError::Damaged("directory_members.count"))?;
+        if row.try_get::<i64, _>(0)? > limits::DIRECTORY_MEMBERS_MAX {
+            return Err(StoreError::Full("members of this group"));
+        }
+        Ok(())
+    }
+
+    /// Tells replicas of the people behind these members.
+    async fn tell(&self, tx: &mut Tx, members: BTreeSet<String>) -> Result<()> {
+        if members.len() > limits::DIRECTORY_CHANGES_NAMED_MAX {
+            return tell_all(tx, self.org, self.at).await;
+        }
+        let mut people: Vec<PersonId> = Vec::new();
+        for member in members {
+            let statement = query(
+                "SELECT person FROM directory_users WHERE org = $1 AND source = $2 AND id = $3",
+            );
+            let statement = statement.bind(self.org.to_string()).bind(self.source.key());
+            if let Some(row) = tx.row(statement.bind(member)).await? {
+                people.push(id(&row, 0, "directory_users.person")?);
+            }
+        }
+        tell(tx, self.org, &people, self.at).await
+    }
+}
+
+fn read(row: &AnyRow) -> Result<DirectoryGroup> {
+    Ok(DirectoryGroup {
+        id: id(row, 0, "directory_groups.id")?,
+        display_name: row.try_get(1)?,
+        external_id: row.try_get(2)?,
+        created: time(row, 3)?,
+        modified: time(row, 4)?,
+        version: row.try_get(5)?,
+    })
+}

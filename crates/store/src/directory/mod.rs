@@ -1,0 +1,193 @@
+//! What a company's directory provisions: users, groups, their members, and the feed by which replicas learn whose groups changed.
+//!
+//! Every change takes the organisation's counter of directory changes before any other row, so changes happen one after the other
+//! and their numbers become visible in order. A user of the directory hangs on a person; it never is one: that keeps both ids
+//! when the directory corrects what it calls somebody. Called by `control::scim` and, for the feed and a person's groups, by
+//! `pipeline::identity`.
+
+pub mod groups;
+pub mod users;
+
+use domain::{OrgId, PersonId, Timestamp, limits};
+use sqlx::{Row as _, query};
+
+use crate::connection::Tx;
+use crate::{DIRECTORY, REVOCATIONS, Result, Store, maybe_id, maybe_time, next};
+
+/// Where users and groups come from: an issuer, with a tenant where its stable ids hold one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// The issuer's configured name.
+    pub issuer: String,
+    /// Entra: the tenant whose people these are, in lower case.
+    pub tenant: Option<String>,
+}
+
+impl Source {
+    /// How rows name it.
+    pub(crate) fn key(&self) -> String {
+        match &self.tenant {
+            // no tenant id holds a slash, so no two sources share a key
+            Some(tenant) => format!("{}/{tenant}", self.issuer),
+            None => format!("{}/", self.issuer),
+        }
+    }
+
+    /// The stable id that a token of the issuer states for the directory's `externalId`: Entra `tid/oid`, elsewhere the same.
+    pub fn stable_id(&self, external_id: &str) -> String {
+        match &self.tenant {
+            Some(tenant) => format!("{tenant}/{}", external_id.to_ascii_lowercase()),
+            None => external_id.to_owned(),
+        }
+    }
+}
+
+/// Whose groups changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DirectoryChange {
+    /// Its number.
+    pub seq: i64,
+    /// Whose; none when it may be anybody's.
+    pub person: Option<PersonId>,
+}
+
+/// What the directory says about one person's groups. Both of a group's names count.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PersonGroups {
+    /// Names of groups the person is in.
+    pub current: std::collections::BTreeSet<String>,
+    /// Names of groups the person was taken out of, and when: what a token from before that says of them no longer holds.
+    pub left: Vec<(String, Timestamp)>,
+}
+
+impl Store {
+    /// The changes after `seq`, oldest first, at most `limit`.
+    pub async fn directory_changes_since(
+        &self,
+        org: OrgId,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<DirectoryChange>> {
+        let rows = self.pools.rows(query(
+            "SELECT seq, person FROM directory_changes WHERE org = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+        )
+        .bind(org.to_string())
+        .bind(seq)
+        .bind(i64::from(limit.min(limits::STORE_PAGE_MAX))))
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(DirectoryChange {
+                    seq: row.try_get(0)?,
+                    person: maybe_id(row, 1, "directory_changes.person")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Forgets changes from before this moment, and memberships that ended before `left`.
+    pub async fn purge_directory(
+        &self,
+        org: OrgId,
+        before: Timestamp,
+        left: Timestamp,
+    ) -> Result<u64> {
+        let changes = query("DELETE FROM directory_changes WHERE org = $1 AND at < $2");
+        let members = query("DELETE FROM directory_members WHERE org = $1 AND until < $2");
+        let mut tx = self.pools.begin().await?;
+        let mut gone = tx
+            .run(changes.bind(org.to_string()).bind(before.unix_ms()))
+            .await?;
+        gone += tx
+            .run(members.bind(org.to_string()).bind(left.unix_ms()))
+            .await?;
+        tx.commit().await?;
+        Ok(gone)
+    }
+
+    /// What the directory says about a person's groups; empty for one it does not provision.
+    pub async fn person_directory_groups(
+        &self,
+        org: OrgId,
+        person: PersonId,
+    ) -> Result<PersonGroups> {
+        let rows = self.pools.rows(query(
+            "SELECT g.display_name, g.external_id, m.until FROM directory_users u \
+             JOIN directory_members m ON m.org = u.org AND m.source = u.source AND m.member = u.id \
+             JOIN directory_groups g ON g.org = u.org AND g.source = u.source AND g.id = m.group_id \
+             WHERE u.org = $1 AND u.person = $2 AND u.deleted_at IS NULL AND u.active = 1 LIMIT $3",
+        )
+        .bind(org.to_string())
+        .bind(person.to_string())
+        .bind(i64::try_from(limits::DIRECTORY_GROUPS_OF_PERSON_MAX).unwrap_or(i64::MAX)))
+        .await?;
+        let mut groups = PersonGroups::default();
+        for row in &rows {
+            let names = [Some(row.try_get::<String, _>(0)?), row.try_get(1)?];
+            let until = maybe_time(row, 2)?;
+            for name in names.into_iter().flatten() {
+                match until {
+                    None => {
+                        groups.current.insert(name);
+                    }
+                    Some(until) => groups.left.push((name, until)),
+                }
+            }
+        }
+        Ok(groups)
+    }
+}
+
+/// Takes the organisation's turn: until the transaction ends nobody else changes its directory.
+async fn turn(tx: &mut Tx, org: OrgId) -> Result<i64> {
+    next(tx, org, DIRECTORY).await
+}
+
+/// As [`turn`], for a change that may shut somebody out: the counter of revocations, too, comes before any row.
+async fn turn_to_shut_out(tx: &mut Tx, org: OrgId) -> Result<()> {
+    turn(tx, org).await?;
+    tx.run(
+        query(
+            "INSERT INTO counters (org, name, value) VALUES ($1, $2, 0) \
+             ON CONFLICT (org, name) DO UPDATE SET value = counters.value",
+        )
+        .bind(org.to_string())
+        .bind(REVOCATIONS),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Tells replicas whose groups changed; more than [`limits::DIRECTORY_CHANGES_NAMED_MAX`] are told as anybody's.
+async fn tell(tx: &mut Tx, org: OrgId, people: &[PersonId], at: Timestamp) -> Result<()> {
+    let many = people.len() > limits::DIRECTORY_CHANGES_NAMED_MAX;
+    let told: Vec<Option<PersonId>> = match people {
+        _ if many => vec![None],
+        people => people.iter().copied().map(Some).collect(),
+    };
+    for person in told {
+        let seq = turn(tx, org).await?;
+        tx.run(
+            query("INSERT INTO directory_changes (org, seq, person, at) VALUES ($1, $2, $3, $4)")
+                .bind(org.to_string())
+                .bind(seq)
+                .bind(person.map(|person| person.to_string()))
+                .bind(at.unix_ms()),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// As [`tell`], for a change that may concern anybody.
+async fn tell_all(tx: &mut Tx, org: OrgId, at: Timestamp) -> Result<()> {
+    let seq = turn(tx, org).await?;
+    tx.run(
+        query("INSERT INTO directory_changes (org, seq, person, at) VALUES ($1, $2, NULL, $3)")
+            .bind(org.to_string())
+            .bind(seq)
+            .bind(at.unix_ms()),
+    )
+    .await?;
+    Ok(())
+}

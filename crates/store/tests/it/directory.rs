@@ -1,0 +1,444 @@
+//! What a directory provisions: who hangs on whom, who is shut out, who is in which group, whatever order the changes come in.
+
+use std::collections::BTreeSet;
+
+use domain::{DirectoryGroupId, DirectoryUserId, PersonId, TokenId};
+use store::directory::users::{NewUser, UserState, UserWrite};
+use store::{
+    DirectoryGroup, DirectoryUser, GroupChange, GroupWrite, MemberStep, ScimToken, Source,
+    StoreError,
+};
+
+use crate::bed::{Bed, at, number, on_both_engines};
+
+fn entra() -> Source {
+    Source {
+        issuer: "entra".to_owned(),
+        tenant: None,
+    }
+}
+
+fn new_person() -> PersonId {
+    PersonId::from_parts(7, number().into())
+}
+
+fn new_user() -> NewUser {
+    NewUser {
+        user: DirectoryUserId::from_parts(6, number().into()),
+        person: new_person(),
+    }
+}
+
+fn state<'a>(user_name: &'a str, external_id: Option<&'a str>) -> UserState<'a> {
+    UserState {
+        user_name,
+        external_id,
+        active: true,
+        body: "{}",
+        email: None,
+        name: None,
+    }
+}
+
+fn done(write: UserWrite) -> DirectoryUser {
+    match write {
+        UserWrite::Done(user) => user,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn group_done(write: GroupWrite) -> DirectoryGroup {
+    match write {
+        GroupWrite::Done(group) => group,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn set(members: &[&str]) -> BTreeSet<String> {
+    members.iter().map(|member| (*member).to_owned()).collect()
+}
+
+impl Bed {
+    async fn add(&self, state: UserState<'_>) -> UserWrite {
+        self.add_from(&entra(), state).await
+    }
+
+    async fn add_from(&self, source: &Source, state: UserState<'_>) -> UserWrite {
+        let made = self
+            .store
+            .add_directory_user(self.org, source, new_user(), state, at(10));
+        made.await.unwrap()
+    }
+
+    async fn put(&self, user: &DirectoryUser, state: UserState<'_>) -> UserWrite {
+        let place = (user.id, user.version);
+        let source = entra();
+        let put =
+            self.store
+                .put_directory_user(self.org, &source, place, (state, new_person()), at(20));
+        put.await.unwrap()
+    }
+
+    async fn add_group(
+        &self,
+        name: &str,
+        external_id: Option<&str>,
+        members: &[&str],
+    ) -> GroupWrite {
+        let new = DirectoryGroupId::from_parts(8, number().into());
+        let source = entra();
+        let made = self.store.add_directory_group(
+            self.org,
+            &source,
+            new,
+            (name, external_id),
+            set(members),
+            at(10),
+        );
+        made.await.unwrap()
+    }
+
+    async fn change(&self, group: &DirectoryGroup, members: Vec<MemberStep>) -> DirectoryGroup {
+        let change = GroupChange {
+            members,
+            ..GroupChange::default()
+        };
+        let place = (group.id, None);
+        group_done(
+            self.store
+                .change_directory_group(self.org, &entra(), place, change, at(30))
+                .await
+                .unwrap(),
+        )
+    }
+
+    async fn members(&self, group: &DirectoryGroup) -> Vec<DirectoryUserId> {
+        self.store
+            .directory_group_members(self.org, &entra(), group.id)
+            .await
+            .unwrap()
+    }
+
+    async fn groups_of(&self, person: PersonId) -> Vec<String> {
+        let groups = self
+            .store
+            .person_directory_groups(self.org, person)
+            .await
+            .unwrap();
+        groups.current.into_iter().collect()
+    }
+
+    async fn disabled(&self, person: PersonId) -> bool {
+        self.store
+            .person(self.org, person)
+            .await
+            .unwrap()
+            .unwrap()
+            .disabled_at
+            .is_some()
+    }
+}
+
+on_both_engines! {
+    async fn who_signed_in_before_is_adopted_with_their_id(bed) {
+        let before = bed.person("oid-1").await;
+        let user = done(bed.add(state("ada", Some("oid-1"))).await);
+        assert_eq!(user.person, before.id);
+        assert_eq!(bed.person("oid-1").await.id, before.id);
+    }
+
+    async fn who_is_provisioned_first_is_the_one_who_signs_in_later(bed) {
+        let source = Source { issuer: "entra".to_owned(), tenant: Some("t-1".to_owned()) };
+        let user = done(bed.add_from(&source, state("ada", Some("ABC"))).await);
+        assert_eq!(bed.person("t-1/abc").await.id, user.person);
+    }
+
+    async fn nobody_is_adopted_by_mail_or_name(bed) {
+        let before = bed.person("sub").await;
+        let same = UserState { email: before.email.as_deref(), name: before.name.as_deref(), ..state("ada@acme.example", None) };
+        let user = done(bed.add(same).await);
+        assert_ne!(user.person, before.id);
+        assert_eq!(bed.person("sub").await.id, before.id);
+    }
+
+    async fn a_name_and_an_external_id_are_one_users_of_a_source(bed) {
+        done(bed.add(state("ada", Some("1"))).await);
+        assert_eq!(bed.add(state("ada", Some("2"))).await, UserWrite::Taken("userName"));
+        assert_eq!(bed.add(state("bob", Some("1"))).await, UserWrite::Taken("externalId"));
+        let other = Source { issuer: "okta".to_owned(), tenant: None };
+        done(bed.add_from(&other, state("ada", Some("1"))).await);
+        let bob = done(bed.add(state("bob", Some("2"))).await);
+        assert_eq!(bed.put(&bob, state("ada", Some("2"))).await, UserWrite::Taken("userName"));
+        assert_eq!(bed.put(&bob, state("bob", Some("1"))).await, UserWrite::Taken("externalId"));
+    }
+
+    async fn an_inactive_user_is_out_with_everything_they_hold(bed) {
+        let person = bed.person("1").await;
+        let session = bed.session(&person, "token").await;
+        let user = done(bed.add(state("ada", Some("1"))).await);
+        assert!(!bed.disabled(person.id).await);
+        let before = bed.store.watermarks(bed.org).await.unwrap();
+        let out = UserState { active: false, ..state("ada", Some("1")) };
+        let user = done(bed.put(&user, out).await);
+        assert!(bed.disabled(person.id).await);
+        let ended = bed.store.session(bed.org, session).await.unwrap().unwrap().ended_at;
+        assert_eq!(ended, Some(at(20)));
+        let news = bed.store.revocations_since(bed.org, before.revocation, 10).await.unwrap();
+        assert_eq!(news.len(), 1);
+        assert_eq!(news[0].target, store::Target::Person(person.id));
+        done(bed.put(&user, state("ada", Some("1"))).await);
+        assert!(!bed.disabled(person.id).await);
+    }
+
+    async fn the_directory_does_not_undo_what_an_administrator_said(bed) {
+        let user = done(bed.add(state("ada", Some("1"))).await);
+        bed.store.set_person_disabled(bed.org, user.person, Some(at(11))).await.unwrap();
+        let out = UserState { active: false, ..state("ada", Some("1")) };
+        let user = done(bed.put(&user, out).await);
+        done(bed.put(&user, state("ada", Some("1"))).await);
+        assert!(bed.disabled(user.person).await);
+        bed.store.set_person_disabled(bed.org, user.person, None).await.unwrap();
+        assert!(!bed.disabled(user.person).await);
+    }
+
+    async fn an_administrator_does_not_undo_what_the_directory_said(bed) {
+        let user = done(bed.add(UserState { active: false, ..state("ada", Some("1")) }).await);
+        bed.store.set_person_disabled(bed.org, user.person, None).await.unwrap();
+        assert!(bed.disabled(user.person).await);
+    }
+
+    async fn a_deleted_user_is_out_and_comes_back_under_the_old_ids(bed) {
+        let user = done(bed.add(state("ada", Some("1"))).await);
+        let group = group_done(bed.add_group("staff", None, &[&user.id.to_string()]).await);
+        let gone = bed.store.remove_directory_user(bed.org, &entra(), user.id, at(20)).await.unwrap();
+        assert_eq!(gone.unwrap().id, user.id);
+        assert!(bed.disabled(user.person).await);
+        assert_eq!(bed.store.directory_user(bed.org, &entra(), user.id).await.unwrap(), None);
+        assert_eq!(bed.members(&group).await, []);
+        let again = bed.store.remove_directory_user(bed.org, &entra(), user.id, at(21)).await.unwrap();
+        assert_eq!(again, None);
+        let back = done(bed.add(state("ada", Some("1"))).await);
+        assert_eq!((back.id, back.person), (user.id, user.person));
+        assert!(!bed.disabled(user.person).await);
+        assert_eq!(bed.members(&group).await, [], "memberships are the directory's to give back");
+    }
+
+    async fn a_name_that_was_a_leavers_makes_nobody_the_leaver(bed) {
+        let leaver = done(bed.add(state("ada", Some("1"))).await);
+        bed.store.remove_directory_user(bed.org, &entra(), leaver.id, at(20)).await.unwrap();
+        let joiner = done(bed.add(state("ada", Some("2"))).await);
+        assert_ne!((joiner.id, joiner.person), (leaver.id, leaver.person));
+        let unnamed = done(bed.add(state("bob", None)).await);
+        bed.store.remove_directory_user(bed.org, &entra(), unnamed.id, at(20)).await.unwrap();
+        let next = done(bed.add(state("bob", None)).await);
+        assert_ne!((next.id, next.person), (unnamed.id, unnamed.person));
+        // the external id of somebody deleted may become another's
+        let joiner = done(bed.put(&joiner, state("ada", Some("1"))).await);
+        assert!(!bed.disabled(joiner.person).await);
+    }
+
+    async fn a_change_of_another_version_is_refused(bed) {
+        let user = done(bed.add(state("ada", Some("1"))).await);
+        let newer = done(bed.put(&user, state("ada2", Some("1"))).await);
+        assert_eq!(newer.version, user.version + 1);
+        assert_eq!(bed.put(&user, state("ada3", Some("1"))).await, UserWrite::Stale);
+        let nobody = DirectoryUser { id: new_user().user, ..user };
+        assert_eq!(bed.put(&nobody, state("x", None)).await, UserWrite::Gone);
+    }
+
+    async fn a_corrected_external_id_finds_the_right_person(bed) {
+        let signed_in = bed.person("oid-1").await;
+        let user = done(bed.add(state("ada", Some("jyoung"))).await);
+        assert_ne!(user.person, signed_in.id);
+        let user = done(bed.put(&user, state("ada", Some("oid-1"))).await);
+        assert_eq!(user.person, signed_in.id);
+        // never seen: the same person under another name
+        let bob = done(bed.add(state("bob", Some("bsmith"))).await);
+        let renamed = done(bed.put(&bob, state("bob", Some("oid-2"))).await);
+        assert_eq!(renamed.person, bob.person);
+        assert_eq!(bed.person("oid-2").await.id, bob.person);
+        // once seen, what the directory no longer vouches for is out
+        let moved = done(bed.put(&renamed, state("bob", Some("oid-3"))).await);
+        assert_ne!(moved.person, bob.person);
+        assert!(bed.disabled(bob.person).await);
+        assert!(!bed.disabled(moved.person).await);
+    }
+
+    async fn an_administrator_may_say_whom_a_user_hangs_on(bed) {
+        let signed_in = bed.person("oid-1").await;
+        let user = done(bed.add(UserState { active: false, ..state("ada", Some("jyoung")) }).await);
+        let link = async |user: &DirectoryUser, person| {
+            bed.store.link_directory_user(bed.org, &entra(), user.id, person, at(40)).await.unwrap()
+        };
+        let linked = done(link(&user, signed_in.id).await);
+        assert_eq!(linked.person, signed_in.id);
+        assert!(bed.disabled(signed_in.id).await, "the directory has them inactive");
+        let kept = done(bed.put(&linked, state("ada", Some("other"))).await);
+        assert_eq!(kept.person, signed_in.id, "a link by hand is stronger than an external id");
+        assert!(!bed.disabled(signed_in.id).await);
+        let other = done(bed.add(state("bob", None)).await);
+        assert_eq!(link(&other, signed_in.id).await, UserWrite::Taken("person"));
+        assert_eq!(link(&other, new_person()).await, UserWrite::Gone);
+    }
+
+    async fn members_come_and_go_by_name_and_never_by_list(bed) {
+        let ada = done(bed.add(state("ada", Some("1"))).await);
+        let bob = done(bed.add(state("bob", Some("2"))).await);
+        let (a, b) = (ada.id.to_string(), bob.id.to_string());
+        let group = group_done(bed.add_group("Staff", Some("g-1"), &[&a]).await);
+        assert_eq!(bed.members(&group).await, [ada.id]);
+        let both = bed.change(&group, vec![MemberStep::Add(set(&[&a, &b]))]).await;
+        assert_eq!(bed.members(&group).await, [ada.id, bob.id]);
+        assert_eq!(both.version, group.version + 1);
+        let same = bed.change(&group, vec![MemberStep::Add(set(&[&b]))]).await;
+        assert_eq!(same, both, "a repeat changes nothing");
+        bed.change(&group, vec![MemberStep::Remove(set(&[&a])), MemberStep::Remove(set(&["nobody"]))]).await;
+        assert_eq!(bed.members(&group).await, [bob.id]);
+        assert_eq!(bed.groups_of(bob.person).await, ["Staff", "g-1"]);
+        assert_eq!(bed.groups_of(ada.person).await, [""; 0]);
+        bed.change(&group, vec![MemberStep::Set(set(&[&a]))]).await;
+        assert_eq!(bed.members(&group).await, [ada.id]);
+        bed.change(&group, vec![MemberStep::Set(set(&[]))]).await;
+        assert_eq!(bed.members(&group).await, []);
+    }
+
+    async fn a_member_who_is_not_there_yet_counts_from_when_they_are(bed) {
+        let ada = done(bed.add(state("ada", Some("1"))).await);
+        bed.store.remove_directory_user(bed.org, &entra(), ada.id, at(20)).await.unwrap();
+        let group = group_done(bed.add_group("Staff", None, &[&ada.id.to_string(), "not an id"]).await);
+        assert_eq!(bed.members(&group).await, []);
+        let back = done(bed.add(state("ada", Some("1"))).await);
+        assert_eq!(bed.members(&group).await, [back.id]);
+        assert_eq!(bed.groups_of(back.person).await, ["Staff"]);
+    }
+
+    /// A peer of ours lost members when two replicas added to one group at once.
+    async fn what_two_replicas_add_at_once_is_all_there(bed) {
+        let group = group_done(bed.add_group("Staff", None, &[]).await);
+        let mut users = Vec::new();
+        for n in 0..12 {
+            users.push(done(bed.add(state(&format!("u{n}"), None)).await).id);
+        }
+        let second = bed.replica().await;
+        let mut adding = tokio::task::JoinSet::new();
+        for (n, user) in users.iter().enumerate() {
+            let store = if n % 2 == 0 { bed.store.clone() } else { second.clone() };
+            let (org, group, user) = (bed.org, group.id, user.to_string());
+            adding.spawn(async move {
+                let change = GroupChange { members: vec![MemberStep::Add([user].into())], ..GroupChange::default() };
+                store.change_directory_group(org, &entra(), (group, None), change, at(30)).await.unwrap()
+            });
+        }
+        adding.join_all().await;
+        assert_eq!(bed.members(&group).await, users);
+        second.close().await;
+    }
+
+    async fn a_groups_name_stands_for_one_group(bed) {
+        let staff = group_done(bed.add_group("Staff", Some("1"), &[]).await);
+        assert_eq!(bed.add_group("STAFF", Some("2"), &[]).await, GroupWrite::Taken("displayName"));
+        assert_eq!(bed.add_group("Other", Some("1"), &[]).await, GroupWrite::Taken("externalId"));
+        let other = group_done(bed.add_group("Other", Some("2"), &[]).await);
+        let rename = GroupChange { display_name: Some("staff".to_owned()), ..GroupChange::default() };
+        let renamed = bed.store.change_directory_group(bed.org, &entra(), (other.id, None), rename.clone(), at(30)).await.unwrap();
+        assert_eq!(renamed, GroupWrite::Taken("displayName"));
+        let stale = bed.store.change_directory_group(bed.org, &entra(), (other.id, Some(9)), rename.clone(), at(30)).await.unwrap();
+        assert_eq!(stale, GroupWrite::Stale);
+        bed.store.remove_directory_group(bed.org, &entra(), staff.id, at(40)).await.unwrap().unwrap();
+        let renamed = bed.store.change_directory_group(bed.org, &entra(), (other.id, None), rename, at(50)).await.unwrap();
+        assert_eq!(group_done(renamed).display_name, "staff");
+        let found = bed.store.directory_groups_called(bed.org, &entra(), "Staff").await.unwrap();
+        assert_eq!(found.len(), 1);
+    }
+
+    async fn replicas_are_told_whose_groups_changed(bed) {
+        let ada = done(bed.add(state("ada", Some("1"))).await);
+        let group = group_done(bed.add_group("Staff", None, &[]).await);
+        let told = async |since| {
+            let news = bed.store.directory_changes_since(bed.org, since, 100).await.unwrap();
+            news.into_iter().map(|change| change.person).collect::<Vec<_>>()
+        };
+        let mark = async || bed.store.watermarks(bed.org).await.unwrap().directory;
+        let before = mark().await;
+        bed.change(&group, vec![MemberStep::Add(set(&[&ada.id.to_string(), "nobody"]))]).await;
+        assert_eq!(told(before).await, [Some(ada.person)]);
+        let before = mark().await;
+        bed.change(&group, vec![MemberStep::Add(set(&[&ada.id.to_string()]))]).await;
+        assert_eq!(told(before).await, []);
+        bed.store.remove_directory_group(bed.org, &entra(), group.id, at(40)).await.unwrap();
+        assert_eq!(told(before).await, [None], "anybody may have been in it");
+        assert!(mark().await > before);
+        bed.store.purge_directory(bed.org, at(1_000), at(1_000)).await.unwrap();
+        assert_eq!(told(0).await, []);
+    }
+
+    async fn who_left_a_group_is_known_with_the_moment(bed) {
+        let ada = done(bed.add(state("ada", Some("1"))).await);
+        let group = group_done(bed.add_group("Staff", Some("g"), &[&ada.id.to_string()]).await);
+        bed.change(&group, vec![MemberStep::Remove(set(&[&ada.id.to_string()]))]).await;
+        let groups = bed.store.person_directory_groups(bed.org, ada.person).await.unwrap();
+        assert_eq!(groups.left, [("Staff".to_owned(), at(30)), ("g".to_owned(), at(30))]);
+        bed.change(&group, vec![MemberStep::Add(set(&[&ada.id.to_string()]))]).await;
+        bed.store.remove_directory_group(bed.org, &entra(), group.id, at(50)).await.unwrap();
+        let groups = bed.store.person_directory_groups(bed.org, ada.person).await.unwrap();
+        assert_eq!((groups.current.len(), groups.left.len()), (0, 2));
+        assert_eq!(groups.left[0].1, at(50));
+    }
+
+    async fn pages_keep_their_order_and_stay_within_their_source(bed) {
+        let mut ids = Vec::new();
+        for n in 0..5 {
+            ids.push(done(bed.add(state(&format!("u{n}"), None)).await).id);
+        }
+        let other = Source { issuer: "okta".to_owned(), tenant: None };
+        done(bed.add_from(&other, state("x", None)).await);
+        let page = async |skip, limit| {
+            let users = bed.store.directory_users_page(bed.org, &entra(), skip, limit).await.unwrap();
+            users.into_iter().map(|user| user.id).collect::<Vec<_>>()
+        };
+        assert_eq!(page(0, 3).await, ids[..3]);
+        assert_eq!(page(3, 3).await, ids[3..]);
+        assert_eq!(bed.store.count_directory_users(bed.org, &entra()).await.unwrap(), 5);
+        let rest = bed.store.directory_users_after(bed.org, &entra(), Some(ids[1]), 10).await.unwrap();
+        assert_eq!(rest.len(), 3);
+        let theirs = bed.other_org().await;
+        assert_eq!(bed.store.directory_user(theirs, &entra(), ids[0]).await.unwrap(), None);
+        assert_eq!(bed.store.count_directory_users(theirs, &entra()).await.unwrap(), 0);
+        let stolen = bed.store.remove_directory_user(theirs, &entra(), ids[0], at(1)).await.unwrap();
+        assert_eq!(stolen, None);
+        let wrong = bed.store.directory_user(bed.org, &other, ids[0]).await.unwrap();
+        assert_eq!(wrong, None);
+    }
+
+    async fn a_token_overlaps_with_its_successor_and_no_third(bed) {
+        let token = |hash: &str, id| ScimToken {
+            id: TokenId::from_parts(0, id),
+            token_hash: hash.to_owned(),
+            source: entra(),
+            name: "entra".to_owned(),
+            prefix: format!("dws_{hash}"),
+            made_by: "ada".to_owned(),
+            created: at(0),
+            expires: None,
+            revoked_at: None,
+            used_at: None,
+        };
+        bed.store.add_scim_token(bed.org, &token("a", 0)).await.unwrap();
+        bed.store.add_scim_token(bed.org, &token("b", 1)).await.unwrap();
+        let third = bed.store.add_scim_token(bed.org, &token("c", 2)).await;
+        assert!(matches!(third, Err(StoreError::Full(_))), "{third:?}");
+        assert!(bed.store.revoke_scim_token(bed.org, TokenId::from_parts(0, 0), at(5)).await.unwrap());
+        assert!(!bed.store.revoke_scim_token(bed.org, TokenId::from_parts(0, 0), at(6)).await.unwrap());
+        bed.store.add_scim_token(bed.org, &token("c", 2)).await.unwrap();
+        bed.store.note_scim_token_use(bed.org, TokenId::from_parts(0, 2), at(7)).await.unwrap();
+        let found = bed.store.scim_token(bed.org, "a").await.unwrap().unwrap();
+        assert!(!found.opens(at(6)) && found.revoked_at == Some(at(5)));
+        let found = bed.store.scim_token(bed.org, "c").await.unwrap().unwrap();
+        assert!(found.opens(at(6)) && found.used_at == Some(at(7)));
+        assert_eq!(bed.store.scim_tokens(bed.org).await.unwrap().len(), 3);
+        assert!(bed.store.end_scim_token(bed.org, found.id, at(9)).await.unwrap());
+        assert!(!bed.store.end_scim_token(bed.org, found.id, at(10)).await.unwrap(), "it ends sooner");
+        let theirs = bed.other_org().await;
+        assert_eq!(bed.store.scim_token(theirs, "c").await.unwrap(), None);
+    }
+}
