@@ -7,6 +7,7 @@ pub mod caller;
 pub mod client;
 pub mod clock;
 pub mod ids;
+pub mod lease;
 pub mod limits;
 pub mod model;
 pub mod money;

@@ -148,8 +148,30 @@ pub const DETECT_BLOCK_BYTES: usize = 8 * 1024;
 /// How far the clock may have been set back, seen against what is stored, for budgets to stay in the later windows at a start.
 /// Beyond it the stored moment is taken for the wrong one.
 pub const CLOCK_BACK_MAX_MS: i64 = 35 * 24 * 60 * 60 * 1_000;
+/// A replica takes ahead of need at most one in so many of what is free of a hard budget.
+pub const LEASE_PART: i64 = 8;
+/// The most it takes ahead of need of one budget, in nano-dollars: 20 dollars.
+pub const LEASE_BLOCK_NANOS_MAX: i64 = 20 * 1_000_000_000;
+/// How long a call waits until the store has granted money of a budget; then it is refused (`store_unavailable`).
+pub const LEASE_WAIT_MS: u64 = 5_000;
+/// How long of that it waits for other replicas to give back what they do not need; then it is refused (`budget_spent`).
+pub const LEASE_CALL_MS: u64 = 1_000;
+/// How long after an answer that it did not fit such a call asks again.
+pub const LEASE_AGAIN_MS: u64 = 50;
+/// How often a replica looks at what it has and does not need.
+pub const LEASE_LOOK_MS: u64 = 1_000;
+/// Grants that are looked at each time; the rest wait for the next.
+pub const LEASES_LOOKED_AT: usize = 2_000;
+/// A grant that no call has used for so long goes back.
+pub const LEASE_IDLE_MS: i64 = 5 * 60 * 1_000;
+/// Budgets that one transaction grants money of, or takes it back; more take another.
+pub const LEASES_AT_ONCE: usize = 32;
 /// How often replicas look for a new policy version and for revocations.
 pub const STORE_POLL_MS: u64 = 400;
+/// How long after its connection was lost a replica listens anew for word of changes; until then it sees them at its next look.
+pub const STORE_LISTEN_AGAIN_MS: u64 = 1_000;
+/// How long a replica hears nothing from the database before it asks whether the connection is alive.
+pub const STORE_LISTEN_PROOF_MS: u64 = 15_000;
 /// Largest policy text.
 pub const POLICY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Connections of one replica to the store; beyond it queries wait their turn.

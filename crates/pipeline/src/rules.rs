@@ -1,5 +1,5 @@
-//! The policy in force, and how a replica learns of a new one: three numbers are read from the store every
-//! [`limits::STORE_POLL_MS`]; what cannot be read leaves the last good policy in force. That one is kept on disk as well, for a
+//! The policy in force, and how a replica learns of a new one: some numbers are read from the store
+//! whenever it tells of a change, and every [`limits::STORE_POLL_MS`]; what cannot be read leaves the last good policy in force. That one is kept on disk as well, for a
 //! start that finds an unreadable version.
 
 use std::sync::Arc;
@@ -168,8 +168,12 @@ impl Rules {
     pub async fn follow(&self, store: &Store, org: OrgId, mut known: Watermarks) {
         let mut tick = tokio::time::interval(Duration::from_millis(limits::STORE_POLL_MS));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut changes = store.changes();
         loop {
-            tick.tick().await;
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = changes.next() => {}
+            }
             let Ok(marks) = store.watermarks(org).await else {
                 continue;
             };

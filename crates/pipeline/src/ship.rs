@@ -240,6 +240,7 @@ pub async fn catch_up(
 pub async fn restore(
     store: &Store,
     org: OrgId,
+    chain: &str,
     quota: &Quota,
     now: Timestamp,
 ) -> Result<(), store::StoreError> {
@@ -247,9 +248,9 @@ pub async fn restore(
     let stored = store.latest_window(org, Period::Daily).await?;
     let at = under_way(stored, now);
     for period in Period::ALL {
-        for (purse, spent) in store.spent(org, period, at).await? {
-            if let Some(key) = Key::parse(&purse) {
-                quota.restore(&key, period, spent, at);
+        for spent in store.spent(org, chain, period, at).await? {
+            if let Some(key) = Key::parse(&spent.purse) {
+                quota.restore(&key, period, spent.here.plus(spent.elsewhere), at);
             }
         }
     }

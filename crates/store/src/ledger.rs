@@ -118,7 +118,7 @@ impl Store {
             add_usage(&mut tx, &key, &sum).await?;
         }
         for (key, nanos) in spending_sums(&batch.spending) {
-            add_spending(&mut tx, &key, nanos).await?;
+            add_spending(&mut tx, chain, &key, nanos).await?;
         }
         tx.commit().await?;
         Ok(true)
@@ -298,18 +298,20 @@ fn spending_sums(spending: &[Spending]) -> BTreeMap<PurseKey<'_>, i64> {
     sums
 }
 
-async fn add_spending(tx: &mut Tx, key: &PurseKey<'_>, nanos: i64) -> Result<()> {
+/// Of the chain's own row, which no other chain changes.
+async fn add_spending(tx: &mut Tx, chain: &str, key: &PurseKey<'_>, nanos: i64) -> Result<()> {
     let (org, purse, period, window) = key;
     tx.run(
         query(
-            "INSERT INTO spending (org, purse, period, window_start, spent_nanos) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (org, purse, period, window_start) DO UPDATE SET \
+            "INSERT INTO spending (org, purse, period, window_start, chain, spent_nanos) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (org, purse, period, window_start, chain) DO UPDATE SET \
                spent_nanos = spending.spent_nanos + excluded.spent_nanos",
         )
         .bind(org.to_string())
         .bind(*purse)
         .bind(*period)
         .bind(*window)
+        .bind(chain)
         .bind(nanos),
     )
     .await?;

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_services_by_issuer.sql"),
     include_str!("../migrations/0004_refresh_once_more.sql"),
     include_str!("../migrations/0005_directory.sql"),
+    include_str!("../migrations/0006_leases.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
 use crate::connection::Tx;
-use crate::{Result, SPEND_LIMITS, Store, StoreError, id, next, time};
+use crate::{Result, SPEND_LIMITS, Store, StoreError, id, next, period_of, time};
 
 /// One limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -267,10 +267,7 @@ fn read_audit(row: &AnyRow) -> Result<SpendLimitAudit> {
 
 fn read(row: &AnyRow) -> Result<SpendLimit> {
     let period: String = row.try_get(3)?;
-    let period = Period::ALL
-        .into_iter()
-        .find(|known| known.as_str() == period)
-        .ok_or(StoreError::Damaged("spend_limits.period"))?;
+    let period = period_of(&period).ok_or(StoreError::Damaged("spend_limits.period"))?;
     Ok(SpendLimit {
         id: id(row, 0, "spend_limits.id")?,
         scope_type: row.try_get(1)?,

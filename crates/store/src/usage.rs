@@ -36,30 +36,53 @@ pub struct UsageSum {
     pub cost: Usd,
 }
 
+/// What one purse has spent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// The purse's key.
+    pub purse: String,
+    /// By the chain that asks.
+    pub here: Usd,
+    /// By all others.
+    pub elsewhere: Usd,
+}
+
 impl Store {
-    /// What every purse has spent in the window of a period around `at`.
+    /// What every purse has spent in the window of a period around `at`: as this chain has told, and as all others have.
     pub async fn spent(
         &self,
         org: OrgId,
+        chain: &str,
         period: Period,
         at: Timestamp,
-    ) -> Result<Vec<(String, Usd)>> {
+    ) -> Result<Vec<Spent>> {
         let statement = query(
-            "SELECT purse, spent_nanos FROM spending WHERE org = $1 AND period = $2 AND window_start = $3",
+            "SELECT purse, CAST(SUM(CASE WHEN chain = $4 THEN spent_nanos ELSE 0 END) AS BIGINT), \
+               CAST(SUM(spent_nanos) AS BIGINT) \
+             FROM spending WHERE org = $1 AND period = $2 AND window_start = $3 GROUP BY purse",
         )
         .bind(org.to_string())
         .bind(period.as_str())
-        .bind(period.window(at).0.unix_ms());
+        .bind(period.window(at).0.unix_ms())
+        .bind(chain);
         let rows = self.pools.rows(statement).await?;
         rows.iter()
-            .map(|row| Ok((row.try_get(0)?, Usd::from_nanos(row.try_get(1)?))))
+            .map(|row| {
+                let (here, all): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+                Ok(Spent {
+                    purse: row.try_get(0)?,
+                    here: Usd::from_nanos(here),
+                    elsewhere: Usd::from_nanos(all.saturating_sub(here)),
+                })
+            })
             .collect()
     }
 
     /// The beginning of the latest window of a period in which anything was spent.
     pub async fn latest_window(&self, org: OrgId, period: Period) -> Result<Option<Timestamp>> {
-        let statement =
-            query("SELECT MAX(window_start) FROM spending WHERE org = $1 AND period = $2");
+        let statement = query(
+            "SELECT MAX(window_start) FROM spending WHERE org = $1 AND period = $2 AND spent_nanos > 0",
+        );
         let row = self
             .pools
             .row(statement.bind(org.to_string()).bind(period.as_str()))
@@ -77,7 +100,8 @@ impl Store {
         at: Timestamp,
     ) -> Result<Usd> {
         let statement = query(
-            "SELECT spent_nanos FROM spending WHERE org = $1 AND purse = $2 AND period = $3 AND window_start = $4",
+            "SELECT CAST(COALESCE(SUM(spent_nanos), 0) AS BIGINT) FROM spending \
+             WHERE org = $1 AND purse = $2 AND period = $3 AND window_start = $4",
         )
         .bind(org.to_string())
         .bind(purse)

@@ -266,13 +266,17 @@ impl Revocations {
         })
     }
 
-    /// Asks the store for ever, every [`limits::STORE_POLL_MS`]. Ends only by being dropped.
+    /// Asks the store for ever, whenever it tells of a change and every [`limits::STORE_POLL_MS`]. Ends only by being dropped.
     pub async fn follow(&self, store: &Store) {
         let mut tick = tokio::time::interval(Duration::from_millis(limits::STORE_POLL_MS));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut changes = store.changes();
         let mut failing = false;
         loop {
-            tick.tick().await;
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = changes.next() => {}
+            }
             match self.refresh(store).await {
                 Ok(()) => failing = false,
                 // Said once per outage, not twice a second.

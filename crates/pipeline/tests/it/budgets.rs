@@ -113,7 +113,7 @@ impl Purse {
     async fn restart(&mut self) {
         self.quota = Arc::new(Quota::default());
         let (org, now) = (self.caller.org, self.clock.now());
-        ship::restore(&self.store, org, &self.quota, now)
+        ship::restore(&self.store, org, "gw-1", &self.quota, now)
             .await
             .unwrap();
     }

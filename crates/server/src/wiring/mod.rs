@@ -2,6 +2,7 @@
 //! be wrong at start is wrong here, with a sentence that says what.
 
 mod keys;
+mod replicas;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -179,7 +180,8 @@ async fn ground(config: &Config, clock: &Arc<dyn Clock>, ids: &dyn Ids) -> anyho
         .await
         .context("the ledger cannot be shipped")?;
     let quota = Arc::new(Quota::default());
-    ship::restore(&store, org, &quota, clock.now()).await?;
+    let chain = ledger.chain().as_str();
+    ship::restore(&store, org, chain, &quota, clock.now()).await?;
     Ok(Ground {
         org,
         store,
@@ -375,6 +377,8 @@ impl Wired {
     /// Starts what runs for as long as the process lives. Dropping the set ends all of it.
     pub fn background(self: &Arc<Self>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
+        let store = self.store.clone();
+        tasks.spawn(async move { store.listen().await });
         let wired = Arc::clone(self);
         tasks.spawn(async move {
             wired
@@ -503,6 +507,7 @@ impl Wired {
             u8::from(from_disk.is_some()),
             from_disk.map_or(0, |applied| now.ms_since(applied) / 1_000)
         );
+        self.write_replica_gauges(&mut text);
         let ledger = self.pipeline.ledger.status();
         let _ = write!(
             text,

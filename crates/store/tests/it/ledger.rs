@@ -3,7 +3,7 @@
 use domain::window::Period;
 use domain::{OrgId, Usage, Usd};
 use store::ledger::Batch;
-use store::{LedgerRow, Spending, Store, StoreError, UsageHour};
+use store::{LedgerRow, Spending, Spent, Store, StoreError, UsageHour};
 
 use crate::bed::{Bed, at, on_both_engines};
 
@@ -83,9 +83,12 @@ on_both_engines! {
         agrees(&bed, "gw-1.1", 0).await;
         assert!(store.ship("gw-1.1", 1, 201, &batch(bed.org, "per_a", 1, 201)).await.unwrap());
         agrees(&bed, "gw-1.1", 200).await;
-        let daily = store.spent(bed.org, Period::Daily, at(0)).await.unwrap();
-        assert_eq!(daily, [("per_a".to_owned(), Usd::from_cents(200))]);
-        assert_eq!(store.spent(bed.org, Period::Daily, at(86_400_000)).await.unwrap(), []);
+        for (chain, here, elsewhere) in [("gw-1.1", 200, 0), ("gw-2.1", 0, 200)] {
+            let daily = store.spent(bed.org, chain, Period::Daily, at(0)).await.unwrap();
+            let (here, elsewhere) = (Usd::from_cents(here), Usd::from_cents(elsewhere));
+            assert_eq!(daily, [Spent { purse: "per_a".to_owned(), here, elsewhere }]);
+        }
+        assert_eq!(store.spent(bed.org, "gw-1.1", Period::Daily, at(86_400_000)).await.unwrap(), []);
         assert_eq!(store.spent_by(bed.org, "nobody", Period::Daily, at(0)).await.unwrap(), Usd::ZERO);
         let days = [at(0), at(-86_400_000)].map(|day| Spending {
             org: bed.org,

@@ -3,9 +3,11 @@
 
 mod bed;
 
+mod changes;
 mod device;
 mod directory;
 mod faults;
+mod leases;
 mod ledger;
 mod migrations;
 mod nouns;

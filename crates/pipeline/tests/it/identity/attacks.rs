@@ -84,12 +84,12 @@ async fn every_attack_is_refused(build: impl FnOnce(IdpBuilder) -> IdpBuilder) {
 
 #[tokio::test]
 async fn every_attack_on_an_rsa_issuer_is_refused_for_its_reason() {
-    every_attack_is_refused(|builder| builder).await;
+    Box::pin(every_attack_is_refused(|builder| builder)).await;
 }
 
 #[tokio::test]
 async fn every_attack_on_an_elliptic_curve_issuer_is_refused_for_its_reason() {
-    every_attack_is_refused(IdpBuilder::es256).await;
+    Box::pin(every_attack_is_refused(IdpBuilder::es256)).await;
 }
 
 #[tokio::test]

@@ -88,6 +88,9 @@ async fn what_is_changed_through_one_is_in_force_on_the_other_within_a_second() 
         (400, 400)
     );
 
+    for replica in pair.both() {
+        assert_eq!(replica.metric("doorward_store_listening").await, Some(1));
+    }
     let file = pair.stage.dir.path().join("policy.toml");
     let text = include_str!("../../../src/demo/policy.toml").replace(
         "models = [\"claude-haiku-*\"]",

@@ -212,6 +212,14 @@ impl Replica {
         output
     }
 
+    /// A sample of `/metrics`, with its labels as they stand there; none when it is not there.
+    pub(crate) async fn metric(&self, name: &str) -> Option<i64> {
+        let url = format!("{}/metrics", self.ops);
+        let text = Http::new().get(&url).send().await.unwrap().text();
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        text.lines().find_map(value)
+    }
+
     pub(crate) fn verified(&self) -> Report {
         verify_folder(&self.ledger_dir, Trust::none()).unwrap()
     }
