@@ -1,36 +1,87 @@
 //! What an administrator can do, as functions: one file per noun. Each takes an [`Operation`] first, which says who acts and for
-//! which organisation, and writes its change into the ledger before it returns. The console, the API and the command line are
-//! faces of these functions; nothing here speaks HTTP or reads the environment.
+//! which organisation, asks [`Operation::require`] before it reads anything, and writes its change into the ledger before it makes
+//! it. The console, the API and the command line are faces of these functions; nothing here speaks HTTP or reads the environment.
 
+pub mod access;
+mod entry;
+pub mod idempotency;
 pub mod people;
 pub mod policies;
+pub mod roles;
 pub mod service_keys;
+pub mod text;
+pub mod tokens;
 
-use domain::{Clock, OrgId};
+use std::sync::Arc;
+
+use domain::{Clock, Ids, OrgId};
 use ledger::Ledger;
 use ledger::record::{Change, ChangeKind};
 use store::Store;
+
+pub use access::{Actor, Right, Role, Who};
+pub use entry::Entry;
+
+/// What every operation stands on, for as long as the process lives.
+#[derive(Debug, Clone)]
+pub struct Control {
+    /// The organisation.
+    pub org: OrgId,
+    /// Rows.
+    pub store: Store,
+    /// Where changes are written down.
+    pub ledger: Arc<Ledger>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for new ids and secrets.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl Control {
+    /// One operation of somebody.
+    pub fn operation<'o>(&'o self, actor: &'o Actor) -> Operation<'o> {
+        Operation {
+            org: self.org,
+            actor,
+            store: &self.store,
+            ledger: &self.ledger,
+            clock: &*self.clock,
+            ids: &*self.ids,
+        }
+    }
+}
 
 /// Who acts, for whom, with what at hand.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation<'o> {
     /// The organisation.
     pub org: OrgId,
-    /// Who acts, for people to read: `command line (ada)`.
-    pub by: &'o str,
+    /// Who acts, and what they may.
+    pub actor: &'o Actor,
     /// Rows.
     pub store: &'o Store,
     /// Where changes are written down.
     pub ledger: &'o Ledger,
     /// The time.
     pub clock: &'o dyn Clock,
+    /// Randomness for new ids and secrets.
+    pub ids: &'o dyn Ids,
 }
 
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
+    /// Who acts may not.
+    #[error("this needs the right {} ({}), which {}", .0.as_str(), .0.what(), holders(*.0))]
+    Forbidden(Right),
+    /// There is no such thing, or who acts may not know that there is.
+    #[error("there is no such {0} here")]
+    NoSuch(&'static str),
+    /// What was given cannot be taken.
+    #[error("{0}")]
+    Invalid(#[from] text::Unusable),
     /// The store cannot be reached; nothing was written.
-    #[error("the store cannot be reached; nothing was written")]
+    #[error("the store cannot be reached or refuses")]
     Store(#[from] store::StoreError),
     /// The ledger cannot be written; nothing was changed.
     #[error("the ledger cannot be written; nothing was changed")]
@@ -63,7 +114,26 @@ pub enum ControlError {
     Ambiguous(usize),
 }
 
+/// Who has a right, for the sentence that refuses it.
+fn holders(right: Right) -> String {
+    let roles: Vec<&str> = right.roles().iter().map(|role| role.as_str()).collect();
+    match roles.as_slice() {
+        [] => "no role has".to_owned(),
+        [one] => format!("only the role {one} has"),
+        many => format!("the roles {} have", many.join(", ")),
+    }
+}
+
 impl Operation<'_> {
+    /// Goes on only when who acts has this right. The first line of every function that reads or changes anything.
+    pub fn require(&self, right: Right) -> Result<(), ControlError> {
+        if self.actor.may(right) {
+            Ok(())
+        } else {
+            Err(ControlError::Forbidden(right))
+        }
+    }
+
     /// Writes a change down and waits until it is durable.
     pub(crate) async fn record(&self, change: Change) -> Result<(), ControlError> {
         self.ledger.append(ledger::Record::Change(change)).await?;
@@ -73,8 +143,8 @@ impl Operation<'_> {
     pub(crate) fn change(&self, noun: &str, name: &str, done: ChangeKind) -> Change {
         Change {
             org: Some(self.org),
-            by: None,
-            by_label: self.by.into(),
+            by: self.actor.subject(),
+            by_label: self.actor.label().into(),
             address: None,
             noun: noun.into(),
             name: name.into(),
@@ -85,16 +155,15 @@ impl Operation<'_> {
             reason: None,
         }
     }
+
+    /// What a new id is made of.
+    pub(crate) fn id_parts(&self) -> (u64, u128) {
+        let unix_ms = self.clock.now().unix_ms().unsigned_abs();
+        (unix_ms, self.ids.random_bits())
+    }
 }
 
 /// SHA-256 in hexadecimal, as changes name texts.
 pub(crate) fn fingerprint(text: &str) -> String {
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    hash.as_ref()
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            use std::fmt::Write as _;
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    domain::opaque::hex(&domain::opaque::sha256(text.as_bytes()))
 }

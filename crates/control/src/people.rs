@@ -2,12 +2,15 @@
 
 use domain::Timestamp;
 use ledger::record::ChangeKind;
-use store::{Person, Target};
+pub use store::Person;
+use store::Target;
 
+use crate::access::Right;
 use crate::{ControlError, Operation};
 
 /// The one person of this id, stable id, e-mail or name.
 pub async fn find(operation: &Operation<'_>, text: &str) -> Result<Person, ControlError> {
+    operation.require(Right::PeopleRead)?;
     let mut found = operation.store.find_people(operation.org, text).await?;
     match found.len() {
         0 => Err(ControlError::NoSuchPerson),
@@ -23,6 +26,7 @@ pub async fn revoke(
     text: &str,
     why: &str,
 ) -> Result<Person, ControlError> {
+    operation.require(Right::PeopleWrite)?;
     let person = find(operation, text).await?;
     let now = operation.clock.now();
     let mut change = operation.change("person", &person.id.to_string(), ChangeKind::Updated);
@@ -42,6 +46,7 @@ pub async fn restore(
     text: &str,
     why: &str,
 ) -> Result<Person, ControlError> {
+    operation.require(Right::PeopleWrite)?;
     let person = find(operation, text).await?;
     let mut change = operation.change("person", &person.id.to_string(), ChangeKind::Updated);
     change.reason = Some(format!("restored: {why}").as_str().into());

@@ -10,6 +10,7 @@ use domain::{Caller, Client, Credential, OrgId, PersonId, Policy, Refusal, Subje
 use ledger::record::ChangeKind;
 use store::{PolicyVersion, PutPolicy};
 
+use crate::access::Right;
 use crate::{ControlError, Operation, fingerprint};
 
 /// The first words of the header that an export carries.
@@ -17,6 +18,7 @@ const HEADER: &str = "# doorward policy, version ";
 
 /// The latest version with a header that says whose it is; an empty text before the first.
 pub async fn export(operation: &Operation<'_>) -> Result<String, ControlError> {
+    operation.require(Right::PolicyRead)?;
     let Some(latest) = operation.store.latest_policy(operation.org).await? else {
         return Ok(format!(
             "{HEADER}0\n# nothing has been applied yet: nobody may use anything\n"
@@ -46,6 +48,7 @@ pub struct Plan {
 
 /// Reads a text, TOML or YAML, and compares it with the version in force.
 pub async fn plan(operation: &Operation<'_>, text: &str) -> Result<Plan, ControlError> {
+    operation.require(Right::PolicyRead)?;
     let text = to_toml(text)?;
     let latest = operation.store.latest_policy(operation.org).await?;
     let current = latest.as_ref().map_or(0, |latest| latest.version);
@@ -74,6 +77,7 @@ pub async fn apply(
     reason: &str,
     expected: Option<u64>,
 ) -> Result<Applied, ControlError> {
+    operation.require(Right::PolicyWrite)?;
     let stated = expected.or_else(|| version_in_header(text));
     let plan = plan(operation, text).await?;
     if plan.diff.is_empty() {
@@ -99,7 +103,7 @@ pub async fn apply(
     let version = PolicyVersion {
         version: plan.current + 1,
         text: plan.text,
-        author: operation.by.to_owned(),
+        author: operation.actor.label().to_owned(),
         reason: reason.to_owned(),
         created: operation.clock.now(),
     };

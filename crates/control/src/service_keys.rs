@@ -1,12 +1,16 @@
-//! Service keys: make one for a machine that has no OpenID provider, list them, take them away. Whoever calls draws the key itself
-//! and shows it once; here it is a hash from the beginning.
+//! Service keys: make one for a machine that has no OpenID provider, list them, take them away. A key is returned once, to be
+//! shown, and kept as its hash alone.
 
 use std::collections::BTreeSet;
 
-use domain::{ServiceId, Timestamp, limits};
+use domain::opaque::hex;
+use domain::{Opaque, ServiceId, Timestamp, limits};
 use ledger::record::{Change, ChangeKind};
-use store::{ServiceKey, Target};
+use secrecy::SecretString;
+pub use store::ServiceKey;
+use store::Target;
 
+use crate::access::Right;
 use crate::{ControlError, Operation, fingerprint};
 
 /// How every service key begins; no service may be called so, or a name could pass for a key.
@@ -16,18 +20,12 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// A key to make.
 #[derive(Debug, Clone)]
 pub struct NewKey {
-    /// The service's name; policy selects by it. A service that is new gets `service` as its id.
+    /// The service's name; policy selects by it. One that is not there is made.
     pub name: String,
-    /// The id of the service, should there be none of this name.
-    pub service: ServiceId,
     /// What the service is a member of when it comes with this key.
     pub groups: BTreeSet<String>,
     /// After how many days it ends; never when left out.
     pub days: Option<u32>,
-    /// SHA-256 of the key, in hexadecimal.
-    pub hash: String,
-    /// The key's first characters: what lists call it.
-    pub prefix: String,
 }
 
 /// What of a new key cannot be taken.
@@ -55,15 +53,21 @@ pub enum Unusable {
 }
 
 /// Makes a key. It opens as soon as this returns, on every replica.
-pub async fn create(operation: &Operation<'_>, new: NewKey) -> Result<ServiceKey, ControlError> {
+pub async fn create(
+    operation: &Operation<'_>,
+    new: NewKey,
+) -> Result<(ServiceKey, SecretString), ControlError> {
+    operation.require(Right::ServicesWrite)?;
     let created = operation.clock.now();
+    let secret = Opaque::ServiceKey.mint(operation.ids);
+    let (unix_ms, random) = operation.id_parts();
     let key = ServiceKey {
         expires: lifetime(new.days)?.map(|ms| created.plus_ms(ms)),
-        key_hash: new.hash,
-        service: new.service,
-        prefix: new.prefix,
+        key_hash: hex(&Opaque::ServiceKey.sha256_of(&secret)),
+        service: ServiceId::from_parts(unix_ms, random),
+        prefix: Opaque::ServiceKey.shown_of(&secret),
         groups: new.groups,
-        made_by: operation.by.to_owned(),
+        made_by: operation.actor.label().to_owned(),
         created,
         revoked_at: None,
         service_name: new.name,
@@ -72,11 +76,13 @@ pub async fn create(operation: &Operation<'_>, new: NewKey) -> Result<ServiceKey
     let mut change = about(operation, &key, ChangeKind::Created);
     change.after = Some(fingerprint(&rights(&key)).as_str().into());
     operation.record(change).await?;
-    Ok(operation.store.add_service_key(operation.org, &key).await?)
+    let kept = operation.store.add_service_key(operation.org, &key).await?;
+    Ok((kept, secret))
 }
 
 /// Every key, those that were not revoked first.
 pub async fn list(operation: &Operation<'_>) -> Result<Vec<ServiceKey>, ControlError> {
+    operation.require(Right::ServicesRead)?;
     Ok(operation.store.service_keys(operation.org).await?)
 }
 
@@ -87,6 +93,7 @@ pub async fn revoke(
     text: &str,
     why: &str,
 ) -> Result<Vec<ServiceKey>, ControlError> {
+    operation.require(Right::ServicesWrite)?;
     let store = operation.store;
     let keys = store.find_service_keys(operation.org, text).await?;
     if keys.is_empty() {

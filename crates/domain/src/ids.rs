@@ -126,6 +126,10 @@ id!(
     /// A group as a company's directory provisions it.
     DirectoryGroupId, "grp"
 );
+id!(
+    /// A role given to a person or a group.
+    BindingId, "rol"
+);
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ pub mod lease;
 pub mod limits;
 pub mod model;
 pub mod money;
+pub mod opaque;
 pub mod policy;
 pub mod price;
 pub mod reason;
@@ -21,11 +22,12 @@ pub use caller::{Caller, Credential, OWN_ISSUER, Subject};
 pub use client::{Client, ClientKind, Version};
 pub use clock::{Clock, Ids, Timestamp};
 pub use ids::{
-    BudgetId, DirectoryGroupId, DirectoryUserId, OrgId, PersonId, RequestId, ServiceId, SessionId,
-    TokenId,
+    BindingId, BudgetId, DirectoryGroupId, DirectoryUserId, OrgId, PersonId, RequestId, ServiceId,
+    SessionId, TokenId,
 };
 pub use model::ModelId;
 pub use money::Usd;
+pub use opaque::Opaque;
 pub use policy::Policy;
 pub use reason::{Fault, Reason, ReasonCode, Refusal};
 pub use usage::{Terms, Usage};

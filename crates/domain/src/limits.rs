@@ -234,3 +234,23 @@ pub const DIRECTORY_CHANGES_NAMED_MAX: usize = 100;
 pub const DIRECTORY_LEFT_MS: i64 = REFRESH_TOKEN_MS + 24 * 60 * 60 * 1_000;
 /// SCIM tokens of one directory that open at once: the one in use and its successor.
 pub const SCIM_TOKENS_OPEN_MAX: i64 = 2;
+/// Roles given in one organisation; beyond it new ones are refused. All of them are read when somebody comes to the admin API.
+pub const ROLE_BINDINGS_MAX: i64 = 1_000;
+/// Personal access tokens of one person that were not revoked; beyond it new ones are refused.
+pub const PERSONAL_TOKENS_MAX: i64 = 50;
+/// Longest life of a personal access token.
+pub const PERSONAL_TOKEN_DAYS_MAX: u32 = 366;
+/// How often the last use of a token is written down at most.
+pub const TOKEN_USE_NOTED_MS: i64 = 60 * 60 * 1_000;
+/// How long an `Idempotency-Key` is remembered.
+pub const IDEMPOTENCY_KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Keys of one caller that are remembered at once; beyond it new ones are refused (`limit_reached`).
+pub const IDEMPOTENCY_KEYS_MAX: i64 = 10_000;
+/// Longest `Idempotency-Key`, in characters.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
+/// Longest name that an administrator gives to something, in characters.
+pub const NAME_CHARS_MAX: usize = 128;
+/// Longest reason that an administrator states for a change, in characters.
+pub const REASON_CHARS_MAX: usize = 500;
+/// How long the admin API waits for a request's whole body; then it is refused with 408 (`body_timeout`).
+pub const ADMIN_BODY_MS: u64 = 30_000;

@@ -112,6 +112,16 @@ reasons! {
     UpstreamCredential "upstream_credential" Doorward false "The provider refused this gateway's own credential." "An administrator must renew the provider credential; signing in again does not help.";
     UpstreamGarbled "upstream_garbled" Upstream true "The provider's answer could not be understood." "Try again in a moment.";
     ModelUnserved "model_unserved" Doorward false "No configured provider serves this model." "An administrator must add an upstream for it.";
+    // administration
+    RoleMissing "role_missing" Policy false "Your role does not allow this." "Ask an owner for a role that does; the message names what is missing.";
+    PersonNeeded "person_needed" Caller false "The admin API is for people and their tokens, not for services." "Sign in as a person, or make a personal access token (`dwp_…`).";
+    AccessTokenUnknown "access_token_unknown" Caller false "The token is not known, has ended or was taken away." "Make a new one.";
+    ThingUnknown "thing_unknown" Caller false "There is nothing of this id here." "Look the id up again; it may belong to another organisation or be gone.";
+    VersionConflict "version_conflict" Caller false "Somebody else changed this in between; nothing was written." "Read it again, lay your change over it, and send it with the new ETag.";
+    VersionMissing "version_missing" Caller false "The request does not say which version it changes." "Send the ETag you read as `If-Match`.";
+    IdempotencyConflict "idempotency_conflict" Caller false "This Idempotency-Key was used for another request." "Use a new key for a new request.";
+    IdempotencyUnsettled "idempotency_unsettled" Caller true "A request with this Idempotency-Key was begun and its outcome is not known yet." "Try again in a moment; if it stays so, look whether it was done before you use a new key.";
+    LimitReached "limit_reached" Caller false "There are as many of these as there may be; nothing was written." "Take one away first.";
     // ourselves
     LedgerUnavailable "ledger_unavailable" Doorward true "The ledger cannot be written, so nothing may pass." "An administrator must free or repair the ledger's disk.";
     StoreUnavailable "store_unavailable" Doorward true "The store cannot be reached." "Try again in a moment.";

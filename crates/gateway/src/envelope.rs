@@ -58,6 +58,7 @@ pub fn face_of(code: ReasonCode) -> Face {
         | Code::WorkloadUnknown
         | Code::ServiceKeyUnknown
         | Code::SessionEnded
+        | Code::AccessTokenUnknown
         | Code::PersonRevoked => face(StatusCode::UNAUTHORIZED, "authentication_error", false),
         // An outage of ours is never shown as a bad login.
         Code::GroupsUnresolved
@@ -69,14 +70,22 @@ pub fn face_of(code: ReasonCode) -> Face {
         | Code::ClientTooOld
         | Code::IssuerNotAllowed
         | Code::NetworkNotAllowed
+        | Code::RoleMissing
+        | Code::PersonNeeded
         | Code::EndpointNotOffered => face(StatusCode::FORBIDDEN, "permission_error", false),
         // With `invalid_request_error` stock clients upload the same request six times.
         Code::ModelNotAllowed | Code::RegionNotAvailable | Code::ContentBlocked => {
             face(StatusCode::BAD_REQUEST, "policy_blocked", false)
         }
-        Code::ContentUnreadable | Code::BodyMalformed | Code::ParameterInvalid => {
-            face(StatusCode::BAD_REQUEST, "invalid_request_error", false)
-        }
+        // The last five are the admin API's, which has a face of its own.
+        Code::ContentUnreadable
+        | Code::BodyMalformed
+        | Code::ParameterInvalid
+        | Code::VersionConflict
+        | Code::VersionMissing
+        | Code::IdempotencyConflict
+        | Code::IdempotencyUnsettled
+        | Code::LimitReached => face(StatusCode::BAD_REQUEST, "invalid_request_error", false),
         Code::RequestRate | Code::TokenRate | Code::ConcurrencyLimit => {
             face(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", false)
         }
@@ -90,7 +99,7 @@ pub fn face_of(code: ReasonCode) -> Face {
             "invalid_request_error",
             false,
         ),
-        Code::PathUnknown | Code::ModelUnserved => {
+        Code::PathUnknown | Code::ModelUnserved | Code::ThingUnknown => {
             face(StatusCode::NOT_FOUND, "not_found_error", false)
         }
         Code::UpstreamUnavailable | Code::UpstreamGarbled => {

@@ -23,7 +23,8 @@ use crate::ops::{self, Ops};
 use crate::system::{SystemClock, SystemIds, chain, complain, raise_open_files, say};
 use crate::wiring::{self, Wired};
 use crate::{
-    demo, doctor, import_command, ledger_command, policy_command, service_key_command, signals,
+    demo, doctor, import_command, ledger_command, policy_command, role_command,
+    service_key_command, signals,
 };
 
 /// Your company's identity in front of Claude.
@@ -62,6 +63,8 @@ enum What {
     Policy(policy_command::PolicyCommand),
     /// Make, list and revoke keys for machines that have no OpenID provider
     ServiceKey(service_key_command::ServiceKeyCommand),
+    /// Give roles to people and groups, take them away, list them
+    Role(role_command::RoleCommand),
     /// Turn another gateway's configuration into ours
     #[command(subcommand)]
     Import(import_command::ImportCommand),
@@ -97,6 +100,7 @@ impl Command {
             What::Doctor(options) => doctor::run(options).await,
             What::Policy(command) => policy_command::run(command).await,
             What::ServiceKey(command) => service_key_command::run(command).await,
+            What::Role(command) => role_command::run(command).await,
             What::Import(command) => import_command::run(command),
             What::Ledger(command) => ledger_command::run(command),
         }

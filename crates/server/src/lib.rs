@@ -13,6 +13,7 @@ pub mod listen;
 pub mod ops;
 pub mod patient;
 pub mod policy_command;
+pub mod role_command;
 pub mod service_key_command;
 pub mod signals;
 pub mod sink;

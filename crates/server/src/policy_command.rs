@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use control::policies::{self, Applied, Someone};
-use control::{Operation, people};
+use control::{Actor, Operation, people};
 use domain::{Client, ClientKind, Policy};
 use pipeline::Inspector;
 
@@ -168,13 +168,8 @@ fn mistakes_of(error: &anyhow::Error) {
 async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<ExitCode> {
     let clock = SystemClock;
     let admin = wiring::admin(config, std::sync::Arc::new(clock), &SystemIds).await?;
-    let operation = Operation {
-        org: admin.org,
-        by: "command line",
-        store: &admin.store,
-        ledger: &admin.ledger,
-        clock: &clock,
-    };
+    let actor = Actor::command_line("command line");
+    let operation = admin.operation(&actor, &clock, &SystemIds);
     match command {
         PolicyCommand::Export(_) => say(policies::export(&operation).await?.trim_end()),
         PolicyCommand::Plan { file, .. } => {

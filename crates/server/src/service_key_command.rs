@@ -1,26 +1,22 @@
-//! `doorward service-key …`: keys for machines that have no OpenID provider. A face of `control::service_keys`, which keeps a key's
-//! hash alone; the key is drawn here and printed once, on standard output, with everything else on standard error. It must
+//! `doorward service-key …`: keys for machines that have no OpenID provider. A face of `control::service_keys`, which draws a key
+//! and keeps its hash alone; it is printed here once, on standard output, with everything else on standard error. It must
 //! never log or repeat a key. Called by `commands`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use control::Operation;
-use control::service_keys::{self, NewKey};
-use domain::{Ids as _, ServiceId, Timestamp};
-use pipeline::identity::{Opaque, hex};
+use control::service_keys::{self, NewKey, ServiceKey};
+use control::{Actor, Operation};
+use domain::{Opaque, Timestamp};
+use pipeline::identity::hex;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use store::ServiceKey;
 
 use crate::commands::bad_config;
 use crate::config::{self, Config};
 use crate::system::{SystemClock, SystemIds, chain, complain, say};
 use crate::wiring;
-
-/// Of a key, so much is kept readable, to recognise it by: `dwk_` and 48 of its 256 random bits.
-const PREFIX_CHARS: usize = 12;
 
 /// What the store returns at most.
 const KEYS_LISTED_MAX: usize = 1_000;
@@ -88,13 +84,8 @@ pub async fn run(command: ServiceKeyCommand) -> ExitCode {
 async fn act(what: What, config: &Config) -> anyhow::Result<()> {
     let clock = SystemClock;
     let admin = wiring::admin(config, std::sync::Arc::new(clock), &SystemIds).await?;
-    let operation = Operation {
-        org: admin.org,
-        by: "command line",
-        store: &admin.store,
-        ledger: &admin.ledger,
-        clock: &clock,
-    };
+    let actor = Actor::command_line("command line");
+    let operation = admin.operation(&actor, &clock, &SystemIds);
     match what {
         What::Create {
             name,
@@ -112,17 +103,12 @@ async fn create(
     groups: Vec<String>,
     days: Option<u32>,
 ) -> anyhow::Result<()> {
-    let secret = Opaque::ServiceKey.mint(&SystemIds);
-    let unix_ms = operation.clock.now().unix_ms().unsigned_abs();
     let new = NewKey {
         name,
-        service: ServiceId::from_parts(unix_ms, SystemIds.random_bits()),
         groups: groups.into_iter().collect(),
         days,
-        hash: hex(&Opaque::ServiceKey.sha256_of(&secret)),
-        prefix: secret.expose_secret().chars().take(PREFIX_CHARS).collect(),
     };
-    let key = service_keys::create(operation, new).await?;
+    let (key, secret) = service_keys::create(operation, new).await?;
     complain(&format!(
         "{} for {} {}; it is shown this once:",
         key.prefix,

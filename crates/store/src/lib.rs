@@ -11,6 +11,7 @@ pub mod device;
 pub mod directory;
 mod error;
 pub mod leases;
+pub mod idempotency;
 pub mod ledger;
 pub mod logins;
 mod migrate;
@@ -19,10 +20,12 @@ pub mod policies;
 mod refresh;
 pub mod revocations;
 pub mod scim_tokens;
+pub mod roles;
 pub mod secrets;
 pub mod services;
 pub mod sessions;
 pub mod spend_limits;
+pub mod tokens;
 pub mod usage;
 
 use std::sync::Arc;
@@ -47,10 +50,13 @@ pub use ledger::{LedgerRow, Spending, UsageHour};
 pub use people::{Person, Seen};
 pub use policies::{PolicyVersion, PutPolicy};
 pub use revocations::{Revocation, Target};
+pub use roles::{Holder, RoleBinding};
 pub use scim_tokens::ScimToken;
 pub use services::ServiceKey;
 pub use sessions::{Rotation, Session};
 pub use spend_limits::{Page, SpendLimit, SpendLimitAudit};
+pub use tokens::PersonalToken;
+pub use usage::UsageSum;
 pub use usage::{Spent, UsageSum};
 
 /// The names of the counters, which are also what replicas watch.
@@ -59,6 +65,7 @@ const SPEND_LIMITS: &str = "spend_limits";
 const REVOCATIONS: &str = "revocations";
 const DIRECTORY: &str = "directory";
 const LEASES: &str = "leases";
+const ROLES: &str = "roles";
 
 /// Which database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,6 +166,9 @@ impl Store {
                 DIRECTORY => marks.directory = row.try_get(1)?,
                 // Of no concern here, or of a program that is newer than this one.
                 _ => {}
+                // asked for at each use, so nobody follows it
+                ROLES => {}
+                _ => return Err(StoreError::Damaged("counters.name")),
             }
         }
         Ok(marks)

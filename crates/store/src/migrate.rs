@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004_refresh_once_more.sql"),
     include_str!("../migrations/0005_directory.sql"),
     include_str!("../migrations/0006_leases.sql"),
+    include_str!("../migrations/0007_roles_and_tokens.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

@@ -7,7 +7,6 @@
 //! | `json`, [`jws`], `claims` | a token taken apart, strictly, and its claims read |
 //! | [`keys`], [`source`] | keys with pinned algorithms, and where they come from |
 //! | `issuer`, `entra`, `graph`, `workload` | whom an issuer's token is about |
-//! | [`opaque`] | service keys and refresh tokens |
 //! | [`session_token`], [`session`] | our own tokens and sessions |
 //! | `verify` | the first look at a credential, from all of these |
 //! | [`cache`], [`revocation`] | what is remembered, and how it ends |
@@ -21,7 +20,6 @@ pub mod config;
 pub mod issuer;
 pub mod jws;
 pub mod keys;
-pub mod opaque;
 pub mod revocation;
 pub mod self_test;
 pub mod session;
@@ -45,11 +43,11 @@ use http::HeaderMap;
 use store::{Store, StoreError};
 
 pub use cache::Verified;
-pub use domain::OWN_ISSUER;
+pub use domain::opaque::hex;
+pub use domain::{OWN_ISSUER, Opaque};
 
 pub use config::{ConfigMistake, EntraConfig, IssuerConfig, IssuerKind, WorkloadRule};
 pub use issuer::Issuer;
-pub use opaque::Opaque;
 pub use revocation::{Ended, Live, Revocations};
 pub use session::{Sessions, Tokens};
 pub use session_token::{CLIENT_AUDIENCE, SessionTokens, SigningKey};
@@ -241,13 +239,7 @@ pub fn credential_of(headers: &HeaderMap) -> Option<&str> {
     bearer::credential(headers).ok()
 }
 
-/// Lower-case hexadecimal, as hashes stand in the store.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+/// The one credential a request carries, not looked into, or why there is none that counts.
+pub fn bearer_of(headers: &HeaderMap) -> Result<&str, Refusal> {
+    bearer::credential(headers)
 }

@@ -7,14 +7,14 @@
 use std::sync::Arc;
 
 use domain::{
-    Caller, Clock, Ids, OrgId, PersonId, ReasonCode, Refusal, SessionId, Subject, Timestamp, limits,
+    Caller, Clock, Ids, Opaque, OrgId, PersonId, ReasonCode, Refusal, SessionId, Subject,
+    Timestamp, limits,
 };
 use secrecy::SecretString;
 use store::sessions::Exchange;
 use store::{Person, Rotation, Session, Store, Target};
 
 use super::jws::Jws;
-use super::opaque::Opaque;
 use super::revocation::{Ended, Revocations};
 use super::session_token::{SessionClaims, SessionTokens};
 use super::{hex, unavailable};

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::{
-    Caller, Credential, PersonId, ReasonCode, Refusal, ServiceId, Subject, Timestamp, limits,
+    Caller, Credential, Opaque, PersonId, ReasonCode, Refusal, ServiceId, Subject, Timestamp,
+    limits,
 };
 use store::{Person, Seen, Target};
 
@@ -13,7 +14,6 @@ use super::cache::{Fingerprint, Verified};
 use super::claims::{Claims, Times};
 use super::issuer::{About, Issuer, PersonFacts, Proof, Use};
 use super::jws::Jws;
-use super::opaque::Opaque;
 use super::revocation::Ended;
 use super::{Identity, OWN_ISSUER, hex, unavailable};
 
@@ -268,6 +268,12 @@ fn not_ours(credential: &str) -> Option<&'static str> {
     } else if credential.starts_with(Opaque::RefreshToken.prefix()) {
         Some(
             "This is a refresh token; exchange it at the token endpoint instead of sending it with requests.",
+        )
+    } else if credential.starts_with(Opaque::PersonalToken.prefix())
+        || credential.starts_with(Opaque::DirectoryToken.prefix())
+    {
+        Some(
+            "This is a token for the admin API or for SCIM; it does not open Claude. Sign in, or use a service key.",
         )
     } else {
         None

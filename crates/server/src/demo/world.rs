@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use control::Operation;
+use control::Actor;
 use control::policies::{self, Applied};
 use domain::{Clock, Ids};
 use pipeline::identity::hex;
@@ -152,13 +152,8 @@ pub async fn apply_policy(
     ids: &dyn Ids,
 ) -> anyhow::Result<()> {
     let admin = wiring::admin(config, Arc::clone(&clock), ids).await?;
-    let operation = Operation {
-        org: admin.org,
-        by: "the demo",
-        store: &admin.store,
-        ledger: &admin.ledger,
-        clock: &*clock,
-    };
+    let actor = Actor::command_line("the demo");
+    let operation = admin.operation(&actor, &*clock, ids);
     let applied = policies::apply(
         &operation,
         include_str!("policy.toml"),

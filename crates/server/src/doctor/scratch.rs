@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use control::service_keys::{self, NewKey};
-use control::{Operation, policies};
+use control::{Actor, policies};
 use domain::model::ModelPattern;
-use domain::{Clock, Ids, ServiceId};
 use http::{HeaderValue, Request, Response};
-use pipeline::identity::{Identity, Opaque, hex};
+use pipeline::identity::Identity;
 use secrecy::{ExposeSecret as _, SecretString};
 use tower::ServiceExt as _;
 
@@ -53,8 +52,7 @@ impl Scratch {
         let recorder = Recorder::start(&SystemIds).await?;
         let folder = TempFolder::new("doctor", &SystemIds)?;
         let config = apart(config, &folder, &recorder);
-        let canary = Opaque::ServiceKey.mint(&SystemIds);
-        admit(&config, &canary).await?;
+        let canary = admit(&config).await?;
         let wired = wiring::wire(&config, Arc::new(SystemClock), Arc::new(SystemIds)).await?;
         Ok(Self {
             wired,
@@ -119,28 +117,19 @@ fn apart(config: &Config, folder: &TempFolder, recorder: &Recorder) -> Config {
     config
 }
 
-/// A policy and a caller of its own.
-async fn admit(config: &Config, canary: &SecretString) -> anyhow::Result<()> {
+/// A policy and a caller of its own; what it proves itself with.
+async fn admit(config: &Config) -> anyhow::Result<SecretString> {
     let clock = SystemClock;
     let admin = wiring::admin(config, Arc::new(clock), &SystemIds).await?;
-    let operation = Operation {
-        org: admin.org,
-        by: "doctor",
-        store: &admin.store,
-        ledger: &admin.ledger,
-        clock: &clock,
-    };
+    let actor = Actor::command_line("doctor");
+    let operation = admin.operation(&actor, &clock, &SystemIds);
     policies::apply(&operation, POLICY, "to look at what leaves", None).await?;
-    let unix_ms = clock.now().unix_ms().unsigned_abs();
     let key = NewKey {
         name: "doctor".to_owned(),
-        service: ServiceId::from_parts(unix_ms, SystemIds.random_bits()),
         groups: std::collections::BTreeSet::new(),
         days: Some(1),
-        hash: hex(&Opaque::ServiceKey.sha256_of(canary)),
-        prefix: "doctor".to_owned(),
     };
-    service_keys::create(&operation, key).await?;
+    let (_, canary) = service_keys::create(&operation, key).await?;
     admin.store.close().await;
-    Ok(())
+    Ok(canary)
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use control::{Actor, Operation};
 use domain::price::PriceBook;
 use domain::{Clock, Ids, OrgId, Policy, limits};
 use gateway::contract::spend_limits::AdminKey;
@@ -284,6 +285,25 @@ pub struct Admin {
     pub store: Store,
     /// The command line's own chain.
     pub ledger: Ledger,
+}
+
+impl Admin {
+    /// One operation of somebody.
+    pub fn operation<'o>(
+        &'o self,
+        actor: &'o Actor,
+        clock: &'o dyn Clock,
+        ids: &'o dyn Ids,
+    ) -> Operation<'o> {
+        Operation {
+            org: self.org,
+            actor,
+            store: &self.store,
+            ledger: &self.ledger,
+            clock,
+            ids,
+        }
+    }
 }
 
 /// Opens the store beside a running server.

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use control::{Operation, policies};
+use control::{Actor, policies};
 use server::demo::world::Stage;
 use server::system::{SystemClock, SystemIds};
 use server::wiring;
@@ -62,13 +62,8 @@ async fn doctor_fails_a_policy_in_force_whose_detector_is_not_there() {
     let admin = wiring::admin(&stage.config, Arc::new(SystemClock), &SystemIds)
         .await
         .unwrap();
-    let operation = Operation {
-        org: admin.org,
-        by: "an older version",
-        store: &admin.store,
-        ledger: &admin.ledger,
-        clock: &SystemClock,
-    };
+    let actor = Actor::command_line("an older version");
+    let operation = admin.operation(&actor, &SystemClock, &SystemIds);
     policies::apply(&operation, &misspelt(), "a slip", Some(1))
         .await
         .unwrap();

@@ -1,33 +1,49 @@
-//! Our own opaque secrets: service keys `dwk_…` and refresh tokens `dwr_…`. 32 random bytes and a checksum, so that a mistyped or
-//! invented one is refused without asking the store, and so that secret scanners can find them. Only their SHA-256 is stored.
+//! Our own opaque secrets: service keys `dwk_…`, refresh tokens `dwr_…`, personal access tokens `dwp_…` and directory tokens
+//! `dws_…`. 32 random bytes and a checksum, so that a mistyped or invented one is refused without asking the store, and so that
+//! secret scanners can find them. Only their SHA-256 is stored. Whoever makes one shows it once and keeps nothing of it.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::Ids;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::cache::fingerprint;
+use crate::Ids;
 
 const RANDOM_BYTES: usize = 32;
 /// 32 random bytes and 4 of checksum make 48 characters with no bit to spare, so each secret has one spelling.
 const CHECKSUM_BYTES: usize = 4;
 const BODY_CHARS: usize = 48;
+/// Of a secret, so much is kept readable, to recognise it by: its kind and 48 of its 256 random bits.
+const SHOWN_CHARS: usize = 12;
 
 /// Which of our secrets it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opaque {
-    /// A service key.
+    /// A service key: a machine uses Claude with it.
     ServiceKey,
     /// A session's refresh token.
     RefreshToken,
+    /// A person's token for the admin API.
+    PersonalToken,
+    /// An issuer's token for SCIM.
+    DirectoryToken,
 }
 
 impl Opaque {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [
+        Self::ServiceKey,
+        Self::RefreshToken,
+        Self::PersonalToken,
+        Self::DirectoryToken,
+    ];
+
     /// What it begins with.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::ServiceKey => "dwk_",
             Self::RefreshToken => "dwr_",
+            Self::PersonalToken => "dwp_",
+            Self::DirectoryToken => "dws_",
         }
     }
 
@@ -51,22 +67,42 @@ impl Opaque {
             .filter(|body| body.len() == BODY_CHARS)?;
         let bytes = URL_SAFE_NO_PAD.decode(body).ok()?;
         let (random, sum) = bytes.split_at_checked(RANDOM_BYTES)?;
-        (sum == self.checksum(random)).then(|| fingerprint(text))
+        (sum == self.checksum(random)).then(|| sha256(text.as_bytes()))
     }
 
     /// The SHA-256 of one that was just minted.
     pub fn sha256_of(self, secret: &SecretString) -> [u8; 32] {
-        fingerprint(secret.expose_secret())
+        sha256(secret.expose_secret().as_bytes())
+    }
+
+    /// The first characters of one that was just minted, which lists call it by.
+    pub fn shown_of(self, secret: &SecretString) -> String {
+        secret.expose_secret().chars().take(SHOWN_CHARS).collect()
     }
 
     fn checksum(self, random: &[u8]) -> [u8; CHECKSUM_BYTES] {
-        let sum = fingerprint(&format!(
-            "{}{}",
-            self.prefix(),
-            URL_SAFE_NO_PAD.encode(random)
-        ));
+        let text = format!("{}{}", self.prefix(), URL_SAFE_NO_PAD.encode(random));
+        let sum = sha256(text.as_bytes());
         [sum[0], sum[1], sum[2], sum[3]]
     }
+}
+
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    out.copy_from_slice(digest.as_ref());
+    out
+}
+
+/// Lower-case hexadecimal, as hashes stand in the store.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let room = String::with_capacity(bytes.len() * 2);
+    bytes.iter().fold(room, |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]
@@ -86,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_minted_secret_reads_back_and_belongs_to_its_kind_alone() {
-        for kind in [Opaque::ServiceKey, Opaque::RefreshToken] {
+        for kind in Opaque::ALL {
             let secret = kind.mint(&Counting);
             assert_eq!(secret.expose_secret().len(), 52);
             assert_eq!(

@@ -1,0 +1,71 @@
+//! Who comes to the admin API: a signed-in person or a personal access token becomes an [`Actor`] with the rights of this moment.
+//! Roles are read at each entrance, so that what was taken away is gone with the next request, on every replica.
+
+use std::collections::BTreeSet;
+
+use domain::opaque::hex;
+use domain::{Caller, Opaque, Subject, limits};
+
+use crate::access::{Actor, Right};
+use crate::{Control, ControlError, roles};
+
+/// Why somebody does not come in.
+#[derive(Debug, thiserror::Error)]
+pub enum Entry {
+    /// A service; the admin API is for people and their tokens.
+    #[error("services have no roles")]
+    NoPerson,
+    /// The token is not one of ours, has ended or was taken away, or its owner has gone.
+    #[error("the token opens nothing")]
+    UnknownToken,
+    /// Something of ours is not at hand.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}
+
+impl Control {
+    /// The actor that a verified caller is.
+    pub async fn enter(&self, caller: &Caller) -> Result<Actor, Entry> {
+        let Subject::Person(person) = caller.subject else {
+            return Err(Entry::NoPerson);
+        };
+        if caller.org != self.org {
+            return Err(Entry::UnknownToken);
+        }
+        let (issuer, groups) = (&caller.issuer, &caller.groups);
+        let held = roles::held_by(&self.store, self.org, person, issuer, groups).await?;
+        Ok(Actor::person(person, caller.label(), held))
+    }
+
+    /// The actor that a personal access token stands for: its owner as the directory last said, narrowed by its scopes. It dies with
+    /// its owner's access, and with whatever ended all their sessions after it was made.
+    pub async fn enter_by_token(&self, token: &str) -> Result<Actor, Entry> {
+        let hash = Opaque::PersonalToken.sha256(token);
+        let hash = hex(&hash.ok_or(Entry::UnknownToken)?);
+        let store = |error| Entry::Control(ControlError::Store(error));
+        let found = self.store.personal_token_of_hash(self.org, &hash).await;
+        let token = found.map_err(store)?.ok_or(Entry::UnknownToken)?;
+        let now = self.clock.now();
+        if token.revoked_at.is_some() || now >= token.expires {
+            return Err(Entry::UnknownToken);
+        }
+        let owner = self.store.person(self.org, token.person).await;
+        let owner = owner.map_err(store)?.ok_or(Entry::UnknownToken)?;
+        if owner.disabled_at.is_some() || token.created <= owner.not_before {
+            return Err(Entry::UnknownToken);
+        }
+        let (issuer, groups) = (&owner.issuer, &owner.groups);
+        let held = roles::held_by(&self.store, self.org, owner.id, issuer, groups).await?;
+        let is_stale = |used| now.ms_since(used) >= limits::TOKEN_USE_NOTED_MS;
+        if token.last_used.is_none_or(is_stale) {
+            // What is not noted is noted the next time; nobody is kept out for it.
+            let noted = self.store.note_token_use(self.org, token.id, now).await;
+            let _unnoted = noted.is_err();
+        }
+        let label = owner.email.as_deref().or(owner.name.as_deref());
+        let label = format!("{} ({})", label.unwrap_or(&owner.stable_id), token.prefix);
+        let words = token.scopes.iter();
+        let scopes: BTreeSet<Right> = words.filter_map(|word| word.parse().ok()).collect();
+        Ok(Actor::token(owner.id, token.id, &label, held, &scopes))
+    }
+}

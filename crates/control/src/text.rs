@@ -1,0 +1,84 @@
+//! What administrators write: names and reasons. One line, bounded, nothing that a terminal or a page would take for a command.
+
+use domain::limits;
+
+/// Why a text cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` {why}")]
+pub struct Unusable {
+    /// The member of the request, or the word of the command line.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Unusable {
+    /// A text of this field that cannot be taken, because it …
+    pub fn new(field: &'static str, why: impl Into<String>) -> Self {
+        Self {
+            field,
+            why: why.into(),
+        }
+    }
+}
+
+/// A name: 1 to [`limits::NAME_CHARS_MAX`] characters on one line, without blanks at its ends.
+pub fn name(field: &'static str, text: &str) -> Result<String, Unusable> {
+    line(field, text, limits::NAME_CHARS_MAX)
+}
+
+/// A reason: 1 to [`limits::REASON_CHARS_MAX`] characters on one line, without blanks at its ends.
+pub fn reason(field: &'static str, text: &str) -> Result<String, Unusable> {
+    line(field, text, limits::REASON_CHARS_MAX)
+}
+
+fn line(field: &'static str, text: &str, chars_max: usize) -> Result<String, Unusable> {
+    let fine = !text.is_empty()
+        && text.trim() == text
+        && text.chars().count() <= chars_max
+        && !text.chars().any(is_hostile);
+    if fine {
+        return Ok(text.to_owned());
+    }
+    let why = format!(
+        "must be 1 to {chars_max} characters on one line, without blanks at its ends and without control or direction characters"
+    );
+    Err(Unusable::new(field, why))
+}
+
+/// Control characters, line and paragraph separators, and the marks that turn the direction of what follows.
+pub fn is_hostile(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_bounded_line_that_commands_nobody() {
+        for fine in ["nightly", "Betrieb Süd", "日本", &"x".repeat(128)] {
+            assert_eq!(name("name", fine).as_deref(), Ok(fine));
+        }
+        for hostile in [
+            "",
+            " x",
+            "x ",
+            "a\nb",
+            "a\0b",
+            "\u{1b}[2J",
+            "a\u{202e}b",
+            "a\u{2028}b",
+            &"x".repeat(129),
+        ] {
+            assert!(name("name", hostile).is_err(), "{hostile:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_text_is_not_repeated() {
+        let refused = name("name", "\u{1b}secret").unwrap_err().to_string();
+        assert!(refused.starts_with("`name` must be") && !refused.contains("secret"));
+    }
+}

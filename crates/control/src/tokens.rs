@@ -1,0 +1,192 @@
+//! Personal access tokens, `dwp_…`: a person makes one for a script of theirs and it acts for them at the admin API, with no more
+//! than they have at that moment and no more than its scopes say. The token itself is returned once and kept nowhere.
+
+use std::collections::BTreeSet;
+
+use domain::opaque::hex;
+use domain::{Opaque, PersonId, TokenId, limits};
+use ledger::record::ChangeKind;
+use secrecy::SecretString;
+pub use store::PersonalToken;
+
+use crate::access::{Right, Who, may_be_scope};
+use crate::text::{self, Unusable};
+use crate::{ControlError, Operation, fingerprint};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// A token to make.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// What its owner calls it.
+    pub name: String,
+    /// What it may.
+    pub scopes: BTreeSet<Right>,
+    /// After how many days it ends, from 1 to [`limits::PERSONAL_TOKEN_DAYS_MAX`].
+    pub days: u32,
+}
+
+/// Makes a token for who acts. It opens as soon as this returns, on every replica.
+pub async fn create(
+    operation: &Operation<'_>,
+    new: NewToken,
+) -> Result<(PersonalToken, SecretString), ControlError> {
+    operation.require(Right::OwnWrite)?;
+    let Who::Person(person) = *operation.actor.who() else {
+        return Err(ControlError::Forbidden(Right::OwnWrite));
+    };
+    let name = text::name("name", &new.name)?;
+    check_scopes(operation, &new.scopes)?;
+    if !(1..=limits::PERSONAL_TOKEN_DAYS_MAX).contains(&new.days) {
+        let why = format!("must be 1 to {}", limits::PERSONAL_TOKEN_DAYS_MAX);
+        return Err(Unusable::new("expires_in_days", why).into());
+    }
+    let secret = Opaque::PersonalToken.mint(operation.ids);
+    let (unix_ms, random) = operation.id_parts();
+    let created = operation.clock.now();
+    let scopes = new.scopes.iter().map(|scope| scope.as_str().to_owned());
+    let token = PersonalToken {
+        id: TokenId::from_parts(unix_ms, random),
+        person,
+        hash: hex(&Opaque::PersonalToken.sha256_of(&secret)),
+        prefix: Opaque::PersonalToken.shown_of(&secret),
+        name,
+        scopes: scopes.collect(),
+        created,
+        expires: created.plus_ms(i64::from(new.days) * DAY_MS),
+        last_used: None,
+        revoked_at: None,
+    };
+    let mut change = about(operation, &token, ChangeKind::Created);
+    change.after = Some(fingerprint(&rights(&token)).as_str().into());
+    operation.record(change).await?;
+    operation
+        .store
+        .add_personal_token(operation.org, &token)
+        .await?;
+    Ok((token, secret))
+}
+
+fn check_scopes(operation: &Operation<'_>, scopes: &BTreeSet<Right>) -> Result<(), ControlError> {
+    if scopes.is_empty() {
+        return Err(Unusable::new("scopes", "must name at least one right").into());
+    }
+    for scope in scopes {
+        if !may_be_scope(*scope) {
+            let why = format!("cannot be given to a token: {scope}");
+            return Err(Unusable::new("scopes", why).into());
+        }
+        // A right that its maker lacks would look given and be nothing, until the maker got it.
+        operation.require(*scope)?;
+    }
+    Ok(())
+}
+
+/// One's own tokens after one of them, and whether there are more.
+pub async fn list_own(
+    operation: &Operation<'_>,
+    after: Option<TokenId>,
+    limit: u32,
+) -> Result<(Vec<PersonalToken>, bool), ControlError> {
+    operation.require(Right::OwnRead)?;
+    let person = operation.actor.person_id();
+    let person = person.ok_or(ControlError::Forbidden(Right::OwnRead))?;
+    page(operation, Some(person), after, limit).await
+}
+
+/// Everyone's tokens, or one person's, after one of them, and whether there are more.
+pub async fn list(
+    operation: &Operation<'_>,
+    person: Option<PersonId>,
+    after: Option<TokenId>,
+    limit: u32,
+) -> Result<(Vec<PersonalToken>, bool), ControlError> {
+    operation.require(Right::TokensRead)?;
+    page(operation, person, after, limit).await
+}
+
+async fn page(
+    operation: &Operation<'_>,
+    person: Option<PersonId>,
+    after: Option<TokenId>,
+    limit: u32,
+) -> Result<(Vec<PersonalToken>, bool), ControlError> {
+    let store = operation.store;
+    Ok(store
+        .personal_tokens_page(operation.org, person, after, limit)
+        .await?)
+}
+
+/// Takes a token of one's own away: with the next request it opens nothing. Somebody else's is not there.
+pub async fn revoke_own(
+    operation: &Operation<'_>,
+    token: TokenId,
+) -> Result<PersonalToken, ControlError> {
+    operation.require(Right::OwnWrite)?;
+    let found = find(operation, token).await?;
+    if Some(found.person) != operation.actor.person_id() {
+        return Err(ControlError::NoSuch("token"));
+    }
+    take_away(operation, found, "taken away by its owner").await
+}
+
+/// Takes anyone's token away.
+pub async fn revoke(
+    operation: &Operation<'_>,
+    token: TokenId,
+    reason: &str,
+) -> Result<PersonalToken, ControlError> {
+    operation.require(Right::TokensWrite)?;
+    let reason = text::reason("reason", reason)?;
+    let found = find(operation, token).await?;
+    take_away(operation, found, &reason).await
+}
+
+async fn find(operation: &Operation<'_>, token: TokenId) -> Result<PersonalToken, ControlError> {
+    let found = operation.store.personal_token(operation.org, token).await?;
+    found.ok_or(ControlError::NoSuch("token"))
+}
+
+async fn take_away(
+    operation: &Operation<'_>,
+    token: PersonalToken,
+    reason: &str,
+) -> Result<PersonalToken, ControlError> {
+    if token.revoked_at.is_some() {
+        return Ok(token);
+    }
+    let now = operation.clock.now();
+    let mut change = about(operation, &token, ChangeKind::Deleted);
+    change.before = Some(fingerprint(&rights(&token)).as_str().into());
+    change.reason = Some(reason.into());
+    operation.record(change).await?;
+    operation
+        .store
+        .revoke_personal_token(operation.org, token.id, now)
+        .await?;
+    Ok(PersonalToken {
+        revoked_at: Some(now),
+        ..token
+    })
+}
+
+/// `nightly report (dwp_3Fq9xLm2) of per_…`: which token, and whose.
+fn about(
+    operation: &Operation<'_>,
+    token: &PersonalToken,
+    done: ChangeKind,
+) -> ledger::record::Change {
+    let name = format!("{} ({}) of {}", token.name, token.prefix, token.person);
+    operation.change("personal_token", &name, done)
+}
+
+/// What the token allows, as one text, so that the ledger can tell whether the store's row was altered.
+fn rights(token: &PersonalToken) -> String {
+    format!(
+        "{}\n{}\n{}\n{}",
+        token.hash,
+        token.person,
+        token.scopes.join("\n"),
+        token.expires
+    )
+}

@@ -1,0 +1,170 @@
+//! `doorward role …`: who may administer. The way in for the first owner, who can give the other roles at the API; whoever can read
+//! this machine's configuration may do everything anyway. A face of `control::roles`. Called by `commands`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use control::roles::{self, Holder};
+use control::{Actor, Operation, Role, people};
+
+use crate::commands::bad_config;
+use crate::config::{self, Config};
+use crate::system::{SystemClock, SystemIds, chain, complain, say};
+use crate::wiring;
+
+/// What to do with roles.
+#[derive(Debug, Args)]
+pub struct RoleCommand {
+    /// The configuration
+    #[arg(long, default_value = "doorward.toml", global = true)]
+    config: PathBuf,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Give a role to a person or to a group
+    #[command(
+        after_help = "The roles:\n  owner       everything, and alone gives roles and directory tokens; one or two people\n  admin       runs it day by day\n  approver    decides about what others ask for\n  auditor     reads everything, writes nothing\n  technician  a service provider's: sets up and runs, but reads no ledger and sets no spend limits\n\nExamples:\n  doorward role grant owner --person ada@example.org --reason 'first owner'\n  doorward role grant auditor --group internal-audit --issuer entra --reason 'yearly audit'\n\nA person must have signed in once. A group is named as the issuer's tokens or its directory name it."
+    )]
+    Grant {
+        /// owner, admin, approver, auditor or technician
+        #[arg(value_parser = role)]
+        role: Role,
+        /// The person: id, stable id, e-mail or name
+        #[arg(long, conflicts_with = "group", required_unless_present = "group")]
+        person: Option<String>,
+        /// The group, as its issuer names it
+        #[arg(long)]
+        group: Option<String>,
+        /// The group's issuer, by its configured name; may be left out where only one vouches for people
+        #[arg(long, requires = "group")]
+        issuer: Option<String>,
+        /// Why, for whoever reads the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// Take a role away; with the next request it is gone
+    #[command(
+        after_help = "Example:\n  doorward role list\n  doorward role revoke rol_01kb… --reason 'left the team'"
+    )]
+    Revoke {
+        /// The id that `list` shows
+        id: domain::BindingId,
+        /// Why, for whoever reads the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// List who holds which role
+    List,
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    text.parse().map_err(|_| {
+        let known: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
+        format!("the roles are {}", known.join(", "))
+    })
+}
+
+/// Does it.
+pub async fn run(command: RoleCommand) -> ExitCode {
+    let config = match config::load(&command.config) {
+        Ok(config) => config,
+        Err(mistakes) => return bad_config(&mistakes),
+    };
+    match act(command.what, &config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("doorward: {}", chain(error.as_ref())));
+            ExitCode::from(1)
+        }
+    }
+}
+
+async fn act(what: What, config: &Config) -> anyhow::Result<()> {
+    let clock = SystemClock;
+    let admin = wiring::admin(config, std::sync::Arc::new(clock), &SystemIds).await?;
+    let actor = Actor::command_line("command line");
+    let operation = admin.operation(&actor, &clock, &SystemIds);
+    match what {
+        What::Grant {
+            role,
+            person,
+            group,
+            issuer,
+            reason,
+        } => {
+            let holder = match (person, group) {
+                (Some(person), _) => Holder::Person(people::find(&operation, &person).await?.id),
+                (None, Some(group)) => Holder::Group {
+                    issuer: issuer_of(config, issuer)?,
+                    group,
+                },
+                (None, None) => bail!("name a person or a group"),
+            };
+            let given = roles::grant(&operation, role, holder, &reason).await?;
+            let what = roles::described(&given.binding);
+            let how = if given.is_new { "" } else { "no change: " };
+            say(&format!("{how}{}  {what}", given.binding.id));
+            tell(given.warning);
+        }
+        What::Revoke { id, reason } => {
+            let (gone, warning) = roles::revoke(&operation, id, &reason).await?;
+            say(&format!("{} is taken away", roles::described(&gone)));
+            tell(warning);
+        }
+        What::List => list(&operation).await?,
+    }
+    Ok(())
+}
+
+async fn list(operation: &Operation<'_>) -> anyhow::Result<()> {
+    let (bindings, warning) = roles::list(operation).await?;
+    for binding in &bindings {
+        say(&format!(
+            "{}  {}  given {} by {}",
+            binding.id,
+            roles::described(binding),
+            binding.created,
+            binding.made_by
+        ));
+    }
+    tell(warning);
+    Ok(())
+}
+
+fn tell(warning: Option<String>) {
+    if let Some(warning) = warning {
+        complain(&format!("mind: {warning}"));
+    }
+}
+
+/// The issuer that was named, or the only one there is. One that is not configured would give the role to nobody, unseen.
+fn issuer_of(config: &Config, named: Option<String>) -> anyhow::Result<String> {
+    let known: Vec<&str> = config
+        .issuers
+        .iter()
+        .map(|issuer| issuer.name.as_str())
+        .collect();
+    match named {
+        Some(name) if known.contains(&name.as_str()) => Ok(name),
+        Some(name) => bail!(
+            "no issuer is called {name}; configured are: {}",
+            known.join(", ")
+        ),
+        None if config.issuers_for_people() == 1 => {
+            let only = config
+                .issuers
+                .iter()
+                .find(|issuer| issuer.vouches_for_people());
+            Ok(only.context("one issuer vouches for people")?.name.clone())
+        }
+        None => bail!(
+            "name the group's issuer with --issuer: {}",
+            known.join(", ")
+        ),
+    }
+}
