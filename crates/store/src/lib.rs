@@ -56,7 +56,6 @@ pub use services::ServiceKey;
 pub use sessions::{Rotation, Session};
 pub use spend_limits::{Page, SpendLimit, SpendLimitAudit};
 pub use tokens::PersonalToken;
-pub use usage::UsageSum;
 pub use usage::{Spent, UsageSum};
 
 /// The names of the counters, which are also what replicas watch.
@@ -166,9 +165,6 @@ impl Store {
                 DIRECTORY => marks.directory = row.try_get(1)?,
                 // Of no concern here, or of a program that is newer than this one.
                 _ => {}
-                // asked for at each use, so nobody follows it
-                ROLES => {}
-                _ => return Err(StoreError::Damaged("counters.name")),
             }
         }
         Ok(marks)
