@@ -1,10 +1,13 @@
 //! Device sign-ins (RFC 8628). Codes are kept as hashes but for the short one that people compare; each is consumed once.
 
 use domain::{OrgId, PersonId, SessionId, Timestamp, limits};
+use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
 use crate::connection::Tx;
-use crate::{Result, Store, StoreError, id, maybe_id, time};
+use crate::people::hold_person;
+use crate::sessions::{Holder, insert_session};
+use crate::{Result, Session, Store, StoreError, id, maybe_id, time};
 
 /// A sign-in that a client asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,21 +37,35 @@ pub enum DeviceState {
     Denied,
 }
 
+/// A client that asks, and what its session begins with should it be let in.
+#[derive(Debug, Clone, Copy)]
+pub struct DeviceAsk<'a> {
+    /// The tenant.
+    pub org: OrgId,
+    /// Hash of the code it holds.
+    pub device_hash: &'a str,
+    /// Now.
+    pub at: Timestamp,
+    /// The program that asks.
+    pub client: &'a str,
+    /// Hash of the session's first refresh token.
+    pub refresh_hash: &'a str,
+    /// When that expires.
+    pub refresh_expires: Timestamp,
+}
+
 /// What a client that asks is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DevicePoll {
     /// Ask again later.
     Pending,
     /// Ask less often; the interval has grown.
     SlowDown,
-    /// Let in, as this person in this session. Said once.
-    Approved {
-        /// Who.
-        person: PersonId,
-        /// In which session.
-        session: SessionId,
-    },
-    /// Sent away.
+    /// Let in: the session has begun. Said once.
+    Approved(Box<Holder>),
+    /// Let in by somebody who has been shut out since. Said once.
+    ShutOut,
+    /// Sent away. Said once.
     Denied,
     /// Too late.
     Expired,
@@ -155,61 +172,72 @@ impl Store {
         Ok(done == 1)
     }
 
-    /// Answers a client that asks. An approved code is consumed by the answer; asking before the interval is over makes it longer
-    /// by five seconds.
-    pub async fn poll_device(
-        &self,
-        org: OrgId,
-        device_hash: &str,
-        at: Timestamp,
-    ) -> Result<DevicePoll> {
+    /// Says where a sign-in stands. One that was answered is consumed, and the session of one that was let in begins, in the same
+    /// transaction: whoever cannot be told for an outage asks once more. Asking before the interval is over makes it longer by
+    /// five seconds.
+    pub async fn poll_device(&self, ask: DeviceAsk<'_>) -> Result<DevicePoll> {
         let mut tx = self.pools.begin().await?;
-        let row = tx
-            .row(
-                query(
-                    "UPDATE device_codes SET created = created WHERE org = $1 AND device_hash = $2 \
+        // Taking the row by a write orders those who ask at once, on either engine.
+        let held = query(
+            "UPDATE device_codes SET created = created WHERE org = $1 AND device_hash = $2 \
              RETURNING state, expires, interval_s, polled_at, person, session",
-                )
-                .bind(org.to_string())
-                .bind(device_hash),
-            )
-            .await?;
-        let Some(row) = row else {
+        );
+        let held = held.bind(ask.org.to_string()).bind(ask.device_hash);
+        let Some(row) = tx.row(held).await? else {
             return Ok(DevicePoll::Unknown);
         };
-        let (state, expires): (String, _) = (row.try_get(0)?, time(&row, 1)?);
-        if expires <= at {
+        if time(&row, 1)? <= ask.at {
             return Ok(DevicePoll::Expired);
         }
-        let answer = match state.as_str() {
-            "approved" => DevicePoll::Approved {
-                person: maybe_id(&row, 4, "device_codes.person")?
-                    .ok_or(StoreError::Damaged("device_codes.person"))?,
-                session: id(&row, 5, "device_codes.session")?,
-            },
+        let answer = match row.try_get::<&str, _>(0)? {
+            "approved" => begin(&mut tx, &ask, &row).await?,
             "denied" => DevicePoll::Denied,
-            _ => {
-                let (interval_s, polled_at): (i64, _) = (row.try_get(2)?, time(&row, 3)?);
-                // Half a second of forgiveness for clients whose timers run fast.
-                let early = at.ms_since(polled_at) + 500 < interval_s.saturating_mul(1_000);
-                tx.run(query("UPDATE device_codes SET polled_at = $2, interval_s = $3 WHERE device_hash = $1")
-                    .bind(device_hash)
-                    .bind(at.unix_ms())
-                    .bind(if early { interval_s.saturating_add(5).min(60) } else { interval_s }))
-                    .await?;
-                tx.commit().await?;
-                return Ok(if early {
-                    DevicePoll::SlowDown
-                } else {
-                    DevicePoll::Pending
-                });
-            }
+            _ => wait(&mut tx, &ask, &row).await?,
         };
-        tx.run(query("DELETE FROM device_codes WHERE device_hash = $1").bind(device_hash))
-            .await?;
+        if !matches!(answer, DevicePoll::Pending | DevicePoll::SlowDown) {
+            let consumed = query("DELETE FROM device_codes WHERE device_hash = $1");
+            tx.run(consumed.bind(ask.device_hash)).await?;
+        }
         tx.commit().await?;
         Ok(answer)
     }
+}
+
+/// Begins the session of a sign-in that was let in.
+async fn begin(tx: &mut Tx, ask: &DeviceAsk<'_>, row: &AnyRow) -> Result<DevicePoll> {
+    let person: PersonId = maybe_id(row, 4, "device_codes.person")?
+        .ok_or(StoreError::Damaged("device_codes.person"))?;
+    let person = match hold_person(tx, ask.org, person).await? {
+        Some(person) if person.disabled_at.is_none() => person,
+        _ => return Ok(DevicePoll::ShutOut),
+    };
+    let session = Session {
+        id: id(row, 5, "device_codes.session")?,
+        person: person.id,
+        client: ask.client.to_owned(),
+        created: ask.at,
+        ended_at: None,
+    };
+    let first = (ask.refresh_hash, ask.refresh_expires);
+    insert_session(tx, ask.org, &session, first).await?;
+    Ok(DevicePoll::Approved(Box::new(Holder { session, person })))
+}
+
+/// Notes that a client has asked and must ask again.
+async fn wait(tx: &mut Tx, ask: &DeviceAsk<'_>, row: &AnyRow) -> Result<DevicePoll> {
+    let (interval_s, polled_at): (i64, _) = (row.try_get(2)?, time(row, 3)?);
+    // Half a second of forgiveness for clients whose timers run fast.
+    let early = ask.at.ms_since(polled_at) + 500 < interval_s.saturating_mul(1_000);
+    let (interval_s, answer) = if early {
+        (interval_s.saturating_add(5).min(60), DevicePoll::SlowDown)
+    } else {
+        (interval_s, DevicePoll::Pending)
+    };
+    let noted =
+        query("UPDATE device_codes SET polled_at = $2, interval_s = $3 WHERE device_hash = $1");
+    let noted = noted.bind(ask.device_hash).bind(ask.at.unix_ms());
+    tx.run(noted.bind(interval_s)).await?;
+    Ok(answer)
 }
 
 /// Sign-ins of the whole installation that could still be answered.

@@ -40,7 +40,7 @@ use crate::connection::{Pools, Tx};
 
 pub use changes::Changes;
 pub use connection::sqlite_file;
-pub use device::{DeviceCode, DevicePoll, DeviceState};
+pub use device::{DeviceAsk, DeviceCode, DevicePoll, DeviceState};
 pub use directory::groups::{DirectoryGroup, DirectoryMember, GroupChange, GroupWrite, MemberStep};
 pub use directory::users::{DirectoryUser, NewUser, UserState, UserWrite};
 pub use directory::{DirectoryChange, PersonGroups, Source};
@@ -53,7 +53,7 @@ pub use revocations::{Revocation, Target};
 pub use roles::{Holder, RoleBinding};
 pub use scim_tokens::ScimToken;
 pub use services::ServiceKey;
-pub use sessions::{Rotation, Session};
+pub use sessions::{Holder, Rotation, Session};
 pub use spend_limits::{Page, SpendLimit, SpendLimitAudit};
 pub use tokens::PersonalToken;
 pub use usage::{Spent, UsageSum};

@@ -6,6 +6,7 @@ use domain::{OrgId, PersonId, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
+use crate::connection::Tx;
 use crate::{Result, Store, StoreError, id, maybe_time, time};
 
 /// What a verified token says about someone.
@@ -168,6 +169,38 @@ impl Store {
             .await?;
         Ok(done == 1)
     }
+}
+
+/// In a transaction: the person as they stand.
+pub(crate) async fn person_in(
+    tx: &mut Tx,
+    org: OrgId,
+    person_id: PersonId,
+) -> Result<Option<Person>> {
+    let found = query(
+        "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at) FROM people \
+         WHERE org = $1 AND id = $2",
+    );
+    let row = tx
+        .row(found.bind(org.to_string()).bind(person_id.to_string()))
+        .await?;
+    row.as_ref().map(person).transpose()
+}
+
+/// In a transaction: the person, whom nobody shuts out before it ends.
+pub(crate) async fn hold_person(
+    tx: &mut Tx,
+    org: OrgId,
+    person_id: PersonId,
+) -> Result<Option<Person>> {
+    let held = query(
+        "UPDATE people SET last_seen = last_seen WHERE org = $1 AND id = $2 \
+         RETURNING id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at)",
+    );
+    let row = tx
+        .row(held.bind(org.to_string()).bind(person_id.to_string()))
+        .await?;
+    row.as_ref().map(person).transpose()
 }
 
 fn person(row: &AnyRow) -> Result<Person> {

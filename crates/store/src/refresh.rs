@@ -5,20 +5,24 @@ use domain::{OrgId, SessionId, Timestamp};
 use sqlx::query;
 
 use crate::connection::Tx;
+use crate::people::person_in;
 use crate::revocations::revoke_in;
+use crate::sessions::{Holder, session_in};
 use crate::{Result, Store, StoreError, Target, id, maybe_time, time};
 
 /// What became of a refresh token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
     /// It was exchanged.
-    Rotated(SessionId),
+    Rotated(Box<Holder>),
     /// It had just been exchanged; a second successor was given, for clients that refresh twice at once.
-    WithinGrace(SessionId),
+    WithinGrace(Box<Holder>),
     /// It had just been exchanged twice; there is no third successor, and the session goes on.
     GraceUsed(SessionId),
     /// It had been exchanged long ago: somebody else has it. The session has been ended and a revocation of it added.
     Reused(SessionId),
+    /// Its person is shut out; it was not exchanged.
+    ShutOut(SessionId),
     /// Its session had ended.
     SessionEnded(SessionId),
     /// It has expired.
@@ -60,7 +64,8 @@ impl Store {
     }
 
     /// Exchanges a refresh token. Of any number of exchanges of one token at once, one is `Rotated`, one is `WithinGrace` and the
-    /// others are `GraceUsed`; or they end the session when there is no grace.
+    /// others are `GraceUsed`; or they end the session when there is no grace. Whose it is is read in the same transaction: a token
+    /// whose holder cannot be read has not been exchanged.
     pub async fn exchange_refresh(&self, exchange: Exchange<'_>) -> Result<Rotation> {
         let mut tx = self.pools.begin().await?;
         let Some(token) = take(&mut tx, &exchange).await? else {
@@ -82,18 +87,17 @@ impl Store {
         if token.repeated {
             return Ok(Rotation::GraceUsed(session));
         }
-        let used = query(match token.replaced_at {
-            None => "UPDATE refresh_tokens SET replaced_at = $2 WHERE token_hash = $1",
-            Some(_) => "UPDATE refresh_tokens SET repeated_at = $2 WHERE token_hash = $1",
-        });
-        tx.run(used.bind(exchange.old_hash).bind(exchange.at.unix_ms()))
-            .await?;
-        let next = (exchange.new_hash, exchange.expires);
-        insert_refresh(&mut tx, exchange.org, session, exchange.at, next).await?;
+        let Some(holder) = holder(&mut tx, exchange.org, session).await? else {
+            return Ok(Rotation::ShutOut(session));
+        };
+        if holder.session.created <= holder.person.not_before {
+            return Ok(Rotation::SessionEnded(session));
+        }
+        succeed(&mut tx, &exchange, &token).await?;
         tx.commit().await?;
         Ok(match token.replaced_at {
-            None => Rotation::Rotated(session),
-            Some(_) => Rotation::WithinGrace(session),
+            None => Rotation::Rotated(Box::new(holder)),
+            Some(_) => Rotation::WithinGrace(Box::new(holder)),
         })
     }
 
@@ -142,6 +146,26 @@ async fn take(tx: &mut Tx, exchange: &Exchange<'_>) -> Result<Option<Token>> {
         repeated: maybe_time(&row, 3)?.is_some(),
         session_ended: maybe_time(&ended, 0)?.is_some(),
     }))
+}
+
+/// The session and its person; none when the person may not come in.
+async fn holder(tx: &mut Tx, org: OrgId, session: SessionId) -> Result<Option<Holder>> {
+    let session = session_in(tx, org, session).await?;
+    let person = person_in(tx, org, session.person).await?;
+    let present = person.filter(|person| person.disabled_at.is_none());
+    Ok(present.map(|person| Holder { session, person }))
+}
+
+/// Gives a token its successor.
+async fn succeed(tx: &mut Tx, exchange: &Exchange<'_>, token: &Token) -> Result<()> {
+    let used = query(match token.replaced_at {
+        None => "UPDATE refresh_tokens SET replaced_at = $2 WHERE token_hash = $1",
+        Some(_) => "UPDATE refresh_tokens SET repeated_at = $2 WHERE token_hash = $1",
+    });
+    tx.run(used.bind(exchange.old_hash).bind(exchange.at.unix_ms()))
+        .await?;
+    let next = (exchange.new_hash, exchange.expires);
+    insert_refresh(tx, exchange.org, token.session, exchange.at, next).await
 }
 
 /// Keeps a token's hash with its expiry.

@@ -4,9 +4,10 @@ use domain::{OrgId, PersonId, SessionId, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
+use crate::connection::Tx;
 use crate::refresh::insert_refresh;
 pub use crate::refresh::{Exchange, Rotation};
-use crate::{REVOCATIONS, Result, Store, id, maybe_time, time};
+use crate::{Person, REVOCATIONS, Result, Store, StoreError, id, maybe_time, time};
 
 /// One sign-in of one client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,15 @@ pub struct Session {
     pub ended_at: Option<Timestamp>,
 }
 
+/// A session and whose it is, as they stood in one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The session.
+    pub session: Session,
+    /// The person.
+    pub person: Person,
+}
+
 impl Store {
     /// Begins a session with its first refresh token.
     pub async fn create_session(
@@ -33,29 +43,17 @@ impl Store {
         refresh_expires: Timestamp,
     ) -> Result<()> {
         let mut tx = self.pools.begin().await?;
-        tx.run(query(
-            "INSERT INTO sessions (id, org, person, client, created) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(session.id.to_string())
-        .bind(org.to_string())
-        .bind(session.person.to_string())
-        .bind(&session.client)
-        .bind(session.created.unix_ms()))
-        .await?;
-        let first = (refresh_hash, refresh_expires);
-        insert_refresh(&mut tx, org, session.id, session.created, first).await?;
+        insert_session(&mut tx, org, session, (refresh_hash, refresh_expires)).await?;
         tx.commit().await?;
         Ok(())
     }
 
     /// A session by its id.
     pub async fn session(&self, org: OrgId, session: SessionId) -> Result<Option<Session>> {
-        let row = self.pools.row(query(
-            "SELECT id, person, client, created, ended_at FROM sessions WHERE org = $1 AND id = $2",
-        )
-        .bind(org.to_string())
-        .bind(session.to_string()))
-        .await?;
+        let row = self
+            .pools
+            .row(query(ONE).bind(org.to_string()).bind(session.to_string()))
+            .await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -155,6 +153,38 @@ impl Store {
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
     }
+}
+
+const ONE: &str =
+    "SELECT id, person, client, created, ended_at FROM sessions WHERE org = $1 AND id = $2";
+
+/// In a transaction: a session that something else refers to.
+pub(crate) async fn session_in(tx: &mut Tx, org: OrgId, session: SessionId) -> Result<Session> {
+    let row = tx
+        .row(query(ONE).bind(org.to_string()).bind(session.to_string()))
+        .await?;
+    read(&row.ok_or(StoreError::Damaged("sessions.id"))?)
+}
+
+/// In a transaction: begins a session with the hash of its first refresh token and when that expires.
+pub(crate) async fn insert_session(
+    tx: &mut Tx,
+    org: OrgId,
+    session: &Session,
+    first: (&str, Timestamp),
+) -> Result<()> {
+    tx.run(
+        query(
+            "INSERT INTO sessions (id, org, person, client, created) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(session.id.to_string())
+        .bind(org.to_string())
+        .bind(session.person.to_string())
+        .bind(&session.client)
+        .bind(session.created.unix_ms()),
+    )
+    .await?;
+    insert_refresh(tx, org, session.id, session.created, first).await
 }
 
 fn read(row: &AnyRow) -> Result<Session> {

@@ -12,10 +12,9 @@ use domain::{Fault, ReasonCode, Refusal, Subject};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use ledger::record::{Origin, SessionChange, SessionEvent, Verdict};
-use pipeline::identity::Tokens;
+use pipeline::identity::{Claimed, Tokens};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use store::DevicePoll;
 
 use super::{SignIn, browser, oauth, origin_of};
 
@@ -42,49 +41,29 @@ pub async fn exchange(State(state): State<Arc<SignIn>>, request: Request) -> Res
 async fn device(state: &SignIn, device_code: &str, origin: Origin) -> Response {
     let refuse = |code: &str, text: &str| oauth::error(StatusCode::BAD_REQUEST, code, text);
     let hash = browser::hash(device_code);
-    let (person, session) = match state
-        .store
-        .poll_device(state.org, &hash, state.clock.now())
-        .await
-    {
-        Ok(DevicePoll::Approved { person, session }) => (person, session),
-        Ok(DevicePoll::Pending) => {
-            return refuse("authorization_pending", "Nobody has answered yet.");
-        }
-        Ok(DevicePoll::SlowDown) => {
-            return refuse(
-                "slow_down",
-                "Ask less often: wait five seconds more each time.",
-            );
-        }
-        Ok(DevicePoll::Denied) => return refuse("access_denied", "The sign-in was denied."),
-        Ok(DevicePoll::Expired) => {
-            return refuse("expired_token", "The code has expired; start again.");
-        }
-        Ok(DevicePoll::Unknown) => {
-            return refuse("invalid_grant", "This code is not known, or was used.");
-        }
-        Err(error) => {
-            tracing::error!(error = %error, "a device code cannot be looked up");
-            return oauth::unavailable();
-        }
-    };
-    match state
-        .sessions
-        .start_as(session, person, client_text(&origin).as_str())
-        .await
-    {
-        Ok(tokens) => {
+    match state.sessions.claim(&hash, &client_text(&origin)).await {
+        Ok(Claimed::In(tokens)) => {
             let mut record = state.refused(origin, &Refusal::plain(ReasonCode::Internal));
             record.verdict = Verdict::allowed();
-            record.subject = Some(Subject::Person(person));
-            record.session = Some(session);
+            record.subject = Some(Subject::Person(tokens.person));
+            record.session = Some(tokens.session);
             record.email = tokens.email.as_deref().map(Into::into);
             state.record(record);
             granted(&tokens)
         }
+        Ok(Claimed::Pending) => refuse("authorization_pending", "Nobody has answered yet."),
+        Ok(Claimed::SlowDown) => refuse(
+            "slow_down",
+            "Ask less often: wait five seconds more each time.",
+        ),
+        Ok(Claimed::Denied) => refuse("access_denied", "The sign-in was denied."),
+        Ok(Claimed::Expired) => refuse("expired_token", "The code has expired; start again."),
+        Ok(Claimed::Unknown) => refuse("invalid_grant", "This code is not known, or was used."),
         Err(refusal) => {
-            state.record(state.refused(origin, &refusal));
+            // An outage is no end of a sign-in: the client asks again, and its code is as good as it was.
+            if ends_the_sign_in(refusal.code()) {
+                state.record(state.refused(origin, &refusal));
+            }
             failed(&refusal)
         }
     }

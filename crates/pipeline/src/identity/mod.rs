@@ -49,7 +49,7 @@ pub use domain::{OWN_ISSUER, Opaque};
 pub use config::{ConfigMistake, EntraConfig, IssuerConfig, IssuerKind, WorkloadRule};
 pub use issuer::Issuer;
 pub use revocation::{Ended, Live, Revocations};
-pub use session::{Sessions, Tokens};
+pub use session::{Claimed, Sessions, Tokens};
 pub use session_token::{CLIENT_AUDIENCE, SessionTokens, SigningKey};
 
 use cache::{Fingerprint, TokenCache, fingerprint};

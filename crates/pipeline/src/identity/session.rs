@@ -12,7 +12,7 @@ use domain::{
 };
 use secrecy::SecretString;
 use store::sessions::Exchange;
-use store::{Person, Rotation, Session, Store, Target};
+use store::{DeviceAsk, DevicePoll, Holder, Person, Rotation, Session, Store, Target};
 
 use super::jws::Jws;
 use super::revocation::{Ended, Revocations};
@@ -34,6 +34,23 @@ pub struct Tokens {
     pub person: PersonId,
     /// For the client to show.
     pub email: Option<String>,
+}
+
+/// What a client learns that asks with its device code.
+#[derive(Debug)]
+pub enum Claimed {
+    /// Let in.
+    In(Tokens),
+    /// Nobody has answered yet.
+    Pending,
+    /// It asks too often.
+    SlowDown,
+    /// Sent away.
+    Denied,
+    /// Too late.
+    Expired,
+    /// No such code, or it was used.
+    Unknown,
 }
 
 /// Begins, carries on and ends sessions.
@@ -75,7 +92,20 @@ impl Sessions {
                 "Services do not sign in; they send their own token or key.",
             ));
         };
-        self.start_as(self.new_id(), person, client).await
+        let person = self.present_person(person).await?;
+        let session = Session {
+            id: self.new_id(),
+            person: person.id,
+            client: legible(client),
+            created: self.clock.now(),
+            ended_at: None,
+        };
+        let refresh = self.mint(session.created);
+        self.store
+            .create_session(self.org, &session, &refresh.hash, refresh.expires)
+            .await
+            .map_err(unavailable)?;
+        self.tokens(&Holder { session, person }, refresh.token)
     }
 
     /// An id for a session that begins later.
@@ -86,34 +116,30 @@ impl Sessions {
         )
     }
 
-    /// Begins the session of this id for a person whose sign-in was approved before.
-    pub async fn start_as(
-        &self,
-        id: SessionId,
-        person: PersonId,
-        client: &str,
-    ) -> Result<Tokens, Refusal> {
-        let person = self.present_person(person).await?;
+    /// Begins the session that was approved under this device code, by its hash, or says where it stands. An outage leaves the code as
+    /// good as it was.
+    pub async fn claim(&self, device_hash: &str, client: &str) -> Result<Claimed, Refusal> {
         let now = self.clock.now();
-        let session = Session {
-            id,
-            person: person.id,
-            client: client
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(200)
-                .collect(),
-            created: now,
-            ended_at: None,
+        let refresh = self.mint(now);
+        let ask = DeviceAsk {
+            org: self.org,
+            device_hash,
+            at: now,
+            client: &legible(client),
+            refresh_hash: &refresh.hash,
+            refresh_expires: refresh.expires,
         };
-        let refresh = Opaque::RefreshToken.mint(&*self.ids);
-        let hash = hex(&Opaque::RefreshToken.sha256_of(&refresh));
-        let expires = now.plus_ms(limits::REFRESH_TOKEN_MS);
-        self.store
-            .create_session(self.org, &session, &hash, expires)
-            .await
-            .map_err(unavailable)?;
-        self.tokens(&person, session.id, session.created, refresh)
+        Ok(
+            match self.store.poll_device(ask).await.map_err(unavailable)? {
+                DevicePoll::Approved(holder) => Claimed::In(self.tokens(&holder, refresh.token)?),
+                DevicePoll::ShutOut => return Err(Refusal::plain(ReasonCode::PersonRevoked)),
+                DevicePoll::Pending => Claimed::Pending,
+                DevicePoll::SlowDown => Claimed::SlowDown,
+                DevicePoll::Denied => Claimed::Denied,
+                DevicePoll::Expired => Claimed::Expired,
+                DevicePoll::Unknown => Claimed::Unknown,
+            },
+        )
     }
 
     /// Exchanges a refresh token.
@@ -125,54 +151,40 @@ impl Sessions {
             )
         })?;
         let now = self.clock.now();
-        let next = Opaque::RefreshToken.mint(&*self.ids);
+        let next = self.mint(now);
         let exchange = Exchange {
             org: self.org,
             old_hash: &hex(&old),
-            new_hash: &hex(&Opaque::RefreshToken.sha256_of(&next)),
+            new_hash: &next.hash,
             at: now,
             grace_ms: limits::REFRESH_GRACE_MS,
-            expires: now.plus_ms(limits::REFRESH_TOKEN_MS),
+            expires: next.expires,
         };
-        let session = match self
-            .store
-            .exchange_refresh(exchange)
-            .await
-            .map_err(unavailable)?
-        {
-            Rotation::Rotated(session) | Rotation::WithinGrace(session) => session,
+        let exchanged = self.store.exchange_refresh(exchange);
+        match exchanged.await.map_err(unavailable)? {
+            Rotation::Rotated(holder) | Rotation::WithinGrace(holder) => {
+                self.tokens(&holder, next.token)
+            }
+            // The store has ended it for every replica; what is open here is cut before the answer.
             Rotation::Reused(session) => {
                 tracing::warn!(%session, "a refresh token was used again after its exchange; the session is ended");
-                self.end(session, "refresh token reused").await?;
-                return Err(Refusal::new(
+                self.revocations
+                    .apply(&Target::Session(session), now, Ended::Session);
+                Err(Refusal::new(
                     ReasonCode::SessionEnded,
                     "The refresh token had been used before; the session has been ended for safety.",
-                ));
+                ))
             }
             // An honest client has its tokens from one of the two others by now, and carries on; a thief gets nothing.
-            Rotation::GraceUsed(_) => {
-                return Err(Refusal::new(
-                    ReasonCode::Overloaded,
-                    "This sign-in was refreshed twice within half a minute; go on with the tokens that gave.",
-                ));
-            }
+            Rotation::GraceUsed(_) => Err(Refusal::new(
+                ReasonCode::Overloaded,
+                "This sign-in was refreshed twice within half a minute; go on with the tokens that gave.",
+            )),
+            Rotation::ShutOut(_) => Err(Refusal::plain(ReasonCode::PersonRevoked)),
             Rotation::Expired(_) | Rotation::SessionEnded(_) | Rotation::Unknown => {
-                return Err(Refusal::plain(ReasonCode::SessionEnded));
+                Err(Refusal::plain(ReasonCode::SessionEnded))
             }
-        };
-        let ended = || Refusal::plain(ReasonCode::SessionEnded);
-        let session = self
-            .store
-            .session(self.org, session)
-            .await
-            .map_err(unavailable)?
-            .ok_or_else(ended)?;
-        let person = self.present_person(session.person).await?;
-        // A revocation may have come between the exchange and these looks.
-        if session.ended_at.is_some() || session.created <= person.not_before {
-            return Err(ended());
         }
-        self.tokens(&person, session.id, session.created, next)
     }
 
     /// Ends a session everywhere. Open streams on this replica are cut before this returns.
@@ -267,17 +279,22 @@ impl Sessions {
         }
     }
 
-    fn tokens(
-        &self,
-        person: &Person,
-        session: SessionId,
-        started: Timestamp,
-        refresh: SecretString,
-    ) -> Result<Tokens, Refusal> {
+    /// A new refresh token, with what the store keeps of it.
+    fn mint(&self, at: Timestamp) -> Minted {
+        let token = Opaque::RefreshToken.mint(&*self.ids);
+        Minted {
+            hash: hex(&Opaque::RefreshToken.sha256_of(&token)),
+            expires: at.plus_ms(limits::REFRESH_TOKEN_MS),
+            token,
+        }
+    }
+
+    fn tokens(&self, holder: &Holder, refresh: SecretString) -> Result<Tokens, Refusal> {
+        let Holder { session, person } = holder;
         let claims = SessionClaims {
             person: person.id,
-            session,
-            started,
+            session: session.id,
+            started: session.created,
             issuer_name: person.issuer.clone(),
             stable_id: person.stable_id.clone(),
             email: person.email.clone(),
@@ -293,9 +310,25 @@ impl Sessions {
             access,
             expires_in_s: limits::SESSION_TOKEN_MS / 1_000,
             refresh,
-            session,
+            session: session.id,
             person: person.id,
             email: person.email.clone(),
         })
     }
+}
+
+/// A refresh token that nobody has yet.
+struct Minted {
+    token: SecretString,
+    hash: String,
+    expires: Timestamp,
+}
+
+/// What a client calls itself, as it can be kept and shown.
+fn legible(client: &str) -> String {
+    client
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(200)
+        .collect()
 }

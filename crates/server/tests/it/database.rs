@@ -66,6 +66,12 @@ impl Database {
         lay(&self.server, &self.name).await
     }
 
+    /// Runs a statement past Doorward.
+    pub(crate) async fn beside(&self, sql: &str) {
+        let (base, _) = self.server.rsplit_once('/').unwrap();
+        run_on(&format!("{base}/{}", self.name), sql.to_owned()).await;
+    }
+
     pub(crate) async fn remove(self) {
         let sql = format!("DROP DATABASE {} WITH (FORCE)", self.name);
         run_on(&self.server, sql).await;

@@ -165,6 +165,42 @@ async fn without_its_store_known_people_go_on_and_the_others_wait() {
     database.remove().await;
 }
 
+/// The worst moment: the code is consumed, or the refresh token exchanged, and then the store fails before the session is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_in_the_middle_of_a_sign_in_or_refresh_costs_nobody_their_sign_in() {
+    let (world, database) = world().await;
+    let ada = device_sign_in(&world.base, "ada").await.unwrap();
+    let device = Device::begin(&world.base).await.unwrap();
+    device.approve(&mut Browser::new(), "grace").await.unwrap();
+    for table in ["people", "sessions"] {
+        let (from, to) = (table, format!("{table}_away"));
+        database
+            .beside(&format!("ALTER TABLE {from} RENAME TO {to}"))
+            .await;
+        for answer in [
+            device.poll().await.unwrap(),
+            ada.try_refresh().await.unwrap(),
+        ] {
+            assert_eq!(answer.status, 503, "{table}: {}", answer.text());
+            assert_eq!(answer.json()["error"], "temporarily_unavailable");
+        }
+        database
+            .beside(&format!("ALTER TABLE {to} RENAME TO {from}"))
+            .await;
+    }
+    let grace = device.finish().await.unwrap();
+    assert_eq!(ada.try_refresh().await.unwrap().status, 200);
+    for signed_in in [&grace, &ada] {
+        let answer = signed_in.actor().messages(MODEL, "Hello").await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    // The code is good once all the same.
+    let again = device.poll().await.unwrap();
+    assert_eq!(again.json()["error"], "invalid_grant");
+    world.stop(Duration::ZERO).await.unwrap();
+    database.remove().await;
+}
+
 #[tokio::test]
 async fn a_store_that_never_answers_ends_every_call_within_its_limit() {
     let (world, database) = world().await;

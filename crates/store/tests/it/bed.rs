@@ -93,6 +93,24 @@ impl Bed {
         count
     }
 
+    /// Makes a table of the program's own unreachable: an outage in the middle of what touches others before it.
+    pub(crate) async fn take_away(&self, table: &str) {
+        self.rename(table, &format!("{table}_away")).await;
+    }
+
+    /// The end of that outage.
+    pub(crate) async fn bring_back(&self, table: &str) {
+        self.rename(&format!("{table}_away"), table).await;
+    }
+
+    async fn rename(&self, from: &str, to: &str) {
+        let mut connection = self.beside().await;
+        let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+        let renamed = sqlx::raw_sql(AssertSqlSafe(sql));
+        renamed.execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// A second organisation, to be kept apart from the first.
     pub(crate) async fn other_org(&self) -> OrgId {
         let new = OrgId::from_parts(2, number().into());

@@ -1,7 +1,8 @@
 //! Device sign-ins: found by their short code, answered once, asked about not too often, consumed exactly once.
 
-use domain::{SessionId, limits};
-use store::{DeviceCode, DevicePoll, DeviceState};
+use domain::{PersonId, SessionId, limits};
+use store::sessions::Exchange;
+use store::{DeviceAsk, DeviceCode, DevicePoll, DeviceState, Holder, Rotation};
 
 use crate::bed::{Bed, at, number, on_both_engines};
 
@@ -24,7 +25,35 @@ async fn begin(bed: &Bed, name: &str) -> DeviceCode {
 
 async fn poll(bed: &Bed, name: &str, ms: i64) -> DevicePoll {
     let hash = format!("hash of {name}");
-    bed.store.poll_device(bed.org, &hash, at(ms)).await.unwrap()
+    bed.store.poll_device(ask(bed, &hash, ms)).await.unwrap()
+}
+
+/// A client that asks with the hash of its code, whose first refresh token would have the hash `first`.
+fn ask<'a>(bed: &Bed, device_hash: &'a str, ms: i64) -> DeviceAsk<'a> {
+    DeviceAsk {
+        org: bed.org,
+        device_hash,
+        at: at(ms),
+        client: "claude_code 2.1",
+        refresh_hash: "first",
+        refresh_expires: at(3_600_000),
+    }
+}
+
+async fn approve(bed: &Bed, name: &str, person: PersonId) -> SessionId {
+    let session = SessionId::from_parts(4, number().into());
+    let approved = bed
+        .store
+        .approve_device(bed.org, name, person, session, at(1));
+    assert!(approved.await.unwrap());
+    session
+}
+
+fn holder(answer: DevicePoll) -> Holder {
+    match answer {
+        DevicePoll::Approved(holder) => *holder,
+        other => panic!("{other:?}"),
+    }
 }
 
 on_both_engines! {
@@ -39,14 +68,53 @@ on_both_engines! {
 
     async fn an_approved_sign_in_is_handed_out_once(bed) {
         begin(&bed, "A").await;
-        let person = bed.person("tid/oid").await.id;
-        let session = SessionId::from_parts(4, number().into());
+        let person = bed.person("tid/oid").await;
         assert_eq!(poll(&bed, "A", 0).await, DevicePoll::Pending);
-        assert!(bed.store.approve_device(bed.org, "A", person, session, at(1)).await.unwrap());
-        assert!(!bed.store.approve_device(bed.org, "A", person, session, at(1)).await.unwrap());
+        let session = approve(&bed, "A", person.id).await;
+        assert!(!bed.store.approve_device(bed.org, "A", person.id, session, at(1)).await.unwrap());
         assert!(!bed.store.deny_device(bed.org, "A").await.unwrap());
-        assert_eq!(poll(&bed, "A", 5_000).await, DevicePoll::Approved { person, session });
+        let begun = holder(poll(&bed, "A", 5_000).await);
+        assert_eq!((begun.session.id, &begun.person), (session, &person));
+        assert_eq!(bed.store.session(bed.org, session).await.unwrap(), Some(begun.session));
         assert_eq!(poll(&bed, "A", 10_000).await, DevicePoll::Unknown);
+        let carries_on = Exchange {
+            org: bed.org,
+            old_hash: "first",
+            new_hash: "second",
+            at: at(10_000),
+            grace_ms: 0,
+            expires: at(3_600_000),
+        };
+        let outcome = bed.store.exchange_refresh(carries_on).await.unwrap();
+        assert!(matches!(outcome, Rotation::Rotated(holder) if holder.session.id == session));
+    }
+
+    /// An outage between the code's use and the session's beginning would cost a person their sign-in.
+    async fn an_outage_in_the_middle_leaves_a_code_as_good_as_it_was(bed) {
+        begin(&bed, "A").await;
+        let person = bed.person("tid/oid").await.id;
+        let session = approve(&bed, "A", person).await;
+        for table in ["people", "sessions", "refresh_tokens"] {
+            bed.take_away(table).await;
+            for ms in [5_000, 10_000] {
+                let error = bed.store.poll_device(ask(&bed, "hash of A", ms)).await.unwrap_err();
+                assert!(error.nothing_written(), "{table}: {error:?}");
+            }
+            bed.bring_back(table).await;
+            assert_eq!(bed.count("SELECT COUNT(*) FROM sessions").await, 0);
+        }
+        assert_eq!(holder(poll(&bed, "A", 15_000).await).session.id, session);
+        assert_eq!(poll(&bed, "A", 20_000).await, DevicePoll::Unknown);
+    }
+
+    async fn whoever_was_shut_out_after_the_approval_gets_no_session(bed) {
+        begin(&bed, "A").await;
+        let person = bed.person("tid/oid").await.id;
+        approve(&bed, "A", person).await;
+        bed.store.set_person_disabled(bed.org, person, Some(at(2))).await.unwrap();
+        assert_eq!(poll(&bed, "A", 5_000).await, DevicePoll::ShutOut);
+        assert_eq!(poll(&bed, "A", 10_000).await, DevicePoll::Unknown);
+        assert_eq!(bed.count("SELECT COUNT(*) FROM sessions").await, 0);
     }
 
     async fn of_many_who_ask_at_once_on_two_replicas_one_gets_the_sign_in(bed) {
@@ -54,17 +122,20 @@ on_both_engines! {
         let stores = [bed.store.clone(), bed.replica().await];
         for round in 0..10 {
             let code = begin(&bed, &format!("R{round}")).await;
-            let session = SessionId::from_parts(4, number().into());
-            assert!(bed.store.approve_device(bed.org, &code.user_code, person, session, at(1)).await.unwrap());
+            approve(&bed, &code.user_code, person).await;
             let mut askers = tokio::task::JoinSet::new();
             for asker in 0..8 {
-                let (store, hash, org) = (stores[asker % 2].clone(), code.device_hash.clone(), bed.org);
-                askers.spawn(async move { store.poll_device(org, &hash, at(5_000)).await.unwrap() });
+                let (bed, store, hash) = (bed.clone(), stores[asker % 2].clone(), code.device_hash.clone());
+                let first = format!("first {round} {asker}");
+                askers.spawn(async move {
+                    let ask = DeviceAsk { refresh_hash: &first, ..ask(&bed, &hash, 5_000) };
+                    store.poll_device(ask).await.unwrap()
+                });
             }
             let answers = askers.join_all().await;
-            let got = answers.iter().filter(|answer| matches!(answer, DevicePoll::Approved { .. }));
+            let got = answers.iter().filter(|answer| matches!(answer, DevicePoll::Approved(_)));
             assert_eq!(got.count(), 1, "{answers:?}");
-            assert_eq!(answers.iter().filter(|&&answer| answer == DevicePoll::Unknown).count(), 7);
+            assert_eq!(answers.iter().filter(|answer| **answer == DevicePoll::Unknown).count(), 7);
         }
         stores[1].close().await;
     }
@@ -128,7 +199,8 @@ on_both_engines! {
         let session = SessionId::from_parts(4, number().into());
         assert!(!bed.store.approve_device(other, "O", person, session, at(1)).await.unwrap());
         assert!(!bed.store.deny_device(other, "O").await.unwrap());
-        let answer = bed.store.poll_device(other, &code.device_hash, at(1)).await.unwrap();
+        let asked = DeviceAsk { org: other, ..ask(&bed, &code.device_hash, 1) };
+        let answer = bed.store.poll_device(asked).await.unwrap();
         assert_eq!(answer, DevicePoll::Unknown);
     }
 

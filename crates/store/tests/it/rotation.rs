@@ -7,13 +7,52 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use store::sessions::Exchange;
-use store::{Rotation, Target};
+use store::{Rotation, StoreError, Target};
 
 use crate::bed::{Bed, at, on_both_engines};
+use Said::{Expired, GraceUsed, Reused, Rotated, SessionEnded, ShutOut, Unknown, WithinGrace};
 
 const GRACE_MS: i64 = 30_000;
 
-async fn exchange(bed: &Bed, old: &str, new: &str, ms: i64, grace_ms: i64) -> Rotation {
+/// [`Rotation`], of the holder only the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Rotated(SessionId),
+    WithinGrace(SessionId),
+    GraceUsed(SessionId),
+    Reused(SessionId),
+    ShutOut(SessionId),
+    SessionEnded(SessionId),
+    Expired(SessionId),
+    Unknown,
+}
+
+impl From<Rotation> for Said {
+    fn from(rotation: Rotation) -> Self {
+        match rotation {
+            Rotation::Rotated(holder) => Rotated(holder.session.id),
+            Rotation::WithinGrace(holder) => WithinGrace(holder.session.id),
+            Rotation::GraceUsed(session) => GraceUsed(session),
+            Rotation::Reused(session) => Reused(session),
+            Rotation::ShutOut(session) => ShutOut(session),
+            Rotation::SessionEnded(session) => SessionEnded(session),
+            Rotation::Expired(session) => Expired(session),
+            Rotation::Unknown => Unknown,
+        }
+    }
+}
+
+async fn exchange(bed: &Bed, old: &str, new: &str, ms: i64, grace_ms: i64) -> Said {
+    try_exchange(bed, old, new, ms, grace_ms).await.unwrap()
+}
+
+async fn try_exchange(
+    bed: &Bed,
+    old: &str,
+    new: &str,
+    ms: i64,
+    grace_ms: i64,
+) -> Result<Said, StoreError> {
     let exchange = Exchange {
         org: bed.org,
         old_hash: old,
@@ -22,18 +61,18 @@ async fn exchange(bed: &Bed, old: &str, new: &str, ms: i64, grace_ms: i64) -> Ro
         grace_ms,
         expires: at(ms + 3_600_000),
     };
-    bed.store.exchange_refresh(exchange).await.unwrap()
+    Ok(bed.store.exchange_refresh(exchange).await?.into())
 }
 
 /// How often each kind of outcome came.
-fn tally(outcomes: &[Rotation]) -> [usize; 5] {
-    let count = |wanted: fn(&Rotation) -> bool| outcomes.iter().filter(|it| wanted(it)).count();
+fn tally(outcomes: &[Said]) -> [usize; 5] {
+    let count = |wanted: fn(&Said) -> bool| outcomes.iter().filter(|it| wanted(it)).count();
     [
-        count(|it| matches!(it, Rotation::Rotated(_))),
-        count(|it| matches!(it, Rotation::WithinGrace(_))),
-        count(|it| matches!(it, Rotation::GraceUsed(_))),
-        count(|it| matches!(it, Rotation::Reused(_))),
-        count(|it| matches!(it, Rotation::SessionEnded(_))),
+        count(|it| matches!(it, Rotated(_))),
+        count(|it| matches!(it, WithinGrace(_))),
+        count(|it| matches!(it, GraceUsed(_))),
+        count(|it| matches!(it, Reused(_))),
+        count(|it| matches!(it, SessionEnded(_))),
     ]
 }
 
@@ -63,30 +102,30 @@ struct Model {
 }
 
 impl Model {
-    fn exchange(&mut self, session: SessionId, old: &str, new: &str, ms: i64) -> Rotation {
+    fn exchange(&mut self, session: SessionId, old: &str, new: &str, ms: i64) -> Said {
         let Some((expires, replaced, times)) = self.tokens.get(old).copied() else {
-            return Rotation::Unknown;
+            return Unknown;
         };
         if self.ended {
-            return Rotation::SessionEnded(session);
+            return SessionEnded(session);
         }
         if replaced.is_some_and(|replaced| ms - replaced > GRACE_MS) {
             self.ended = true;
-            return Rotation::Reused(session);
+            return Reused(session);
         }
         if expires <= ms {
-            return Rotation::Expired(session);
+            return Expired(session);
         }
         if times == 2 {
-            return Rotation::GraceUsed(session);
+            return GraceUsed(session);
         }
         let exchanged = (expires, replaced.or(Some(ms)), times + 1);
         self.tokens.insert(old.to_owned(), exchanged);
         self.tokens
             .insert(new.to_owned(), (ms + 3_600_000, None, 0));
         match replaced {
-            None => Rotation::Rotated(session),
-            Some(_) => Rotation::WithinGrace(session),
+            None => Rotated(session),
+            Some(_) => WithinGrace(session),
         }
     }
 }
@@ -109,14 +148,14 @@ on_both_engines! {
             for client in 0..50 {
                 let (successor, next) = (format!("{token}>{client}"), format!("{token}>{client}>"));
                 match exchange(&bed, &successor, &next, 20, GRACE_MS).await {
-                    Rotation::Rotated(of) => live += usize::from(of == session),
-                    other => assert_eq!(other, Rotation::Unknown),
+                    Rotated(of) => live += usize::from(of == session),
+                    other => assert_eq!(other, Unknown),
                 }
             }
             assert_eq!(live, 2);
             // After the grace the one who comes back is a thief, as ever.
             let late = exchange(&bed, &token, "late", 10 + GRACE_MS + 1, GRACE_MS).await;
-            assert_eq!(late, Rotation::Reused(session));
+            assert_eq!(late, Reused(session));
         }
     }
 
@@ -132,17 +171,48 @@ on_both_engines! {
     async fn a_reused_token_revokes_the_session_on_every_replica_in_the_same_step(bed) {
         let person = bed.person("tid/oid").await;
         let session = bed.session(&person, "one").await;
-        assert_eq!(exchange(&bed, "one", "two", 0, GRACE_MS).await, Rotation::Rotated(session));
+        assert_eq!(exchange(&bed, "one", "two", 0, GRACE_MS).await, Rotated(session));
         let late = GRACE_MS + 1;
-        assert_eq!(exchange(&bed, "one", "three", late, GRACE_MS).await, Rotation::Reused(session));
+        assert_eq!(exchange(&bed, "one", "three", late, GRACE_MS).await, Reused(session));
         let revoked = bed.store.revocations_since(bed.org, 0, 10).await.unwrap();
         assert_eq!(revoked.len(), 1);
         assert_eq!((&revoked[0].target, revoked[0].at), (&Target::Session(session), at(late)));
         for token in ["one", "two"] {
             let outcome = exchange(&bed, token, "four", late, GRACE_MS).await;
-            assert_eq!(outcome, Rotation::SessionEnded(session));
+            assert_eq!(outcome, SessionEnded(session));
         }
-        assert_eq!(exchange(&bed, "three", "four", late, GRACE_MS).await, Rotation::Unknown);
+        assert_eq!(exchange(&bed, "three", "four", late, GRACE_MS).await, Unknown);
+    }
+
+    /// An outage between the exchange and the look at whose it is would cost an honest client its sign-in.
+    async fn an_outage_in_the_middle_leaves_a_token_as_good_as_it_was(bed) {
+        let person = bed.person("tid/oid").await;
+        let session = bed.session(&person, "one").await;
+        for table in ["people", "sessions"] {
+            bed.take_away(table).await;
+            for attempt in ["a", "b", "c"] {
+                let error = try_exchange(&bed, "one", attempt, 0, GRACE_MS).await.unwrap_err();
+                assert!(error.nothing_written(), "{table}: {error:?}");
+            }
+            bed.bring_back(table).await;
+        }
+        // Long after the grace of an exchange that had been kept.
+        let late = 2 * GRACE_MS;
+        assert_eq!(exchange(&bed, "one", "two", late, GRACE_MS).await, Rotated(session));
+        assert_eq!(exchange(&bed, "one", "three", late, GRACE_MS).await, WithinGrace(session));
+        assert_eq!(exchange(&bed, "one", "four", late, GRACE_MS).await, GraceUsed(session));
+        for never_given in ["a", "b", "c", "four"] {
+            assert_eq!(exchange(&bed, never_given, "x", late, GRACE_MS).await, Unknown);
+        }
+        assert_eq!(exchange(&bed, "one", "x", late + GRACE_MS + 1, GRACE_MS).await, Reused(session));
+    }
+
+    async fn a_token_of_somebody_shut_out_is_not_exchanged(bed) {
+        let person = bed.person("tid/oid").await;
+        let session = bed.session(&person, "one").await;
+        bed.store.set_person_disabled(bed.org, person.id, Some(at(1))).await.unwrap();
+        assert_eq!(exchange(&bed, "one", "two", 2, GRACE_MS).await, ShutOut(session));
+        assert_eq!(exchange(&bed, "two", "three", 2, GRACE_MS).await, Unknown);
     }
 
     async fn another_organisation_cannot_exchange_a_token(bed) {
@@ -150,16 +220,16 @@ on_both_engines! {
         let session = bed.session(&person, "one").await;
         let mut stranger = bed.clone();
         stranger.org = bed.other_org().await;
-        assert_eq!(exchange(&stranger, "one", "two", 0, GRACE_MS).await, Rotation::Unknown);
-        assert_eq!(exchange(&bed, "one", "two", 0, GRACE_MS).await, Rotation::Rotated(session));
+        assert_eq!(exchange(&stranger, "one", "two", 0, GRACE_MS).await, Unknown);
+        assert_eq!(exchange(&bed, "one", "two", 0, GRACE_MS).await, Rotated(session));
     }
 
     async fn a_clock_that_went_back_betrays_nobody(bed) {
         let person = bed.person("tid/oid").await;
         let session = bed.session(&person, "one").await;
-        assert_eq!(exchange(&bed, "one", "two", 90_000, GRACE_MS).await, Rotation::Rotated(session));
+        assert_eq!(exchange(&bed, "one", "two", 90_000, GRACE_MS).await, Rotated(session));
         let outcome = exchange(&bed, "one", "three", 1_000, GRACE_MS).await;
-        assert_eq!(outcome, Rotation::WithinGrace(session));
+        assert_eq!(outcome, WithinGrace(session));
     }
 
     async fn expired_tokens_are_forgotten_and_no_others(bed) {
@@ -167,7 +237,7 @@ on_both_engines! {
         bed.session(&person, "one").await;
         assert_eq!(bed.store.purge_refresh_tokens(at(3_600_000)).await.unwrap(), 0);
         assert_eq!(bed.store.purge_refresh_tokens(at(3_600_001)).await.unwrap(), 1);
-        assert_eq!(exchange(&bed, "one", "two", 0, GRACE_MS).await, Rotation::Unknown);
+        assert_eq!(exchange(&bed, "one", "two", 0, GRACE_MS).await, Unknown);
     }
 
     async fn every_life_of_a_session_is_as_the_model_says(bed) {
@@ -187,7 +257,7 @@ on_both_engines! {
                 let said = exchange(&bed, &old, &new, now, GRACE_MS).await;
                 let expected = model.exchange(session, &old, &new, now);
                 assert_eq!(said, expected, "step {step} of {steps:?}");
-                if matches!(said, Rotation::Rotated(_) | Rotation::WithinGrace(_)) {
+                if matches!(said, Rotated(_) | WithinGrace(_)) {
                     tokens.push(new);
                 }
             }
