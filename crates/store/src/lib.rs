@@ -53,7 +53,7 @@ pub use revocations::{Revocation, Target};
 pub use roles::{Holder, RoleBinding};
 pub use scim_tokens::ScimToken;
 pub use services::ServiceKey;
-pub use sessions::{Holder, Rotation, Session};
+pub use sessions::{Rotation, Session};
 pub use spend_limits::{Page, SpendLimit, SpendLimitAudit};
 pub use tokens::PersonalToken;
 pub use usage::{Spent, UsageSum};

@@ -11,8 +11,8 @@ use domain::{
     Timestamp, limits,
 };
 use secrecy::SecretString;
-use store::sessions::Exchange;
-use store::{DeviceAsk, DevicePoll, Holder, Person, Rotation, Session, Store, Target};
+use store::sessions::{Exchange, Holder};
+use store::{DeviceAsk, DevicePoll, Person, Rotation, Session, Store, Target};
 
 use super::jws::Jws;
 use super::revocation::{Ended, Revocations};

@@ -1,8 +1,8 @@
 //! Device sign-ins: found by their short code, answered once, asked about not too often, consumed exactly once.
 
 use domain::{PersonId, SessionId, limits};
-use store::sessions::Exchange;
-use store::{DeviceAsk, DeviceCode, DevicePoll, DeviceState, Holder, Rotation};
+use store::sessions::{Exchange, Holder};
+use store::{DeviceAsk, DeviceCode, DevicePoll, DeviceState, Rotation};
 
 use crate::bed::{Bed, at, number, on_both_engines};
 
