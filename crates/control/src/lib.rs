@@ -8,6 +8,7 @@ pub mod idempotency;
 pub mod people;
 pub mod policies;
 pub mod roles;
+pub mod scim;
 pub mod service_keys;
 pub mod text;
 pub mod tokens;

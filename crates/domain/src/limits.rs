@@ -254,3 +254,21 @@ pub const NAME_CHARS_MAX: usize = 128;
 pub const REASON_CHARS_MAX: usize = 500;
 /// How long the admin API waits for a request's whole body; then it is refused with 408 (`body_timeout`).
 pub const ADMIN_BODY_MS: u64 = 30_000;
+/// Largest body of a SCIM request: a group of some fifty thousand members; a larger one is refused with 413.
+pub const SCIM_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest user of a directory, as we keep it; a larger one is refused (`invalidValue`).
+pub const SCIM_USER_BYTES_MAX: usize = 64 * 1024;
+/// Longest SCIM filter; a longer one is refused (`invalidFilter`).
+pub const SCIM_FILTER_BYTES_MAX: usize = 8 * 1024;
+/// Deepest nesting of a SCIM filter; deeper is refused (`invalidFilter`).
+pub const SCIM_FILTER_DEPTH_MAX: usize = 8;
+/// Most conditions of a SCIM filter; more are refused (`invalidFilter`).
+pub const SCIM_FILTER_CONDITIONS_MAX: usize = 128;
+/// Most operations of one SCIM PATCH; more are refused (`tooMany`).
+pub const SCIM_OPERATIONS_MAX: usize = 1_000;
+/// Most values of one SCIM attribute, members apart; more are refused (`invalidValue`).
+pub const SCIM_VALUES_MAX: usize = 100;
+/// Longest text of a SCIM attribute, in characters; a longer one is refused (`invalidValue`).
+pub const SCIM_TEXT_CHARS_MAX: usize = 1_024;
+/// Longest id of a member as a directory may write it; a longer one is refused (`invalidValue`).
+pub const SCIM_MEMBER_BYTES_MAX: usize = 256;
