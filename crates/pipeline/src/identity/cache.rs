@@ -9,6 +9,7 @@ use domain::policy::CallerPolicy;
 use domain::{Caller, Policy, Timestamp, limits};
 use quick_cache::sync::Cache;
 
+use super::memberships::Watch;
 use super::revocation::Live;
 
 /// A caller whose credential was verified.
@@ -20,6 +21,7 @@ pub struct Verified {
     pub expires: Timestamp,
     /// Whether it is still believed; wait on it to cut a stream.
     pub live: Arc<Live>,
+    groups: Option<Arc<Watch>>,
     policy: ArcSwapOption<Compiled>,
 }
 
@@ -32,18 +34,29 @@ struct Compiled {
 }
 
 impl Verified {
-    pub(super) fn new(caller: Caller, expires: Timestamp, live: Arc<Live>) -> Self {
+    pub(super) fn new(
+        caller: Caller,
+        expires: Timestamp,
+        live: Arc<Live>,
+        groups: Option<Arc<Watch>>,
+    ) -> Self {
         Self {
             caller: Arc::new(caller),
             expires,
             live,
+            groups,
             policy: ArcSwapOption::empty(),
         }
     }
 
     /// Whether it may be used at this moment without another look at the credential.
     pub fn is_good(&self, now: Timestamp) -> bool {
-        now < self.expires && !self.live.is_revoked()
+        now < self.expires && !self.live.is_revoked() && !self.is_stale()
+    }
+
+    /// Whether the caller's groups have changed since they were read.
+    pub(super) fn is_stale(&self) -> bool {
+        self.groups.as_ref().is_some_and(|groups| groups.is_stale())
     }
 
     /// What of the policy concerns this caller; worked out once per policy.

@@ -10,6 +10,7 @@
 //! | [`session_token`], [`session`] | our own tokens and sessions |
 //! | `verify` | the first look at a credential, from all of these |
 //! | [`cache`], [`revocation`] | what is remembered, and how it ends |
+//! | `memberships` | groups that a directory provisions |
 //! | [`self_test`] | the crypto backend proved at start |
 //!
 //! It must never believe anything of a token before its signature is checked, ask a URL that a token names, log a credential,
@@ -32,6 +33,7 @@ mod entra;
 mod graph;
 mod json;
 mod known_answers;
+mod memberships;
 mod verify;
 mod workload;
 
@@ -56,6 +58,7 @@ use cache::{Fingerprint, TokenCache, fingerprint};
 use claims::Claims;
 use issuer::{About, Issuers, Use};
 use jws::Jws;
+use memberships::Memberships;
 
 use crate::fetch::FetchError;
 
@@ -98,6 +101,7 @@ pub struct Identity {
     revocations: Arc<Revocations>,
     store: Store,
     cache: TokenCache,
+    memberships: Memberships,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
@@ -126,6 +130,7 @@ impl Identity {
             revocations,
             store,
             cache: TokenCache::new(),
+            memberships: Memberships::new(org, Arc::clone(&clock)),
             clock,
             ids,
         })
@@ -157,6 +162,16 @@ impl Identity {
         }
     }
 
+    /// Asks the store once whose groups a directory has changed.
+    pub async fn refresh_memberships(&self) -> Result<(), StoreError> {
+        self.memberships.refresh(&self.store).await
+    }
+
+    /// Follows for ever whose groups a directory changes. Ends only by being dropped.
+    pub async fn follow_memberships(&self) {
+        self.memberships.follow(&self.store).await;
+    }
+
     /// Who is calling, if their credential was verified before and is still good. No waiting, no signature check.
     pub fn identify_cached(&self, headers: &HeaderMap) -> Option<Arc<Verified>> {
         let credential = bearer::credential(headers).ok()?;
@@ -178,7 +193,7 @@ impl Identity {
         }
         if let Some(known) = self.cache.get(&fingerprint) {
             match known.live.ended() {
-                None if now < known.expires => return Ok(known),
+                None if now < known.expires && !known.is_stale() => return Ok(known),
                 // A service key never expires, so a refusal from memory would never end either; the store knows its state.
                 Some(_) if known.caller.credential == Credential::ServiceKey => {
                     self.cache.forget(&fingerprint);
@@ -220,6 +235,9 @@ impl Identity {
             return Err(Refusal::plain(ReasonCode::WorkloadUnknown));
         };
         let person = self.person(issuer, &facts, now).await?;
+        let (facts, _) = self
+            .with_groups(facts, person.id, proof.times.issued)
+            .await?;
         // The nonce says that the token was made for this sign-in, so a cutoff in the past does not concern it.
         Ok(self.caller(issuer, facts, &person, proof.credential))
     }

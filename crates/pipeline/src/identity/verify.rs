@@ -14,6 +14,7 @@ use super::cache::{Fingerprint, Verified};
 use super::claims::{Claims, Times};
 use super::issuer::{About, Issuer, PersonFacts, Proof, Use};
 use super::jws::Jws;
+use super::memberships::Watch;
 use super::revocation::Ended;
 use super::{Identity, OWN_ISSUER, hex, unavailable};
 
@@ -70,9 +71,10 @@ impl Identity {
                 if times.issued <= person.not_before {
                     return Err(cut_off(stated, person.not_before));
                 }
+                let (facts, watch) = self.with_groups(facts, person.id, times.issued).await?;
                 let caller = self.caller(issuer, facts, &person, credential);
                 let targets = [Target::Person(person.id), Target::Everyone];
-                self.admit(caller, times, &targets, now)
+                self.admit(caller, times, &targets, Some(watch), now)
             }
             About::Service { name, groups } => {
                 let new =
@@ -83,7 +85,7 @@ impl Identity {
                     .await
                     .map_err(unavailable)?;
                 let caller = self.service(id, &name, groups, issuer.name(), credential);
-                self.admit(caller, times, &[Target::Service(id)], now)
+                self.admit(caller, times, &[Target::Service(id)], None, now)
             }
         }
     }
@@ -113,6 +115,20 @@ impl Identity {
             return Err(Ended::Access.refusal());
         }
         Ok(person)
+    }
+
+    /// The facts with the groups that the directory says, for a credential made at `issued`.
+    pub(super) async fn with_groups(
+        &self,
+        facts: PersonFacts,
+        person: PersonId,
+        issued: Timestamp,
+    ) -> Result<(PersonFacts, Arc<Watch>), Refusal> {
+        let joined = self
+            .memberships
+            .join(&self.store, person, facts.groups, issued);
+        let (groups, watch) = joined.await.map_err(unavailable)?;
+        Ok((PersonFacts { groups, ..facts }, watch))
     }
 
     pub(super) fn caller(
@@ -194,6 +210,7 @@ impl Identity {
                 expires,
             },
             &targets,
+            None,
             now,
         )
     }
@@ -210,6 +227,11 @@ impl Identity {
         } else {
             claims.groups
         };
+        let (groups, watch) = self
+            .memberships
+            .join(&self.store, claims.person, groups, claims.started)
+            .await
+            .map_err(unavailable)?;
         let caller = Caller {
             org: self.org,
             subject: Subject::Person(claims.person),
@@ -234,6 +256,7 @@ impl Identity {
                 ..times
             },
             &targets,
+            Some(watch),
             now,
         )
     }
@@ -243,10 +266,11 @@ impl Identity {
         caller: Caller,
         times: Times,
         targets: &[Target],
+        groups: Option<Arc<Watch>>,
         now: Timestamp,
     ) -> Result<Arc<Verified>, Refusal> {
         let live = self.revocations.admit(targets, times.issued, now)?;
-        Ok(Arc::new(Verified::new(caller, times.expires, live)))
+        Ok(Arc::new(Verified::new(caller, times.expires, live, groups)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the identity tests share: an identity stage with everything behind it, and short words for asking it.
 
 mod attacks;
+mod directory;
 mod entra;
 mod fetching;
 mod forgeries;
@@ -80,6 +81,7 @@ impl Rig {
             .unwrap();
         let replica = replica(&clock, &store, org, issuers, seed);
         replica.revocations.refresh(&store).await.unwrap();
+        replica.identity.refresh_memberships().await.unwrap();
         let Replica {
             identity,
             sessions,
@@ -108,6 +110,7 @@ impl Rig {
     pub(crate) async fn replica_at(&self, clock: &FakeClock, seed: u64) -> Replica {
         let replica = replica(clock, &self.store, self.org, vec![generic(&self.idp)], seed);
         replica.revocations.refresh(&self.store).await.unwrap();
+        replica.identity.refresh_memberships().await.unwrap();
         replica
     }
 

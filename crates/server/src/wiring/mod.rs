@@ -219,6 +219,7 @@ async fn people(
         clock: Arc::clone(clock),
         ids: Arc::clone(ids),
     })?);
+    identity.refresh_memberships().await?;
     // An identity provider that is down only keeps its own people out; it is asked again.
     identity.warm_up().await;
     let sessions = Arc::new(Sessions::new(
@@ -410,6 +411,8 @@ impl Wired {
         let wired = Arc::clone(self);
         tasks.spawn(async move { wired.revocations.follow(&wired.store).await });
         let wired = Arc::clone(self);
+        tasks.spawn(async move { wired.pipeline.identity.follow_memberships().await });
+        let wired = Arc::clone(self);
         tasks.spawn(async move { wired.pipeline.identity.keep_fresh().await });
         let wired = Arc::clone(self);
         tasks.spawn(async move {
@@ -461,6 +464,8 @@ impl Wired {
         let forgotten = async {
             let revocations = self.store.purge_revocations(self.org, heard).await?;
             let tokens = self.store.purge_refresh_tokens(now).await?;
+            let left = now.plus_ms(-limits::DIRECTORY_LEFT_MS);
+            self.store.purge_directory(self.org, heard, left).await?;
             Ok::<_, store::StoreError>((revocations, tokens))
         };
         match forgotten.await {
