@@ -9,6 +9,7 @@ pub mod people;
 pub mod policies;
 pub mod roles;
 pub mod scim;
+pub mod scim_tokens;
 pub mod service_keys;
 pub mod text;
 pub mod tokens;

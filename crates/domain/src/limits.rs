@@ -272,3 +272,7 @@ pub const SCIM_VALUES_MAX: usize = 100;
 pub const SCIM_TEXT_CHARS_MAX: usize = 1_024;
 /// Longest id of a member as a directory may write it; a longer one is refused (`invalidValue`).
 pub const SCIM_MEMBER_BYTES_MAX: usize = 256;
+/// Most resources of one SCIM answer; asked for more, so many are given.
+pub const SCIM_PAGE_MAX: u32 = 200;
+/// Most users that one SCIM filter may find, since all of them are gathered; more are refused (`tooMany`).
+pub const SCIM_FOUND_MAX: usize = 10_000;

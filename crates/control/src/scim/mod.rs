@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | [`directory`], [`users`], [`groups`] | who provisions, and what they do |
 //! | [`schema`] | the attributes we keep, as one table |
 //! | [`path`], [`filter`] | where something stands, and which resources are meant |
 //! | [`patch`], [`group_patch`] | changes in the dialects of Entra and Okta |
@@ -13,17 +14,21 @@
 //! Nothing here speaks HTTP: the console's `scim` is the face of it.
 
 mod body;
+pub mod directory;
 pub mod error;
 pub mod filter;
 pub mod group_patch;
+pub mod groups;
 pub mod patch;
 pub mod path;
 pub mod project;
 pub mod schema;
+pub mod users;
 
 #[cfg(test)]
 mod dialects;
 
+pub use directory::{Ask, Directory, Kept, Listed};
 pub use error::{ScimError, ScimType};
 pub use filter::Filter;
 pub use project::Wanted;

@@ -284,7 +284,7 @@ fn several(slot: &mut Value, verb: Verb, path: &Path, value: Value) -> Result<()
                 _ => Vec::new(),
             };
         }
-        (Verb::Add | Verb::Replace, _, _) => write_chosen(&mut values, verb, path, value)?,
+        (Verb::Add | Verb::Replace, _, _) => write_chosen(&mut values, verb, path, &value)?,
     }
     values.retain(|value| value.as_object().is_some_and(|parts| !is_void(parts)));
     if values.len() > limits::SCIM_VALUES_MAX {
@@ -319,7 +319,7 @@ fn remove_listed(
 
 /// Writes to the values that the path chooses. When there is none, one is made as the path describes it: so Entra adds a first
 /// mobile number.
-fn write_chosen(values: &mut Vec<Value>, verb: Verb, path: &Path, value: Value) -> Result<()> {
+fn write_chosen(values: &mut Vec<Value>, verb: Verb, path: &Path, value: &Value) -> Result<()> {
     let (attribute, part) = (path.target.attribute, path.target.part);
     let chosen: Vec<usize> = (0..values.len())
         .filter(|index| {

@@ -35,7 +35,11 @@ pub enum Writer {
 }
 
 /// One attribute.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one word of RFC 7643, section 7"
+)]
 pub struct Attribute {
     /// Its name, in the case that answers have.
     pub name: &'static str,

@@ -45,10 +45,14 @@ async fn provision(rig: &Rig, who: &str) -> DirectoryUser {
     let made = rig
         .store
         .add_directory_user(rig.org, &source, new, state(&sub, true), now);
-    match made.await.unwrap() {
-        UserWrite::Done(user) => user,
-        other => panic!("{other:?}"),
-    }
+    done(made.await.unwrap())
+}
+
+fn done(write: UserWrite) -> DirectoryUser {
+    let UserWrite::Done(user) = write else {
+        unreachable!("{write:?}")
+    };
+    user
 }
 
 async fn group(rig: &Rig, name: &str, external_id: &str) -> DirectoryGroupId {
@@ -173,15 +177,10 @@ async fn whom_the_directory_shuts_out_is_out_and_whom_it_brings_back_signs_in_an
         let (source, now) = (source(&rig), rig.clock.now());
         let place = (user.id, user.version);
         let to = (state(&sub, active), PersonId::from_parts(1, 2));
-        match rig
+        let put = rig
             .store
-            .put_directory_user(rig.org, &source, place, to, now)
-            .await
-            .unwrap()
-        {
-            UserWrite::Done(user) => user,
-            other => panic!("{other:?}"),
-        }
+            .put_directory_user(rig.org, &source, place, to, now);
+        done(put.await.unwrap())
     };
     let user = put(&user, false).await;
     rig.identity.refresh_memberships().await.unwrap();

@@ -1,0 +1,172 @@
+//! The tokens with which a company's directory provisions, `dws_…`: bound to one issuer, two at most so that one can follow the other.
+//! The token itself is returned once and kept nowhere.
+
+use domain::opaque::hex;
+use domain::{Opaque, Timestamp, TokenId, limits};
+use ledger::record::{Change, ChangeKind};
+use secrecy::SecretString;
+pub use store::{ScimToken, Source};
+
+use crate::access::{Actor, Right};
+use crate::entry::Entry;
+use crate::text::{self, Unusable};
+use crate::{Control, ControlError, Operation, fingerprint};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// A token to make.
+#[derive(Debug, Clone)]
+pub struct NewScimToken {
+    /// What it provisions. Whoever calls has made sure that the issuer is configured.
+    pub source: Source,
+    /// What people call it.
+    pub name: String,
+    /// After how many days it ends; never when left out.
+    pub days: Option<u32>,
+}
+
+/// Makes a token. It opens as soon as this returns, on every replica.
+pub async fn create(
+    operation: &Operation<'_>,
+    new: NewScimToken,
+) -> Result<(ScimToken, SecretString), ControlError> {
+    operation.require(Right::DirectoryWrite)?;
+    let name = text::name("name", &new.name)?;
+    let days = 1..=limits::SERVICE_KEY_DAYS_MAX;
+    if new.days.is_some_and(|given| !days.contains(&given)) {
+        let why = format!("must be 1 to {}", limits::SERVICE_KEY_DAYS_MAX);
+        return Err(Unusable::new("expires_in_days", why).into());
+    }
+    let secret = Opaque::DirectoryToken.mint(operation.ids);
+    let (unix_ms, random) = operation.id_parts();
+    let created = operation.clock.now();
+    let lifetime = new.days.map(|days| i64::from(days) * DAY_MS);
+    let token = ScimToken {
+        id: TokenId::from_parts(unix_ms, random),
+        token_hash: hex(&Opaque::DirectoryToken.sha256_of(&secret)),
+        source: new.source,
+        name,
+        prefix: Opaque::DirectoryToken.shown_of(&secret),
+        made_by: operation.actor.label().to_owned(),
+        created,
+        expires: lifetime.map(|ms| created.plus_ms(ms)),
+        revoked_at: None,
+        used_at: None,
+    };
+    let mut change = about(operation, &token, ChangeKind::Created);
+    change.after = Some(fingerprint(&rights(&token)).as_str().into());
+    operation.record(change).await?;
+    operation
+        .store
+        .add_scim_token(operation.org, &token)
+        .await?;
+    Ok((token, secret))
+}
+
+/// Every token, newest first.
+pub async fn list(operation: &Operation<'_>) -> Result<Vec<ScimToken>, ControlError> {
+    operation.require(Right::DirectoryRead)?;
+    Ok(operation.store.scim_tokens(operation.org).await?)
+}
+
+/// Takes a token away, named by its id or its first characters. It opens nothing from then on.
+pub async fn revoke(
+    operation: &Operation<'_>,
+    which: &str,
+    why: &str,
+) -> Result<ScimToken, ControlError> {
+    operation.require(Right::DirectoryWrite)?;
+    let token = find(operation, which).await?;
+    let mut change = about(operation, &token, ChangeKind::Deleted);
+    change.reason = Some(why.into());
+    operation.record(change).await?;
+    let now = operation.clock.now();
+    operation
+        .store
+        .revoke_scim_token(operation.org, token.id, now)
+        .await?;
+    Ok(token)
+}
+
+/// Makes a token's successor, with the same source, name and length of life. The old one opens for `overlap_ms` more, in which
+/// the new one is brought to the directory.
+pub async fn rotate(
+    operation: &Operation<'_>,
+    which: &str,
+    overlap_ms: i64,
+) -> Result<(ScimToken, SecretString), ControlError> {
+    operation.require(Right::DirectoryWrite)?;
+    let old = find(operation, which).await?;
+    let life_ms = old.expires.map(|expires| expires.ms_since(old.created));
+    let new = NewScimToken {
+        source: old.source.clone(),
+        name: old.name.clone(),
+        days: life_ms.and_then(|ms| u32::try_from(ms / DAY_MS).ok()),
+    };
+    let made = create(operation, new).await?;
+    let end = operation.clock.now().plus_ms(overlap_ms.max(0));
+    let mut change = about(operation, &old, ChangeKind::Updated);
+    change.reason = Some(
+        format!("followed by {}; ends {end}", made.0.prefix)
+            .as_str()
+            .into(),
+    );
+    operation.record(change).await?;
+    operation
+        .store
+        .end_scim_token(operation.org, old.id, end)
+        .await?;
+    Ok(made)
+}
+
+async fn find(operation: &Operation<'_>, which: &str) -> Result<ScimToken, ControlError> {
+    let all = operation.store.scim_tokens(operation.org).await?;
+    let now = operation.clock.now();
+    let mut found = all.into_iter().filter(|token| {
+        token.opens(now)
+            && (token.prefix == which || token.id.to_string() == which || token.token_hash == which)
+    });
+    found.next().ok_or(ControlError::NoSuch("SCIM token"))
+}
+
+impl Control {
+    /// The directory that a token stands for.
+    pub async fn enter_by_directory_token(&self, token: &str) -> Result<(Actor, Source), Entry> {
+        let hash = Opaque::DirectoryToken.sha256(token);
+        let hash = hex(&hash.ok_or(Entry::UnknownToken)?);
+        let store = |error| Entry::Control(ControlError::Store(error));
+        let found = self.store.scim_token(self.org, &hash).await;
+        let token = found.map_err(store)?.ok_or(Entry::UnknownToken)?;
+        let now = self.clock.now();
+        if !token.opens(now) {
+            return Err(Entry::UnknownToken);
+        }
+        let is_stale = |used: Timestamp| now.ms_since(used) >= limits::TOKEN_USE_NOTED_MS;
+        if token.used_at.is_none_or(is_stale) {
+            // What is not noted is noted the next time; nobody is kept out for it.
+            let noted = self
+                .store
+                .note_scim_token_use(self.org, token.id, now)
+                .await;
+            let _unnoted = noted.is_err();
+        }
+        let issuer = &token.source.issuer;
+        let label = format!("directory of {issuer} ({})", token.prefix);
+        Ok((Actor::directory(issuer, &label), token.source))
+    }
+}
+
+fn about(operation: &Operation<'_>, token: &ScimToken, done: ChangeKind) -> Change {
+    let name = format!("{} ({})", token.name, token.prefix);
+    operation.change("scim_token", &name, done)
+}
+
+/// What the token allows, as one text, so that the ledger can tell whether the store's row was altered.
+fn rights(token: &ScimToken) -> String {
+    let expires = token.expires.map_or_else(String::new, |at| at.to_string());
+    let tenant = token.source.tenant.as_deref().unwrap_or_default();
+    format!(
+        "{}\n{}\n{tenant}\n{expires}",
+        token.token_hash, token.source.issuer
+    )
+}
