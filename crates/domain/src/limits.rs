@@ -126,6 +126,10 @@ pub const VERIFY_CHAINS_MAX: usize = 256;
 pub const VERIFY_ANCHORS_MAX: usize = 4_096;
 /// Kinds of damage that one verification names; further ones are counted.
 pub const VERIFY_FINDINGS_MAX: usize = 1_000;
+/// Largest manifest of a backup that is read: about a file for every 64 MiB of ledger. A larger one is refused.
+pub const BACKUP_MANIFEST_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Longest line of a backup's rows: the largest policy, every character of it escaped. A longer one is damage.
+pub const BACKUP_ROW_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Ledger records sent to a sink at once.
 pub const SINK_BATCH_RECORDS_MAX: usize = 512;
 /// Bytes of ledger records sent to a sink at once; a single larger record goes alone.

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::private;
 
 const LOCK: &str = "lock";
-const CHECKPOINTS: &str = "checkpoints.ndjson";
+pub(crate) const CHECKPOINTS: &str = "checkpoints.ndjson";
 const SEGMENT_END: &str = ".ndjson";
 /// Cut-off ends of one segment that are kept; with more, something else is wrong and the ledger stays shut.
 const CUTS_MAX: u32 = 100;
@@ -189,17 +189,29 @@ impl Disk for Folder {
     }
 
     fn last_checkpoint(&self) -> io::Result<Option<Vec<u8>>> {
-        let mut file = File::open(self.path.join(CHECKPOINTS))?;
-        let len = file.seek(SeekFrom::End(0))?;
-        file.seek(SeekFrom::Start(
-            len.saturating_sub(2 * CHECKPOINT_BYTES_MAX),
-        ))?;
-        let mut tail = Vec::new();
-        file.take(2 * CHECKPOINT_BYTES_MAX).read_to_end(&mut tail)?;
-        // half a line that a crash left is no checkpoint: look for the last that reads as an object
-        let whole = |line: &&[u8]| line.starts_with(b"{") && line.ends_with(b"}");
-        Ok(tail.split(|&b| b == b'\n').rfind(whole).map(<[u8]>::to_vec))
+        last_checkpoint_in(&self.path)
     }
+}
+
+/// The last whole line of a folder's list of checkpoints.
+pub(crate) fn last_checkpoint_in(folder: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut file = File::open(folder.join(CHECKPOINTS))?;
+    let len = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(
+        len.saturating_sub(2 * CHECKPOINT_BYTES_MAX),
+    ))?;
+    let mut tail = Vec::new();
+    file.take(2 * CHECKPOINT_BYTES_MAX).read_to_end(&mut tail)?;
+    // half a line that a crash left is no checkpoint: look for the last that reads as an object
+    let whole = |line: &&[u8]| line.starts_with(b"{") && line.ends_with(b"}");
+    Ok(tail.split(|&b| b == b'\n').rfind(whole).map(<[u8]>::to_vec))
+}
+
+/// Whether a file of this name holds what was cut off a segment's end.
+pub(crate) fn is_cut(name: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    name.split_once(".cut-")
+        .is_some_and(|(segment, number)| segment.len() == 20 && digits(segment) && digits(number))
 }
 
 impl SegmentFile for File {

@@ -9,6 +9,7 @@
 
 pub mod chain;
 pub mod checkpoint;
+pub mod copy;
 pub mod disk;
 pub mod export;
 pub mod private;

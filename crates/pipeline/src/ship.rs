@@ -12,7 +12,7 @@ use domain::window::Period;
 use domain::{OrgId, Timestamp, Usage, Usd, limits};
 use ledger::read::{Batch, Cursor, ReadError, Tail};
 use ledger::record::{Decision, Ended, Outcome};
-use ledger::{Ledger, Position, Record};
+use ledger::{ChainId, Ledger, Position, Record};
 use store::ledger::Batch as Shipment;
 use store::{LedgerRow, Spending, Store, UsageHour};
 
@@ -222,9 +222,31 @@ pub async fn catch_up(
     folder: &Path,
     ledger: &Ledger,
 ) -> Result<Position, RecoverError> {
-    let chain = ledger.chain().as_str();
+    ship_up_to(store, org, folder, ledger.chain(), ledger.durable()).await
+}
+
+/// Ships what the store lacks of a chain that nobody goes on with, up to its last record.
+pub async fn ship_closed(
+    store: &Store,
+    org: OrgId,
+    folder: &Path,
+    chain: &ChainId,
+    last: u64,
+) -> Result<Position, RecoverError> {
+    let (_end, durable) = tokio::sync::watch::channel(Position::after(last));
+    ship_up_to(store, org, folder, chain, durable).await
+}
+
+async fn ship_up_to(
+    store: &Store,
+    org: OrgId,
+    folder: &Path,
+    chain: &ChainId,
+    durable: tokio::sync::watch::Receiver<Position>,
+) -> Result<Position, RecoverError> {
+    let chain = chain.as_str();
     let shipped = store.ledger_cursor(chain).await?.saturating_sub(1);
-    let mut tail = Tail::new(folder, Position::after(shipped), ledger.durable());
+    let mut tail = Tail::new(folder, Position::after(shipped), durable);
     while tail.position().seq < tail.durable().seq {
         let at = tail.position();
         let Some(batch) = tail.next().await? else {

@@ -23,7 +23,7 @@ use crate::ops::{self, Ops};
 use crate::system::{SystemClock, SystemIds, chain, complain, raise_open_files, say};
 use crate::wiring::{self, Wired};
 use crate::{
-    demo, doctor, import_command, ledger_command, policy_command, role_command,
+    backup, demo, doctor, import_command, ledger_command, policy_command, role_command,
     service_key_command, signals,
 };
 
@@ -68,6 +68,10 @@ enum What {
     /// Turn another gateway's configuration into ours
     #[command(subcommand)]
     Import(import_command::ImportCommand),
+    /// Keep everything Doorward knows in a folder, beside a running server
+    Backup(backup::Backup),
+    /// Put a backup back into an empty place, or only check it
+    Restore(backup::Restore),
     /// Check the ledger offline, and export it
     #[command(subcommand)]
     Ledger(ledger_command::LedgerCommand),
@@ -102,6 +106,8 @@ impl Command {
             What::ServiceKey(command) => service_key_command::run(command).await,
             What::Role(command) => role_command::run(command).await,
             What::Import(command) => import_command::run(command),
+            What::Backup(what) => backup::backup(what).await,
+            What::Restore(what) => backup::restore(what).await,
             What::Ledger(command) => ledger_command::run(command),
         }
     }

@@ -1,6 +1,7 @@
 //! The program: configuration, wiring, lifecycle and subcommands, one file each. This crate alone reads the environment, the clock
 //! and the system's randomness; everything below is given them.
 
+pub mod backup;
 pub mod certificate;
 pub mod commands;
 pub mod config;

@@ -129,6 +129,18 @@ impl Pools {
         Ok(self.write_rows(query).await?.into_iter().next())
     }
 
+    /// A transaction in which everything is read as it is at its first look, beside whoever writes.
+    pub(crate) async fn begin_looking(&self) -> Result<Tx> {
+        let statement = match self.engine {
+            Engine::Sqlite => "BEGIN",
+            Engine::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        Ok(Tx {
+            inner: answer(self.read.begin_with(statement)).await?,
+            engine: self.engine,
+        })
+    }
+
     /// A transaction that takes SQLite's write lock at its beginning, so that it never fails half way for a lock.
     pub(crate) async fn begin(&self) -> Result<Tx> {
         let statement = match self.engine {
@@ -177,6 +189,27 @@ impl Tx {
     pub(crate) async fn slow(&mut self, query: Query<'_>) -> Result<()> {
         query.execute(&mut *self.inner).await?;
         Ok(())
+    }
+
+    /// For a transaction that fills a whole database: none of its statements is ended by the server for taking long.
+    pub(crate) async fn unhurried(&mut self) -> Result<()> {
+        if self.engine == Engine::Sqlite {
+            return Ok(());
+        }
+        self.settings(
+            "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
+        )
+        .await
+    }
+
+    /// As [`Tx::commit`], for as long as it takes.
+    pub(crate) async fn commit_unhurried(self) -> Result<()> {
+        let engine = self.engine;
+        match self.inner.commit().await {
+            Ok(()) => Ok(()),
+            Err(error) if refused(engine, &error) => Err(StoreError::Database(error)),
+            Err(error) => Err(StoreError::Uncertain(Some(error))),
+        }
     }
 
     /// Several statements of the program itself, which may take long.

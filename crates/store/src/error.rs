@@ -49,6 +49,25 @@ pub enum StoreError {
         /// In this program.
         known: i64,
     },
+    /// A row is where none may be: a backup is restored into an empty place only.
+    #[error("the database is not empty: `{0}` holds rows; nothing was written")]
+    NotEmpty(String),
+    /// The database is further than the rows that shall be put into it.
+    #[error(
+        "the database has schema {found} and the rows have {wanted}; use a new database, which is brought up to date afterwards"
+    )]
+    OtherSchema {
+        /// In the database.
+        found: i64,
+        /// What the rows need.
+        wanted: i64,
+    },
+    /// Rows with columns that the table does not have, or with a table that is not there.
+    #[error("the rows of `{0}` do not fit the table of this schema; nothing was written")]
+    OtherColumns(String),
+    /// A column that could not be carried from one engine to the other.
+    #[error("`{0}` has the type {1}, which cannot be carried from one database to another")]
+    ColumnType(String, String),
     /// A migration that was applied is not the one this program has.
     #[error(
         "migration {0} was applied in another form; this program and the store do not belong together"

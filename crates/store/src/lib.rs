@@ -27,6 +27,7 @@ pub mod sessions;
 pub mod spend_limits;
 pub mod tokens;
 pub mod usage;
+pub mod whole;
 
 use std::sync::Arc;
 

@@ -24,12 +24,33 @@ const POSTGRES_LOCK: i64 = 7_206_154_991;
 
 /// Brings the schema up to date, one migration after the other.
 pub(crate) async fn run(pools: &Pools) -> Result<()> {
-    while step(pools).await? {}
+    run_to(pools, number_of(MIGRATIONS.len()) - 1).await?;
     Ok(())
 }
 
-/// Applies the first migration that is missing; false when none is.
-async fn step(pools: &Pools) -> Result<bool> {
+/// Brings the schema up to this number and returns the one it has, which may be a later one.
+pub(crate) async fn run_to(pools: &Pools, schema: i64) -> Result<i64> {
+    loop {
+        if let Some(found) = step(pools, schema).await? {
+            return Ok(found);
+        }
+    }
+}
+
+/// Whether this program has the schema of this number.
+pub(crate) fn known(schema: i64) -> Result<()> {
+    let known = number_of(MIGRATIONS.len()) - 1;
+    if schema > known {
+        return Err(StoreError::NewerSchema {
+            found: schema,
+            known,
+        });
+    }
+    Ok(())
+}
+
+/// Applies the first migration that is missing up to this number; the schema's number when none is.
+async fn step(pools: &Pools, schema: i64) -> Result<Option<i64>> {
     let mut tx = pools.begin().await?;
     lock(&mut tx).await?;
     tx.run(query(
@@ -46,10 +67,10 @@ async fn step(pools: &Pools) -> Result<bool> {
         applied.push((row.try_get(0)?, row.try_get(1)?));
     }
     check(&applied)?;
-    let Some(sql) = MIGRATIONS.get(applied.len()) else {
-        return Ok(false);
-    };
     let number = number_of(applied.len());
+    let Some(sql) = MIGRATIONS.get(applied.len()).filter(|_| number <= schema) else {
+        return Ok(Some(number - 1));
+    };
     tx.script(sql).await?;
     tx.run(
         query("INSERT INTO migrations (number, checksum) VALUES ($1, $2)")
@@ -59,14 +80,19 @@ async fn step(pools: &Pools) -> Result<bool> {
     .await?;
     tx.commit().await?;
     tracing::info!(number, "store migrated");
-    Ok(true)
+    Ok(None)
 }
 
 /// Which schema a database has and which this program knows, without touching it. A newer one, or one that is not ours, is an
 /// error as it is when opening.
 pub(crate) async fn look(pools: &Pools) -> Result<Schema> {
-    let there = pools
-        .row(query(match pools.engine() {
+    look_in(&mut pools.begin_looking().await?).await
+}
+
+/// The same in a transaction.
+pub(crate) async fn look_in(tx: &mut Tx) -> Result<Schema> {
+    let there = tx
+        .row(query(match tx.engine() {
             Engine::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migrations'",
             Engine::Postgres => {
                 "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'migrations'"
@@ -75,7 +101,7 @@ pub(crate) async fn look(pools: &Pools) -> Result<Schema> {
         .await?;
     let mut applied = Vec::new();
     if there.is_some() {
-        for row in pools
+        for row in tx
             .rows(query(
                 "SELECT number, checksum FROM migrations ORDER BY number",
             ))

@@ -70,6 +70,8 @@ pub enum SystemEvent {
     TailCut,
     /// The ledger could not be written for a while, and can again.
     Reopened,
+    /// The place was put back from a backup; the chains before it are closed.
+    Restored,
 }
 
 /// The gateway's own life.

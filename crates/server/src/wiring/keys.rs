@@ -28,19 +28,34 @@ pub(super) fn sealing_key(config: &Config, ids: &dyn Ids) -> anyhow::Result<Seal
 }
 
 /// The key that seals what the store keeps, as far as there is one; nothing is made.
-fn sealing_key_there(config: &Config) -> anyhow::Result<SealingKey> {
+pub(crate) fn sealing_key_there(config: &Config) -> anyhow::Result<SealingKey> {
+    let text = sealing_key_text(config)?;
+    parse_key(&text).ok_or_else(|| match key_file(config) {
+        Ok(Some(path)) => anyhow!("{} does not hold 64 hex digits", path.display()),
+        _ => anyhow!("store.master_key must be 64 hex digits"),
+    })
+}
+
+/// That key as it is written down.
+pub(crate) fn sealing_key_text(config: &Config) -> anyhow::Result<SecretString> {
     if let Some(key) = &config.store.master_key {
-        return parse_key(key).ok_or_else(|| anyhow!("store.master_key must be 64 hex digits"));
+        return Ok(key.clone());
     }
     let path = key_file(config)?.context("neither a key nor a file for it is configured")?;
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("{} cannot be read", path.display()))?;
-    parse_key(&SecretString::from(text))
-        .ok_or_else(|| anyhow!("{} does not hold 64 hex digits", path.display()))
+    Ok(SecretString::from(text))
+}
+
+/// Puts a key that was kept in its file, where one belongs that is not there.
+pub(crate) fn write_sealing_key(config: &Config, text: &SecretString) -> anyhow::Result<()> {
+    let path = key_file(config)?.context("store.master_key says which key it is")?;
+    write_private(&path, text.expose_secret().trim())
+        .with_context(|| format!("{} cannot be made", path.display()))
 }
 
 /// Where the key is, when it is not configured itself.
-fn key_file(config: &Config) -> anyhow::Result<Option<PathBuf>> {
+pub(crate) fn key_file(config: &Config) -> anyhow::Result<Option<PathBuf>> {
     if config.store.master_key.is_some() {
         return Ok(None);
     }
@@ -53,7 +68,8 @@ fn key_file(config: &Config) -> anyhow::Result<Option<PathBuf>> {
     Ok(Some(path.with_extension("key")))
 }
 
-fn parse_key(text: &SecretString) -> Option<SealingKey> {
+/// A key from its text.
+pub(crate) fn parse_key(text: &SecretString) -> Option<SealingKey> {
     let text = text.expose_secret().trim();
     let mut bytes = [0u8; 32];
     if text.len() != 64 || !text.is_ascii() {

@@ -3,6 +3,7 @@
 
 mod keys;
 mod replicas;
+mod restored;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -38,6 +39,11 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::sink::Receiver;
+
+pub(crate) use keys::{
+    key_file, parse_key, sealing_key_text, sealing_key_there, write_sealing_key,
+};
+pub(crate) use restored::{Closed, GoneOn, UNFINISHED, go_on_after, refuse_unfinished};
 
 /// The process, put together.
 #[derive(Debug)]
@@ -159,6 +165,7 @@ pub async fn wire(
 }
 
 async fn ground(config: &Config, clock: &Arc<dyn Clock>, ids: &dyn Ids) -> anyhow::Result<Ground> {
+    refuse_unfinished(config)?;
     let store = Store::open(config.store.url.expose_secret())
         .await
         .context("the store cannot be opened")?;
@@ -309,6 +316,7 @@ impl Admin {
 
 /// Opens the store beside a running server.
 pub async fn admin(config: &Config, clock: Arc<dyn Clock>, ids: &dyn Ids) -> anyhow::Result<Admin> {
+    refuse_unfinished(config)?;
     let store = Store::open(config.store.url.expose_secret())
         .await
         .context("the store cannot be opened")?;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod answers;
+mod backup;
 mod billing;
 mod clock;
 mod database;

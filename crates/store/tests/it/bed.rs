@@ -167,14 +167,15 @@ impl Bed {
 
 /// Where a scene's database lies.
 #[derive(Debug)]
-struct Place {
-    url: String,
+pub(crate) struct Place {
+    pub(crate) url: String,
     server: Option<(String, String)>,
     _folder: Option<tempfile::TempDir>,
 }
 
 impl Place {
-    async fn make(engine: Engine) -> Self {
+    /// A new and empty one.
+    pub(crate) async fn make(engine: Engine) -> Self {
         match engine {
             Engine::Sqlite => {
                 let folder = tempfile::tempdir().unwrap();
@@ -198,7 +199,7 @@ impl Place {
         }
     }
 
-    async fn remove(self) {
+    pub(crate) async fn remove(self) {
         if let Some((server, name)) = self.server {
             run_on(&server, format!("DROP DATABASE {name} WITH (FORCE)")).await;
         }

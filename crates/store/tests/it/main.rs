@@ -15,3 +15,4 @@ mod policies;
 mod revocations;
 mod rotation;
 mod spend_limits;
+mod whole;
