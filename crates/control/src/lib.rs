@@ -16,10 +16,10 @@ pub mod tokens;
 
 use std::sync::Arc;
 
-use domain::{Clock, Ids, OrgId};
+use domain::{Clock, Ids, OrgId, ReasonCode};
 use ledger::Ledger;
 use ledger::record::{Change, ChangeKind};
-use store::Store;
+use store::{Store, StoreError};
 
 pub use access::{Actor, Right, Role, Who};
 pub use entry::Entry;
@@ -84,7 +84,7 @@ pub enum ControlError {
     Invalid(#[from] text::Unusable),
     /// The store cannot be reached; nothing was written.
     #[error("the store cannot be reached or refuses")]
-    Store(#[from] store::StoreError),
+    Store(#[from] StoreError),
     /// The ledger cannot be written; nothing was changed.
     #[error("the ledger cannot be written; nothing was changed")]
     Ledger(#[from] ledger::LedgerError),
@@ -114,6 +114,50 @@ pub enum ControlError {
     /// More than one such person.
     #[error("{0} people match; name one by id")]
     Ambiguous(usize),
+}
+
+impl ControlError {
+    /// The stable code, from which each face makes its answer.
+    pub fn code(&self) -> ReasonCode {
+        match self {
+            Self::Forbidden(_) => ReasonCode::RoleMissing,
+            Self::NoSuch(_) | Self::NoSuchPerson | Self::NoSuchKey => ReasonCode::ThingUnknown,
+            Self::Invalid(_)
+            | Self::Policy(_)
+            | Self::Yaml(_)
+            | Self::ServiceKey(_)
+            | Self::Ambiguous(_) => ReasonCode::ParameterInvalid,
+            Self::Conflict { .. } => ReasonCode::VersionConflict,
+            Self::Ledger(_) => ReasonCode::LedgerUnavailable,
+            Self::Store(StoreError::Full(_)) => ReasonCode::LimitReached,
+            Self::Store(StoreError::Damaged(_)) => ReasonCode::Internal,
+            Self::Store(_) => ReasonCode::StoreUnavailable,
+        }
+    }
+
+    /// What happened, for whoever asked: with what became of the change when the store failed, and nothing of its cause.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Store(error) => error.to_string(),
+            other => other.to_string(),
+        }
+    }
+
+    /// What is wrong with a policy, a sentence each.
+    pub fn mistakes(&self) -> Vec<String> {
+        match self {
+            Self::Policy(domain::policy::UnreadablePolicy::Invalid(mistakes)) => {
+                mistakes.iter().map(ToString::to_string).collect()
+            }
+            Self::Policy(other) => vec![other.to_string()],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether it is certain that nothing was written.
+    pub const fn nothing_written(&self) -> bool {
+        !matches!(self, Self::Store(error) if !error.nothing_written())
+    }
 }
 
 /// Who has a right, for the sentence that refuses it.

@@ -1,6 +1,7 @@
 //! Puts the parts together, in the order they depend on each other, and starts what runs in the background. Everything that can
 //! be wrong at start is wrong here, with a sentence that says what.
 
+mod console;
 mod keys;
 mod replicas;
 mod restored;
@@ -379,12 +380,15 @@ impl Wired {
         for path in &self.base_paths {
             router = router.nest(path, all.clone());
         }
+        // An administrator's origin is the console's own, so nothing of it stands under the other paths or is open to Office.
+        let console = ::console::router(self.console());
         let door = Arc::clone(&self.door);
         let router = router
             .fallback(move |request| {
                 gateway::inference::refused::unknown(Arc::clone(&door), request)
             })
-            .layer(axum::middleware::from_fn(cors::for_office));
+            .layer(axum::middleware::from_fn(cors::for_office))
+            .merge(console);
         self.numbered(router)
     }
 

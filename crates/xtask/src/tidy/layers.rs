@@ -18,13 +18,15 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["domain", "wire", "store", "ledger", "detect", "pipeline"],
     ),
     ("control", &["domain", "store", "ledger"]),
+    // what people and programs see; the store is behind control
+    ("console", &["domain", "control"]),
     // fakes see what the outside sees, never our insides
     ("testkit", &["domain", "wire"]),
     (
         "server",
         &[
             "domain", "wire", "store", "ledger", "detect", "pipeline", "gateway", "control",
-            "testkit",
+            "console", "testkit",
         ],
     ),
     ("bench", &["domain", "testkit"]),

@@ -1,0 +1,44 @@
+//! The faces of `control` to the outside: [`api`], JSON under `/api/v1` with its description at `/openapi.json`. Each handler reads
+//! a request, calls one function of `control`, and writes its answer; none decides who may do what, and none sees the store.
+//! What needs the pipeline, which proves who is calling, is injected as [`Authenticate`]. Mounted by `server`.
+
+pub mod api;
+pub mod problem;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use control::Control;
+use domain::{Caller, Refusal};
+use http::HeaderMap;
+
+pub use problem::Problem;
+
+/// Proves who is calling. Implemented in `server` over the pipeline's identity stage.
+pub trait Authenticate: fmt::Debug + Send + Sync {
+    /// The one credential of a request, not looked into, or why there is none that counts.
+    fn credential<'h>(&self, headers: &'h HeaderMap) -> Result<&'h str, Refusal>;
+
+    /// Who a session token or a token of the company's own identity provider proves, or why it is not believed.
+    fn identify<'h>(&'h self, headers: &'h HeaderMap) -> Identifying<'h>;
+}
+
+/// What [`Authenticate::identify`] returns.
+pub type Identifying<'h> = Pin<Box<dyn Future<Output = Result<Arc<Caller>, Refusal>> + Send + 'h>>;
+
+/// What the faces stand on.
+#[derive(Debug, Clone)]
+pub struct Console {
+    /// What can be done.
+    pub control: Arc<Control>,
+    /// Who is calling.
+    pub gate: Arc<dyn Authenticate>,
+}
+
+/// Everything the console answers.
+pub fn router(console: Arc<Console>) -> Router {
+    api::router(console)
+}
