@@ -7,10 +7,13 @@ mod entry;
 pub mod idempotency;
 pub mod people;
 pub mod policies;
+pub mod records;
 pub mod roles;
 pub mod scim;
 pub mod scim_tokens;
 pub mod service_keys;
+pub mod sessions;
+pub mod spend_limits;
 pub mod text;
 pub mod tokens;
 
@@ -102,6 +105,9 @@ pub enum ControlError {
         /// The latest version now.
         current: u64,
     },
+    /// Somebody else changed a spend limit in between; this stands now.
+    #[error("somebody else changed this in between; nothing was written")]
+    Changed(Box<store::SpendLimit>),
     /// No such person.
     #[error("no person of this id, stable id, e-mail or name has signed in")]
     NoSuchPerson,
@@ -127,7 +133,7 @@ impl ControlError {
             | Self::Yaml(_)
             | Self::ServiceKey(_)
             | Self::Ambiguous(_) => ReasonCode::ParameterInvalid,
-            Self::Conflict { .. } => ReasonCode::VersionConflict,
+            Self::Conflict { .. } | Self::Changed(_) => ReasonCode::VersionConflict,
             Self::Ledger(_) => ReasonCode::LedgerUnavailable,
             Self::Store(StoreError::Full(_)) => ReasonCode::LimitReached,
             Self::Store(StoreError::Damaged(_)) => ReasonCode::Internal,

@@ -1,12 +1,11 @@
 //! People: find one, take their access away, give it back.
 
-use domain::Timestamp;
+use domain::PersonId;
 use ledger::record::ChangeKind;
 pub use store::Person;
-use store::Target;
 
-use crate::access::Right;
-use crate::{ControlError, Operation};
+use crate::access::{Right, Role};
+use crate::{ControlError, Operation, roles, text as words};
 
 /// The one person of this id, stable id, e-mail or name.
 pub async fn find(operation: &Operation<'_>, text: &str) -> Result<Person, ControlError> {
@@ -19,6 +18,25 @@ pub async fn find(operation: &Operation<'_>, text: &str) -> Result<Person, Contr
     }
 }
 
+/// The person of this id.
+pub async fn read(operation: &Operation<'_>, person: PersonId) -> Result<Person, ControlError> {
+    operation.require(Right::PeopleRead)?;
+    let found = operation.store.person(operation.org, person).await?;
+    found.ok_or(ControlError::NoSuch("person"))
+}
+
+/// People after one of them, those alone in whose e-mail or name a text stands, and whether there are more.
+pub async fn list(
+    operation: &Operation<'_>,
+    part: &str,
+    after: Option<PersonId>,
+    limit: u32,
+) -> Result<(Vec<Person>, bool), ControlError> {
+    operation.require(Right::PeopleRead)?;
+    let store = operation.store;
+    Ok(store.people_page(operation.org, part, after, limit).await?)
+}
+
 /// Takes a person's access away: their sessions end, open streams are cut and new requests refused within a second on every
 /// replica.
 pub async fn revoke(
@@ -27,17 +45,21 @@ pub async fn revoke(
     why: &str,
 ) -> Result<Person, ControlError> {
     operation.require(Right::PeopleWrite)?;
+    let why = &words::reason("reason", why)?;
     let person = find(operation, text).await?;
+    guard_owner(operation, &person).await?;
     let now = operation.clock.now();
     let mut change = operation.change("person", &person.id.to_string(), ChangeKind::Updated);
     change.reason = Some(format!("revoked: {why}").as_str().into());
     operation.record(change).await?;
-    disable(operation, &person, Some(now)).await?;
     operation
         .store
-        .revoke(operation.org, &Target::Person(person.id), now, why)
+        .shut_out(operation.org, person.id, now, why)
         .await?;
-    Ok(person)
+    Ok(Person {
+        disabled_at: Some(now),
+        ..person
+    })
 }
 
 /// Lets a person sign in again. What was revoked stays revoked.
@@ -47,22 +69,27 @@ pub async fn restore(
     why: &str,
 ) -> Result<Person, ControlError> {
     operation.require(Right::PeopleWrite)?;
+    let why = &words::reason("reason", why)?;
     let person = find(operation, text).await?;
     let mut change = operation.change("person", &person.id.to_string(), ChangeKind::Updated);
     change.reason = Some(format!("restored: {why}").as_str().into());
     operation.record(change).await?;
-    disable(operation, &person, None).await?;
-    Ok(person)
-}
-
-async fn disable(
-    operation: &Operation<'_>,
-    person: &Person,
-    at: Option<Timestamp>,
-) -> Result<(), ControlError> {
     operation
         .store
-        .set_person_disabled(operation.org, person.id, at)
+        .set_person_disabled(operation.org, person.id, None)
         .await?;
+    Ok(Person {
+        disabled_at: None,
+        ..person
+    })
+}
+
+/// Only an owner shuts an owner out: an administrator who could would be the last word.
+async fn guard_owner(operation: &Operation<'_>, person: &Person) -> Result<(), ControlError> {
+    let (store, org) = (operation.store, operation.org);
+    let held = roles::held_by(store, org, person.id, &person.issuer, &person.groups).await?;
+    if held.contains(&Role::Owner) {
+        operation.require(Right::RolesWrite)?;
+    }
     Ok(())
 }

@@ -8,10 +8,11 @@ use std::net::IpAddr;
 use domain::policy::{Ask, Document, Permit};
 use domain::{Caller, Client, Credential, OrgId, PersonId, Policy, Refusal, Subject};
 use ledger::record::ChangeKind;
-use store::{PolicyVersion, PutPolicy};
+pub use store::PolicyVersion;
+use store::PutPolicy;
 
 use crate::access::Right;
-use crate::{ControlError, Operation, fingerprint};
+use crate::{ControlError, Operation, fingerprint, text as words};
 
 /// The first words of the header that an export carries.
 const HEADER: &str = "# doorward policy, version ";
@@ -33,6 +34,33 @@ pub async fn export(operation: &Operation<'_>) -> Result<String, ControlError> {
         line(&latest.reason),
         latest.text
     ))
+}
+
+/// The version in force, as it was applied; none before the first.
+pub async fn latest(operation: &Operation<'_>) -> Result<Option<PolicyVersion>, ControlError> {
+    operation.require(Right::PolicyRead)?;
+    Ok(operation.store.latest_policy(operation.org).await?)
+}
+
+/// One version.
+pub async fn version(
+    operation: &Operation<'_>,
+    number: u64,
+) -> Result<PolicyVersion, ControlError> {
+    operation.require(Right::PolicyRead)?;
+    let found = operation.store.policy(operation.org, number).await?;
+    found.ok_or(ControlError::NoSuch("policy version"))
+}
+
+/// The latest versions before `before`, newest first.
+pub async fn versions(
+    operation: &Operation<'_>,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<PolicyVersion>, ControlError> {
+    operation.require(Right::PolicyRead)?;
+    let store = operation.store;
+    Ok(store.policy_versions(operation.org, before, limit).await?)
 }
 
 /// What applying a text would do.
@@ -78,6 +106,7 @@ pub async fn apply(
     expected: Option<u64>,
 ) -> Result<Applied, ControlError> {
     operation.require(Right::PolicyWrite)?;
+    let reason = &words::reason("reason", reason)?;
     let stated = expected.or_else(|| version_in_header(text));
     let plan = plan(operation, text).await?;
     if plan.diff.is_empty() {
@@ -98,7 +127,7 @@ pub async fn apply(
     change.version = Some(plan.current + 1);
     change.before = before.map(|text| fingerprint(&text).as_str().into());
     change.after = Some(fingerprint(&plan.text).as_str().into());
-    change.reason = Some(reason.into());
+    change.reason = Some(reason.as_str().into());
     operation.record(change).await?;
     let version = PolicyVersion {
         version: plan.current + 1,
@@ -196,6 +225,11 @@ fn version_in_header(text: &str) -> Option<u64> {
         .trim()
         .parse()
         .ok()
+}
+
+/// Lines that differ, between the two texts, as a plan shows them.
+pub fn difference(before: &str, after: &str) -> String {
+    diff(before, after)
 }
 
 /// Lines that differ, between the lines both have at the beginning and end; empty when none does.

@@ -7,8 +7,8 @@ use domain::opaque::hex;
 use domain::{Opaque, ServiceId, Timestamp, limits};
 use ledger::record::{Change, ChangeKind};
 use secrecy::SecretString;
-pub use store::ServiceKey;
 use store::Target;
+pub use store::services::{Service, ServiceKey};
 
 use crate::access::Right;
 use crate::{ControlError, Operation, fingerprint};
@@ -84,6 +84,28 @@ pub async fn create(
 pub async fn list(operation: &Operation<'_>) -> Result<Vec<ServiceKey>, ControlError> {
     operation.require(Right::ServicesRead)?;
     Ok(operation.store.service_keys(operation.org).await?)
+}
+
+/// Keys after one of them, ordered by hash, and whether there are more.
+pub async fn page(
+    operation: &Operation<'_>,
+    after: &str,
+    limit: u32,
+) -> Result<(Vec<ServiceKey>, bool), ControlError> {
+    operation.require(Right::ServicesRead)?;
+    let store = operation.store;
+    Ok(store.service_keys_page(operation.org, after, limit).await?)
+}
+
+/// Services after one of them, and whether there are more.
+pub async fn services(
+    operation: &Operation<'_>,
+    after: Option<ServiceId>,
+    limit: u32,
+) -> Result<(Vec<Service>, bool), ControlError> {
+    operation.require(Right::ServicesRead)?;
+    let store = operation.store;
+    Ok(store.services_page(operation.org, after, limit).await?)
 }
 
 /// Takes away the key of this id or hash, or every key of the service of this name: open streams are cut and requests refused

@@ -21,6 +21,7 @@ mod refresh;
 pub mod revocations;
 pub mod scim_tokens;
 pub mod roles;
+pub mod search;
 pub mod secrets;
 pub mod services;
 pub mod sessions;

@@ -7,7 +7,8 @@ use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
 use crate::connection::Tx;
-use crate::{Result, Store, StoreError, id, maybe_time, time};
+use crate::revocations::revoke_in;
+use crate::{Result, Store, StoreError, Target, id, maybe_time, time};
 
 /// What a verified token says about someone.
 #[derive(Debug, Clone, Copy)]
@@ -148,6 +149,27 @@ impl Store {
         let found = wanted.map(person).collect::<Result<Vec<_>>>()?;
         let more = rows.len() > found.len();
         Ok((found, more))
+    }
+
+    /// Shuts a person out and takes away what they hold, both or neither.
+    pub async fn shut_out(
+        &self,
+        org: OrgId,
+        person_id: PersonId,
+        at: Timestamp,
+        why: &str,
+    ) -> Result<()> {
+        let mut tx = self.pools.begin().await?;
+        // The revocation takes its counter first, as everyone does.
+        revoke_in(&mut tx, org, &Target::Person(person_id), at, why).await?;
+        tx.run(
+            query("UPDATE people SET disabled_at = $3 WHERE org = $1 AND id = $2")
+                .bind(org.to_string())
+                .bind(person_id.to_string())
+                .bind(at.unix_ms()),
+        )
+        .await?;
+        tx.commit().await
     }
 
     /// Lets a person in again, or shuts them out from `disabled_at` on. Revoking what they hold is

@@ -32,6 +32,19 @@ pub struct ServiceKey {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// A machine or CI identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its id.
+    pub id: ServiceId,
+    /// Who vouches for it; `doorward` for those with keys of ours.
+    pub issuer: String,
+    /// What policy selects it by.
+    pub name: String,
+    /// When it was first seen.
+    pub created: Timestamp,
+}
+
 impl Store {
     /// The service that an issuer, by its configured name, vouches for under this name; made with `new` as id when there is none.
     pub async fn ensure_service(
@@ -111,6 +124,58 @@ impl Store {
         .bind(org.to_string()))
         .await?;
         rows.iter().map(read).collect()
+    }
+
+    /// At most `limit` keys after one of them, ordered by hash, and whether there are more.
+    pub async fn service_keys_page(
+        &self,
+        org: OrgId,
+        after: &str,
+        limit: u32,
+    ) -> Result<(Vec<ServiceKey>, bool)> {
+        let limit = limit.min(limits::STORE_PAGE_MAX);
+        let statement = query(
+            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at, k.groups_json, k.made_by \
+             FROM service_keys k JOIN services s ON s.id = k.service \
+             WHERE k.org = $1 AND k.key_hash > $2 ORDER BY k.key_hash LIMIT $3",
+        )
+        .bind(org.to_string())
+        .bind(after)
+        .bind(i64::from(limit) + 1);
+        let rows = self.pools.rows(statement).await?;
+        let wanted = rows.iter().take(limit as usize);
+        let found = wanted.map(read).collect::<Result<Vec<_>>>()?;
+        let more = rows.len() > found.len();
+        Ok((found, more))
+    }
+
+    /// At most `limit` services after one of them, ordered by id, and whether there are more.
+    pub async fn services_page(
+        &self,
+        org: OrgId,
+        after: Option<ServiceId>,
+        limit: u32,
+    ) -> Result<(Vec<Service>, bool)> {
+        let limit = limit.min(limits::STORE_PAGE_MAX);
+        let statement = query(
+            "SELECT id, issuer, name, created FROM services WHERE org = $1 AND id > $2 ORDER BY id LIMIT $3",
+        )
+        .bind(org.to_string())
+        .bind(after.map_or_else(String::new, |after| after.to_string()))
+        .bind(i64::from(limit) + 1);
+        let rows = self.pools.rows(statement).await?;
+        let read = |row: &AnyRow| {
+            Ok(Service {
+                id: id(row, 0, "services.id")?,
+                issuer: row.try_get(1)?,
+                name: row.try_get(2)?,
+                created: time(row, 3)?,
+            })
+        };
+        let wanted = rows.iter().take(limit as usize);
+        let found = wanted.map(read).collect::<Result<Vec<_>>>()?;
+        let more = rows.len() > found.len();
+        Ok((found, more))
     }
 
     /// The keys whose first characters, whose hash or whose service's name this is, and that were not revoked. A name may have as

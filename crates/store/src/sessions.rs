@@ -127,6 +127,33 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// At most `limit` sessions after one of them, ordered by id, of one person or of everyone, open ones alone or all; and whether
+    /// there are more.
+    pub async fn sessions_page(
+        &self,
+        org: OrgId,
+        (person, open): (Option<PersonId>, bool),
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<(Vec<Session>, bool)> {
+        let limit = limit.min(limits::STORE_PAGE_MAX);
+        let statement = query(
+            "SELECT id, person, client, created, ended_at FROM sessions \
+             WHERE org = $1 AND ($2 = '' OR person = $2) AND ($3 = 0 OR ended_at IS NULL) AND id > $4 \
+             ORDER BY id LIMIT $5",
+        )
+        .bind(org.to_string())
+        .bind(person.map_or_else(String::new, |person| person.to_string()))
+        .bind(i64::from(open))
+        .bind(after.map_or_else(String::new, |after| after.to_string()))
+        .bind(i64::from(limit) + 1);
+        let rows = self.pools.rows(statement).await?;
+        let wanted = rows.iter().take(limit as usize);
+        let found = wanted.map(read).collect::<Result<Vec<_>>>()?;
+        let more = rows.len() > found.len();
+        Ok((found, more))
+    }
+
     /// Keeps the identity provider's refresh token of an open session, sealed; false when the session has ended.
     pub async fn keep_idp_token(
         &self,

@@ -56,6 +56,17 @@ pub struct SpendLimitAudit {
     pub after_json: Option<String>,
 }
 
+/// What became of replacing a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replaced {
+    /// It is done; this stood before.
+    Done(SpendLimit),
+    /// Somebody else changed it in between; this stands now, and nothing was written.
+    Another(SpendLimit),
+    /// There is none of this id.
+    Unknown,
+}
+
 /// Which part of a list ordered by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
@@ -134,6 +145,55 @@ impl Store {
         insert_audit(&mut tx, org, &entry, before.id).await?;
         tx.commit().await?;
         Ok(Some(before))
+    }
+
+    /// Replaces a limit's money, or takes the limit away, if it still is what was read: `expected` looks at what really stands.
+    /// `audit` makes the entry. A limit that is another by now is returned, and nothing is written.
+    pub async fn replace_spend_limit(
+        &self,
+        org: OrgId,
+        limit: BudgetId,
+        new: Option<&SpendLimit>,
+        expected: impl FnOnce(&SpendLimit) -> bool + Send,
+        audit: impl FnOnce(&SpendLimit) -> SpendLimitAudit + Send,
+    ) -> Result<Replaced> {
+        let mut tx = self.pools.begin().await?;
+        next(&mut tx, org, SPEND_LIMITS).await?;
+        let statement = query(
+            "SELECT id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated FROM spend_limits \
+             WHERE org = $1 AND id = $2",
+        );
+        let row = tx
+            .row(statement.bind(org.to_string()).bind(limit.to_string()))
+            .await?;
+        let Some(row) = row else {
+            return Ok(Replaced::Unknown);
+        };
+        let before = read(&row)?;
+        if !expected(&before) {
+            return Ok(Replaced::Another(before));
+        }
+        match new {
+            Some(new) => {
+                let statement = query(
+                    "UPDATE spend_limits SET amount_cents = $3, pooled_json = $4, updated = $5 WHERE org = $1 AND id = $2",
+                )
+                .bind(org.to_string())
+                .bind(limit.to_string())
+                .bind(&new.amount_cents)
+                .bind(&new.pooled_json)
+                .bind(new.updated.unix_ms());
+                tx.run(statement).await?;
+            }
+            None => {
+                let statement = query("DELETE FROM spend_limits WHERE org = $1 AND id = $2");
+                tx.run(statement.bind(org.to_string()).bind(limit.to_string()))
+                    .await?;
+            }
+        }
+        insert_audit(&mut tx, org, &audit(&before), limit).await?;
+        tx.commit().await?;
+        Ok(Replaced::Done(before))
     }
 
     /// One limit.

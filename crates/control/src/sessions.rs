@@ -1,0 +1,93 @@
+//! Sessions: who is signed in with which program, and ending that. What ends opens nothing from then on, and its open streams are
+//! cut within a second on every replica.
+
+use domain::{PersonId, SessionId};
+use ledger::record::ChangeKind;
+pub use store::Session;
+use store::Target;
+
+use crate::access::Right;
+use crate::{ControlError, Operation, text};
+
+/// Sessions after one of them, of one person or of everyone, and whether there are more.
+pub async fn list(
+    operation: &Operation<'_>,
+    (person, open): (Option<PersonId>, bool),
+    after: Option<SessionId>,
+    limit: u32,
+) -> Result<(Vec<Session>, bool), ControlError> {
+    operation.require(Right::SessionsRead)?;
+    let store = operation.store;
+    Ok(store
+        .sessions_page(operation.org, (person, open), after, limit)
+        .await?)
+}
+
+/// One's own sessions after one of them, and whether there are more.
+pub async fn list_own(
+    operation: &Operation<'_>,
+    after: Option<SessionId>,
+    limit: u32,
+) -> Result<(Vec<Session>, bool), ControlError> {
+    operation.require(Right::OwnRead)?;
+    let person = operation.actor.person_id();
+    let person = person.ok_or(ControlError::Forbidden(Right::OwnRead))?;
+    let store = operation.store;
+    Ok(store
+        .sessions_page(operation.org, (Some(person), false), after, limit)
+        .await?)
+}
+
+/// Ends a session.
+pub async fn end(
+    operation: &Operation<'_>,
+    session: SessionId,
+    reason: &str,
+) -> Result<Session, ControlError> {
+    operation.require(Right::SessionsWrite)?;
+    let reason = text::reason("reason", reason)?;
+    let found = find(operation, session).await?;
+    take(operation, found, &reason).await
+}
+
+/// Ends a session of one's own. Somebody else's is not there.
+pub async fn end_own(
+    operation: &Operation<'_>,
+    session: SessionId,
+) -> Result<Session, ControlError> {
+    operation.require(Right::OwnWrite)?;
+    let found = find(operation, session).await?;
+    if Some(found.person) != operation.actor.person_id() {
+        return Err(ControlError::NoSuch("session"));
+    }
+    take(operation, found, "ended by its owner").await
+}
+
+async fn find(operation: &Operation<'_>, session: SessionId) -> Result<Session, ControlError> {
+    let found = operation.store.session(operation.org, session).await?;
+    found.ok_or(ControlError::NoSuch("session"))
+}
+
+async fn take(
+    operation: &Operation<'_>,
+    session: Session,
+    reason: &str,
+) -> Result<Session, ControlError> {
+    if session.ended_at.is_some() {
+        return Ok(session);
+    }
+    let now = operation.clock.now();
+    let name = format!("{} of {}", session.id, session.person);
+    let mut change = operation.change("session", &name, ChangeKind::Deleted);
+    change.reason = Some(reason.into());
+    operation.record(change).await?;
+    let target = Target::Session(session.id);
+    operation
+        .store
+        .revoke(operation.org, &target, now, reason)
+        .await?;
+    Ok(Session {
+        ended_at: Some(now),
+        ..session
+    })
+}

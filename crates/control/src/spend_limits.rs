@@ -1,0 +1,228 @@
+//! Spend limits: what a person, a member of a group, or everyone may spend in a period. The same rows as the reference gateway's
+//! endpoints edit. A change says which version it starts from; whoever comes second is told what stands now, and nothing is lost.
+
+use domain::window::Period;
+use domain::{BudgetId, Usd};
+use ledger::record::ChangeKind;
+pub use store::SpendLimit;
+use store::spend_limits::Replaced;
+use store::{Page, SpendLimitAudit};
+
+use crate::access::Right;
+use crate::text::Unusable;
+use crate::{ControlError, Operation, fingerprint, text};
+
+/// Whose spending a limit bounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// One person, by the stable id their issuer gives them.
+    User(String),
+    /// Each member of a group, as the issuer names it.
+    Group(String),
+    /// Each person of the organisation.
+    Organization,
+}
+
+impl Scope {
+    fn parts(&self) -> Result<(&'static str, String), Unusable> {
+        Ok(match self {
+            Self::User(user) => ("user", text::name("scope.id", user)?),
+            Self::Group(group) => ("rbac_group", text::name("scope.id", group)?),
+            Self::Organization => ("organization", String::new()),
+        })
+    }
+
+    /// The scope of a limit that stands.
+    pub fn of(limit: &SpendLimit) -> Self {
+        match limit.scope_type.as_str() {
+            "user" => Self::User(limit.scope_id.clone()),
+            "rbac_group" => Self::Group(limit.scope_id.clone()),
+            _ => Self::Organization,
+        }
+    }
+}
+
+/// Limits after one of them, and whether there are more.
+pub async fn list(
+    operation: &Operation<'_>,
+    after: Option<BudgetId>,
+    limit: u32,
+) -> Result<(Vec<SpendLimit>, bool), ControlError> {
+    operation.require(Right::BudgetsRead)?;
+    let page = after.map_or(Page::First, Page::After);
+    let store = operation.store;
+    Ok(store
+        .spend_limits_page(operation.org, None, page, limit)
+        .await?)
+}
+
+/// One limit.
+pub async fn read(operation: &Operation<'_>, id: BudgetId) -> Result<SpendLimit, ControlError> {
+    operation.require(Right::BudgetsRead)?;
+    let found = operation.store.spend_limit(operation.org, id).await?;
+    found.ok_or(ControlError::NoSuch("spend limit"))
+}
+
+/// What a limit's version is: different after each change.
+pub fn version(limit: &SpendLimit) -> String {
+    fingerprint(&described(limit))[..16].to_owned()
+}
+
+/// Makes the limit of a scope and period, of which there is one; none may stand. No amount means no cap.
+pub async fn create(
+    operation: &Operation<'_>,
+    scope: &Scope,
+    period: Period,
+    amount_cents: Option<&str>,
+) -> Result<SpendLimit, ControlError> {
+    operation.require(Right::BudgetsWrite)?;
+    let (scope_type, scope_id) = scope.parts()?;
+    let (unix_ms, random) = operation.id_parts();
+    let now = operation.clock.now();
+    let new = SpendLimit {
+        id: BudgetId::from_parts(unix_ms, random),
+        scope_type: scope_type.to_owned(),
+        scope_id,
+        period,
+        amount_cents: amount_cents.map(cents).transpose()?,
+        pooled_json: None,
+        created: now,
+        updated: now,
+    };
+    let all = operation.store.spend_limits(operation.org).await?;
+    if let Some(stands) = all.into_iter().find(|other| other.is_for_the_same(&new)) {
+        return Err(ControlError::Changed(Box::new(stands)));
+    }
+    let mut change = operation.change("spend_limit", &new.id.to_string(), ChangeKind::Created);
+    change.after = Some(fingerprint(&described(&new)).as_str().into());
+    operation.record(change).await?;
+    let entry = |before: Option<&SpendLimit>, after: &SpendLimit| {
+        audit(operation, "spend_limit.upsert", before, Some(after))
+    };
+    let store = operation.store;
+    Ok(store.set_spend_limit(operation.org, &new, entry).await?)
+}
+
+/// Changes a limit's amount, if it still is the version that was read.
+pub async fn change(
+    operation: &Operation<'_>,
+    id: BudgetId,
+    expected: &str,
+    amount_cents: Option<&str>,
+) -> Result<SpendLimit, ControlError> {
+    operation.require(Right::BudgetsWrite)?;
+    let stands = read(operation, id).await?;
+    let new = SpendLimit {
+        amount_cents: amount_cents.map(cents).transpose()?,
+        updated: operation.clock.now(),
+        ..stands.clone()
+    };
+    replace(operation, expected, stands, Some(&new)).await?;
+    Ok(new)
+}
+
+/// Takes a limit away, if it still is the version that was read.
+pub async fn remove(
+    operation: &Operation<'_>,
+    id: BudgetId,
+    expected: &str,
+) -> Result<(), ControlError> {
+    operation.require(Right::BudgetsWrite)?;
+    let stands = read(operation, id).await?;
+    replace(operation, expected, stands, None).await
+}
+
+async fn replace(
+    operation: &Operation<'_>,
+    expected: &str,
+    stands: SpendLimit,
+    new: Option<&SpendLimit>,
+) -> Result<(), ControlError> {
+    if version(&stands) != expected {
+        return Err(ControlError::Changed(Box::new(stands)));
+    }
+    let done = new.map_or(ChangeKind::Deleted, |_| ChangeKind::Updated);
+    let mut change = operation.change("spend_limit", &stands.id.to_string(), done);
+    change.before = Some(fingerprint(&described(&stands)).as_str().into());
+    change.after = new.map(|new| fingerprint(&described(new)).as_str().into());
+    operation.record(change).await?;
+    let action = new.map_or("spend_limit.delete", |_| "spend_limit.upsert");
+    let entry = |before: &SpendLimit| audit(operation, action, Some(before), new);
+    let is_expected = |now: &SpendLimit| version(now) == expected;
+    let store = operation.store;
+    let replaced = store.replace_spend_limit(operation.org, stands.id, new, is_expected, entry);
+    match replaced.await? {
+        Replaced::Done(_) => Ok(()),
+        Replaced::Another(now) => Err(ControlError::Changed(Box::new(now))),
+        Replaced::Unknown => Err(ControlError::NoSuch("spend limit")),
+    }
+}
+
+/// A limit as one line for each thing that can change, for diffs and fingerprints.
+pub fn described(limit: &SpendLimit) -> String {
+    let scope = format!("{} {}", limit.scope_type, limit.scope_id);
+    format!(
+        "scope = {}\nperiod = {}\namount_cents = {}\npooled = {}\n",
+        scope.trim_end(),
+        limit.period.as_str(),
+        limit.amount_cents.as_deref().unwrap_or("none"),
+        limit.pooled_json.as_deref().unwrap_or("none"),
+    )
+}
+
+fn audit(
+    operation: &Operation<'_>,
+    action: &str,
+    before: Option<&SpendLimit>,
+    after: Option<&SpendLimit>,
+) -> SpendLimitAudit {
+    let (unix_ms, random) = operation.id_parts();
+    let id = BudgetId::from_parts(unix_ms, random).to_string();
+    SpendLimitAudit {
+        id: id.replace("spl_", "aud_"),
+        created: operation.clock.now(),
+        actor: operation.actor.key(),
+        action: action.to_owned(),
+        target: String::new(),
+        before_json: before.map(|limit| as_json(limit)),
+        after_json: after.map(|limit| as_json(limit)),
+    }
+}
+
+fn as_json(limit: &SpendLimit) -> String {
+    serde_json::json!({
+        "id": limit.id,
+        "scope": {"type": limit.scope_type, "id": limit.scope_id},
+        "period": limit.period,
+        "amount": limit.amount_cents,
+        "currency": "USD",
+    })
+    .to_string()
+}
+
+/// Cents in their shortest form, down to a hundred-thousandth of a cent.
+fn cents(text: &str) -> Result<String, Unusable> {
+    let wrong = || {
+        Unusable::new(
+            "amount_cents",
+            "must be cents as a decimal text, zero or more",
+        )
+    };
+    let amount: Usd = text.parse().map_err(|_| wrong())?;
+    let fine = amount >= Usd::ZERO && amount.nanos() % 100 == 0;
+    fine.then(|| amount.to_string()).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_cents_and_never_less_than_nothing() {
+        assert_eq!(cents("6000.0").as_deref(), Ok("6000"));
+        assert_eq!(cents("0").as_deref(), Ok("0"));
+        for wrong in ["", "-1", "1e3", "NaN", "12 USD"] {
+            assert!(cents(wrong).is_err(), "{wrong}");
+        }
+    }
+}

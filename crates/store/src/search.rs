@@ -1,0 +1,159 @@
+//! Searching the ledger's copy: newest first, page by page, by whom a record is about, its kind, its request and its time. Each
+//! search walks one index; none counts.
+
+use domain::{OrgId, Timestamp, limits};
+use sqlx::any::AnyRow;
+use sqlx::{Row as _, query};
+
+use crate::{Result, Store, StoreError, time, unsigned};
+
+/// Where a record stands in the order of search; the key of the next page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its time.
+    pub at: Timestamp,
+    /// Its chain.
+    pub chain: String,
+    /// Its number in the chain.
+    pub seq: u64,
+}
+
+/// What to look for.
+#[derive(Debug, Clone, Default)]
+pub struct Sought {
+    /// Whom it is about: a person's or service's id.
+    pub subject: Option<String>,
+    /// Which request.
+    pub request: Option<String>,
+    /// Which kind.
+    pub kind: Option<String>,
+    /// From this moment on.
+    pub since: Option<Timestamp>,
+    /// Before this moment.
+    pub until: Option<Timestamp>,
+    /// Only what comes after this one, which is older.
+    pub after: Option<Place>,
+}
+
+/// One record, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundRecord {
+    /// Where it stands.
+    pub place: Place,
+    /// Its kind.
+    pub kind: String,
+    /// The request, if it is about one.
+    pub request: Option<String>,
+    /// Whom it is about.
+    pub subject: Option<String>,
+    /// The record as JSON.
+    pub body: String,
+}
+
+/// One statement per index; `$2` is the whole key, so that the planner needs no luck.
+macro_rules! search {
+    ($key:literal) => {
+        concat!(
+            "SELECT at, chain, seq, kind, request_id, subject, body FROM ledger_records WHERE org = $1 AND ",
+            $key,
+            " AND ($3 = '' OR kind = $3) AND at >= $4 AND at < $5 AND (at, chain, seq) < ($6, $7, $8) \
+             ORDER BY at DESC, chain DESC, seq DESC LIMIT $9"
+        )
+    };
+}
+const BY_SUBJECT: &str = search!("subject = $2");
+const BY_REQUEST: &str = search!("request_id = $2");
+const BY_TIME: &str = search!("$2 = ''");
+
+impl Store {
+    /// At most `limit` records, newest first, and whether there are more.
+    pub async fn search_records(
+        &self,
+        org: OrgId,
+        sought: &Sought,
+        limit: u32,
+    ) -> Result<(Vec<FoundRecord>, bool)> {
+        let limit = limit.min(limits::STORE_PAGE_MAX);
+        let (sql, key) = match (&sought.request, &sought.subject) {
+            (Some(request), _) => (BY_REQUEST, request.as_str()),
+            (None, Some(subject)) => (BY_SUBJECT, subject.as_str()),
+            (None, None) => (BY_TIME, ""),
+        };
+        let ms = |at: Option<Timestamp>, else_ms| at.map_or(else_ms, Timestamp::unix_ms);
+        let after = sought.after.as_ref();
+        let seq = after.map_or(i64::MAX, |place| {
+            i64::try_from(place.seq).unwrap_or(i64::MAX)
+        });
+        let statement = query(sql)
+            .bind(org.to_string())
+            .bind(key)
+            .bind(sought.kind.as_deref().unwrap_or_default())
+            .bind(ms(sought.since, i64::MIN))
+            .bind(ms(sought.until, i64::MAX))
+            .bind(ms(after.map(|place| place.at), i64::MAX))
+            .bind(after.map_or("", |place| place.chain.as_str()))
+            .bind(seq)
+            .bind(i64::from(limit) + 1);
+        let rows = self.pools.rows(statement).await?;
+        let wanted = rows.iter().take(limit as usize);
+        let found = wanted.map(read).collect::<Result<Vec<_>>>()?;
+        let more = rows.len() > found.len();
+        Ok((found, more))
+    }
+}
+
+fn read(row: &AnyRow) -> Result<FoundRecord> {
+    Ok(FoundRecord {
+        place: Place {
+            at: time(row, 0)?,
+            chain: row.try_get(1)?,
+            seq: unsigned(row, 2, "ledger_records.seq")?,
+        },
+        kind: row.try_get(3)?,
+        request: row.try_get(4)?,
+        subject: row.try_get(5)?,
+        body: row.try_get(6)?,
+    })
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}.{}.{}", self.at.unix_ms(), self.seq, self.chain)
+    }
+}
+
+impl std::str::FromStr for Place {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || StoreError::Damaged("place");
+        let mut parts = text.splitn(3, '.');
+        let mut part = || parts.next().ok_or_else(wrong);
+        let at = part()?.parse().map_err(|_| wrong())?;
+        let seq = part()?.parse().map_err(|_| wrong())?;
+        let chain = part()?.to_owned();
+        Ok(Self {
+            at: Timestamp::from_unix_ms(at),
+            chain,
+            seq,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_reads_back() {
+        let place = Place {
+            at: Timestamp::from_unix_ms(1_795_226_912_345),
+            chain: "gw-01".to_owned(),
+            seq: 7,
+        };
+        assert_eq!(place.to_string().parse::<Place>().unwrap(), place);
+        for text in ["", "1", "1.2", "a.2.c", "1.b.c"] {
+            assert!(text.parse::<Place>().is_err(), "{text}");
+        }
+    }
+}
