@@ -168,6 +168,8 @@ pub const LEASE_LOOK_MS: u64 = 1_000;
 pub const LEASES_LOOKED_AT: usize = 2_000;
 /// A grant that no call has used for so long goes back.
 pub const LEASE_IDLE_MS: i64 = 5 * 60 * 1_000;
+/// How long after the beginning of its window it is remembered that a budget was leased: longer than any window.
+pub const LEASE_KEPT_MS: i64 = 70 * 24 * 60 * 60 * 1_000;
 /// Budgets that one transaction grants money of, or takes it back; more take another.
 pub const LEASES_AT_ONCE: usize = 32;
 /// How often replicas look for a new policy version and for revocations.

@@ -13,6 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use ledger::record::Ended;
 use pipeline::identity::Live;
+use pipeline::quota::{Extension, Waiting};
+use pipeline::settle::GRANTS_AWAITED_MAX;
 use pipeline::{End, Running, Used};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
@@ -36,6 +38,8 @@ pub struct Relay {
     pinged: Instant,
     /// Output tokens that money is held for.
     held_tokens: u64,
+    /// Bytes whose money is waited for.
+    unpaid: Option<Unpaid>,
     /// One of the calls that may run at once.
     place: Option<OwnedSemaphorePermit>,
 }
@@ -90,27 +94,62 @@ impl Relay {
             last_bytes: now,
             pinged: now,
             held_tokens,
+            unpaid: None,
             place: Some(place),
         }
     }
 
-    fn on_bytes(&mut self, bytes: &Bytes) -> Option<Cut> {
+    /// Looks at what came, and passes it on when it is paid for.
+    fn on_bytes(&mut self, bytes: Bytes) -> Paid {
         self.last_bytes = Instant::now();
-        self.meter.push(bytes);
+        self.meter.push(&bytes);
+        self.pay(bytes, 0)
+    }
+
+    /// Holds money for what came, unless it is held already.
+    fn pay(&mut self, bytes: Bytes, awaited: usize) -> Paid {
         let Meter::Stream(meter) = &self.meter else {
-            return None;
+            return Paid::Yes(bytes);
         };
         let needs = meter.output_tokens_so_far();
         if needs < self.held_tokens {
-            return None;
+            return Paid::Yes(bytes);
         }
         let more = needs - self.held_tokens + STREAM_SLICE_TOKENS;
-        let running = self.running.as_mut()?;
-        if !running.extend(more) {
-            return Some(Cut::Budget);
+        let Some(running) = &mut self.running else {
+            return Paid::Yes(bytes);
+        };
+        match running.extend(more) {
+            Extension::Held => {
+                self.held_tokens += more;
+                Paid::Yes(bytes)
+            }
+            Extension::Refused(code) => Paid::No(code),
+            Extension::Waits(_) if awaited >= GRANTS_AWAITED_MAX => {
+                Paid::No(ReasonCode::StoreUnavailable)
+            }
+            Extension::Waits(granted) => {
+                self.unpaid = Some(Unpaid {
+                    bytes,
+                    granted,
+                    awaited: awaited + 1,
+                });
+                Paid::Waits
+            }
         }
-        self.held_tokens += more;
-        None
+    }
+
+    /// Goes on paying for what is not paid for yet; none when nothing is.
+    fn poll_unpaid(&mut self, context: &mut Context<'_>) -> Option<Poll<Paid>> {
+        let mut unpaid = self.unpaid.take()?;
+        match unpaid.granted.as_mut().poll(context) {
+            Poll::Pending => {
+                self.unpaid = Some(unpaid);
+                Some(Poll::Pending)
+            }
+            Poll::Ready(Err(code)) => Some(Poll::Ready(Paid::No(code))),
+            Poll::Ready(Ok(())) => Some(Poll::Ready(self.pay(unpaid.bytes, unpaid.awaited))),
+        }
     }
 
     /// What there is to do while the provider is silent.
@@ -147,7 +186,7 @@ impl Relay {
         let request = running.request();
         let (how, code) = match cut {
             Cut::Revoked => (Ended::Revoked, ReasonCode::PersonRevoked),
-            Cut::Budget => (Ended::Error, ReasonCode::BudgetSpent),
+            Cut::Budget(code) => (Ended::Error, code),
             Cut::Silent => (Ended::UpstreamCut, ReasonCode::UpstreamTimeout),
             Cut::Broken => (Ended::UpstreamCut, ReasonCode::UpstreamUnavailable),
         };
@@ -243,9 +282,26 @@ impl Meter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
     Revoked,
-    Budget,
+    /// No money, for this reason.
+    Budget(ReasonCode),
     Silent,
     Broken,
+}
+
+/// Whether bytes may go on to the client.
+enum Paid {
+    Yes(Bytes),
+    /// Once money for them is granted.
+    Waits,
+    No(ReasonCode),
+}
+
+/// Bytes that wait for money.
+struct Unpaid {
+    bytes: Bytes,
+    granted: Waiting,
+    /// How often they have waited.
+    awaited: usize,
 }
 
 enum Silence {
@@ -262,42 +318,46 @@ impl Body for Relay {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let relay = self.get_mut();
-        let Some(upstream) = &mut relay.upstream else {
+        if relay.upstream.is_none() {
             return Poll::Ready(None);
-        };
+        }
         if relay.live.is_revoked() {
             return relay.last_words(Cut::Revoked);
         }
-        match Pin::new(upstream).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(bytes) => {
-                    if let Some(cut) = relay.on_bytes(&bytes) {
-                        return relay.last_words(cut);
+        loop {
+            match relay.poll_unpaid(context) {
+                None => {}
+                Some(Poll::Ready(Paid::Waits)) => continue,
+                Some(Poll::Ready(Paid::Yes(bytes))) => return relay.pass_on(bytes),
+                Some(Poll::Ready(Paid::No(code))) => return relay.last_words(Cut::Budget(code)),
+                Some(Poll::Pending) => return relay.wait(context),
+            }
+            let Some(upstream) = &mut relay.upstream else {
+                return Poll::Ready(None);
+            };
+            match Pin::new(upstream).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(bytes) => match relay.on_bytes(bytes) {
+                        Paid::Yes(bytes) => return relay.pass_on(bytes),
+                        Paid::No(code) => return relay.last_words(Cut::Budget(code)),
+                        Paid::Waits => {}
+                    },
+                    Err(frame) => {
+                        let trailers = frame.into_trailers().unwrap_or_default();
+                        let trailers = crate::upstream::headers::incoming(&trailers);
+                        return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
                     }
-                    relay.finish_if_whole();
-                    Poll::Ready(Some(Ok(Frame::data(bytes))))
+                },
+                Poll::Ready(None) => {
+                    relay.finish();
+                    return Poll::Ready(None);
                 }
-                Err(frame) => {
-                    let trailers = frame.into_trailers().unwrap_or_default();
-                    let trailers = crate::upstream::headers::incoming(&trailers);
-                    Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::warn!(error = %error, "the provider's answer broke off");
+                    return relay.last_words(Cut::Broken);
                 }
-            },
-            Poll::Ready(None) => {
-                relay.finish();
-                Poll::Ready(None)
+                Poll::Pending => return relay.wait(context),
             }
-            Poll::Ready(Some(Err(error))) => {
-                tracing::warn!(error = %error, "the provider's answer broke off");
-                relay.last_words(Cut::Broken)
-            }
-            Poll::Pending => match relay.on_silence(context) {
-                None => Poll::Pending,
-                Some(Silence::Ping) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(
-                    b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
-                ))))),
-                Some(Silence::Cut(cut)) => relay.last_words(cut),
-            },
         }
     }
 
@@ -316,6 +376,22 @@ impl Body for Relay {
 }
 
 impl Relay {
+    fn pass_on(&mut self, bytes: Bytes) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        self.finish_if_whole();
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
+    }
+
+    /// While there is nothing to pass on.
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self.on_silence(context) {
+            None => Poll::Pending,
+            Some(Silence::Ping) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(
+                b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+            ))))),
+            Some(Silence::Cut(cut)) => self.last_words(cut),
+        }
+    }
+
     fn last_words(&mut self, cut: Cut) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         Poll::Ready(Some(match self.cut(cut) {
             Some(bytes) => Ok(Frame::data(bytes)),

@@ -21,9 +21,9 @@ pub mod ship;
 
 use std::sync::Arc;
 
-use domain::policy::{Ask, BudgetFor};
+use domain::policy::{Ask, BudgetFor, CallerPolicy};
 use domain::price::PriceBook;
-use domain::{Clock, Ids, ModelId, ReasonCode, Refusal};
+use domain::{Clock, Ids, ModelId, ReasonCode, Refusal, Timestamp};
 use ledger::record::{Finding, Name, Outcome};
 
 pub use call::{Call, Facts, Identified, Inspected, Permitted, Received, Reserved};
@@ -34,7 +34,7 @@ pub use rules::Rules;
 pub use settle::{End, Running, Used};
 
 use identity::{Identity, Verified};
-use quota::Quota;
+use quota::{Estimate, Quota};
 
 /// Everything the stages need, wired once in `server`.
 #[derive(Debug)]
@@ -175,17 +175,11 @@ impl Pipeline {
             permit,
             model,
         } = permitted;
-        // Access may have been taken away while the body arrived.
-        if let Some(ended) = who.live.ended() {
-            let refusal = ended.refusal();
-            draft.refuse(&refusal);
-            return Err(refusal);
-        }
         let asked = charge.usage(policy.budgets.iter().any(|budget| budget.hard));
-        let reservation = charge
-            .estimate(&asked, &self.prices, model.as_ref(), now)
-            .map(|estimate| self.quota.reserve(&who.caller, &policy, estimate, now))
-            .transpose()
+        let estimate = charge.estimate(&asked, &self.prices, model.as_ref(), now);
+        let reservation = self
+            .hold(&who, &policy, estimate, now)
+            .await
             .inspect_err(|refusal| draft.refuse(refusal))?;
         let Some(mut decision) = draft.decision.take() else {
             return Err(Refusal::plain(ReasonCode::Internal));
@@ -232,5 +226,26 @@ impl Pipeline {
             running,
         };
         Ok(Call { draft, stage })
+    }
+
+    /// Holds what the call may use, unless access was taken away while the body arrived or money was waited for.
+    async fn hold(
+        &self,
+        who: &Verified,
+        policy: &Arc<CallerPolicy>,
+        estimate: Option<Estimate>,
+        now: Timestamp,
+    ) -> Result<Option<quota::Reservation>, Refusal> {
+        let reservation = match estimate {
+            None => None,
+            Some(estimate) => {
+                let reserved = self.quota.reserve(&who.caller, policy, estimate, now);
+                Some(reserved.await?)
+            }
+        };
+        match who.live.ended() {
+            Some(ended) => Err(ended.refusal()),
+            None => Ok(reservation),
+        }
     }
 }

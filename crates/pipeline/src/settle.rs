@@ -10,7 +10,10 @@ use ledger::record::{Ended, Name, Outcome};
 
 use crate::Metrics;
 use crate::call::Facts;
-use crate::quota::Reservation;
+use crate::quota::{Extension, Reservation};
+
+/// How often one call waits for a grant that others were faster to use, before it does without.
+pub const GRANTS_AWAITED_MAX: usize = 8;
 
 /// A call whose decision is durable and whose end is not recorded yet.
 #[derive(Debug)]
@@ -120,27 +123,42 @@ impl Running {
             .first_byte(self.facts.action, self.facts.arrived.elapsed());
     }
 
-    /// Holds money for so many more output tokens; no means that a budget has no room and the answer must end.
-    pub fn extend(&mut self, output_tokens: u64) -> bool {
+    /// Holds money for so many more output tokens. Refused means that the answer must end.
+    pub fn extend(&mut self, output_tokens: u64) -> Extension {
         let mut with_more = self.asked;
         with_more.output_tokens = with_more.output_tokens.saturating_add(output_tokens);
         // On the terms that were asked for, at the price of an input this long.
         let now = self.clock.now();
         let all = self.cost(&with_more, now).usd;
         let more = all.minus(self.cost(&self.asked, now).usd);
-        self.reservation
-            .as_mut()
-            .is_none_or(|reservation| reservation.extend(more))
+        match &mut self.reservation {
+            None => Extension::Held,
+            Some(reservation) => reservation.extend(more),
+        }
     }
 
     /// Holds what one more try may cost beside those that were never answered; no means that a budget has no room for it.
-    pub fn affords_a_try(&mut self) -> bool {
+    pub async fn affords_a_try(&mut self) -> bool {
         let Some(reservation) = &mut self.reservation else {
             return true;
         };
         let needs = self.reach.written_off.plus(reservation.first_held());
         let more = needs.minus(reservation.held());
-        more <= Usd::ZERO || reservation.extend(more)
+        if more <= Usd::ZERO {
+            return true;
+        }
+        for _ in 0..GRANTS_AWAITED_MAX {
+            match reservation.extend(more) {
+                Extension::Held => return true,
+                Extension::Refused(_) => return false,
+                Extension::Waits(granted) => {
+                    if granted.await.is_err() {
+                        return false;
+                    }
+                }
+            }
+        }
+        false
     }
 
     /// Notes that the call is about to leave for a provider: from here on it may be used there, and costs what is held unless

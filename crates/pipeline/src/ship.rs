@@ -272,7 +272,7 @@ pub async fn restore(
     for period in Period::ALL {
         for spent in store.spent(org, chain, period, at).await? {
             if let Some(key) = Key::parse(&spent.purse) {
-                quota.restore(&key, period, spent.here.plus(spent.elsewhere), at);
+                quota.restore(&key, period, (spent.here, spent.elsewhere), at);
             }
         }
     }

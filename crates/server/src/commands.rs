@@ -269,6 +269,7 @@ impl Running {
         }
         self.wired.note(SystemEvent::Stop).await?;
         self.background.shutdown().await;
+        self.wired.give_back().await;
         self.wired.store.close().await;
         Ok(())
     }

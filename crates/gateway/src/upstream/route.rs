@@ -168,7 +168,7 @@ impl Upstreams {
         let mut best = None;
         let mut left_out = Vec::new();
         for upstream in candidates {
-            if !affords(&mut running) {
+            if !affords(&mut running).await {
                 break;
             }
             match upstream.health.admit(self.clock.now()) {
@@ -187,7 +187,7 @@ impl Upstreams {
         let none_tried = best.is_none();
         for (upstream, admission) in left_out {
             if (none_tried || admission == Admission::Undecided)
-                && affords(&mut running)
+                && affords(&mut running).await
                 && let Some(answer) = self
                     .attempt(upstream, request, &mut running, &mut best)
                     .await
@@ -300,10 +300,11 @@ impl Upstreams {
 }
 
 /// Whether every hard budget can pay for one more try, beside those that were never answered.
-fn affords(running: &mut Option<&mut Running>) -> bool {
-    running
-        .as_mut()
-        .is_none_or(|running| running.affords_a_try())
+async fn affords(running: &mut Option<&mut Running>) -> bool {
+    match running {
+        None => true,
+        Some(running) => running.affords_a_try().await,
+    }
 }
 
 #[cfg(test)]

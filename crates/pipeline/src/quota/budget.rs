@@ -1,14 +1,18 @@
 //! Money per period. A purse holds what was spent in its window and what open calls hold; a call fits when the sum of both and
 //! its own estimate stays within the cap. Purses of a caller are kept for every period whether or not a budget names them, so
-//! that usage can be shown and a budget set later counts from the start of its period.
+//! that usage can be shown and a budget set later counts from the start of its period. Where other replicas spend the same purses, a
+//! call must fit into what this one was granted as well ([`super::leases`]).
 
 use std::collections::HashMap;
 use std::fmt;
 
+use domain::lease::Elsewhere;
 use domain::policy::{Budget, BudgetFor};
 use domain::reason::BudgetSpent;
 use domain::window::Period;
 use domain::{Reason, ReasonCode, Refusal, Subject, Timestamp, Usd};
+
+use super::leases::{Lease, Leases, Want, Wants};
 
 /// Whose purse: printed as the scope key of the store's spend counters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,7 +50,7 @@ impl Key {
             .map(Self::Own)
     }
 
-    fn of(budget: &Budget, subject: Subject) -> Self {
+    pub(super) fn of(budget: &Budget, subject: Subject) -> Self {
         match budget.scope {
             BudgetFor::Person | BudgetFor::Member | BudgetFor::Service => Self::Own(subject),
             BudgetFor::Group => Self::Shared(budget.name.clone()),
@@ -79,12 +83,85 @@ pub fn paid_from_names(subject: Subject, shared: &[&str]) -> Vec<(Key, Period)> 
     Period::ALL.into_iter().flat_map(keys).collect()
 }
 
+/// One purse in one window.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) key: Key,
+    pub(super) period: Period,
+    pub(super) window: Timestamp,
+}
+
 /// What one window holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Purse {
     window: Timestamp,
-    pub(super) spent: Usd,
+    /// Settled here.
+    spent: Usd,
     held: Usd,
+    /// Settled by other replicas, as far as it is known here.
+    pub(super) elsewhere: Usd,
+    /// What may be spent of it here; none until it was asked for.
+    pub(super) lease: Option<Box<Lease>>,
+}
+
+impl Purse {
+    fn of(window: Timestamp) -> Self {
+        Self {
+            window,
+            ..Self::default()
+        }
+    }
+
+    /// Spent and held here.
+    pub(super) fn used(&self) -> Usd {
+        self.spent.plus(self.held)
+    }
+
+    pub(super) fn granted(&self) -> Usd {
+        self.lease.as_ref().map_or(Usd::ZERO, |lease| lease.granted)
+    }
+
+    fn view(&self) -> View {
+        let told = self.lease.as_ref().map(|lease| lease.told.elsewhere);
+        View {
+            spent: self.spent.plus(self.elsewhere),
+            held: self.held,
+            used_here: self.used(),
+            granted: self.granted(),
+            unproved: told.map_or(Usd::ZERO, Elsewhere::unproved),
+        }
+    }
+}
+
+/// A purse as it stands.
+#[derive(Debug, Clone, Copy, Default)]
+struct View {
+    /// Here and elsewhere.
+    spent: Usd,
+    held: Usd,
+    used_here: Usd,
+    granted: Usd,
+    /// What others may have of it without needing it.
+    unproved: Usd,
+}
+
+/// Why there is no room.
+#[derive(Debug)]
+pub enum NoRoom {
+    /// A limit or a budget says no.
+    Refused(Refusal),
+    /// The budgets have room as far as is known here, but this replica has not been granted so much of them.
+    Unleased(Wants),
+}
+
+impl NoRoom {
+    /// The reason that decides.
+    pub fn code(&self) -> ReasonCode {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Unleased(_) => ReasonCode::StoreUnavailable,
+        }
+    }
 }
 
 /// Every purse.
@@ -93,63 +170,86 @@ pub(super) struct Purses {
     current: HashMap<(Key, Period), Purse>,
     /// Of the window before, while calls that began in it are open.
     before: HashMap<(Key, Period), Purse>,
+    /// What hard budgets are asked of the store; none where no other replica spends them.
+    pub(super) leases: Option<Leases>,
 }
 
 impl Purses {
-    /// Says which hard budgets leave no room for this much more.
+    /// Says which hard budgets leave no room for this much more. Purses in `short` have no more to grant.
     pub(super) fn check(
         &self,
         subject: Subject,
         budgets: &[Budget],
         more: Usd,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
+        short: &[Place],
+    ) -> Result<(), NoRoom> {
         let mut reasons = Vec::new();
         let mut spent_budget = None;
+        let mut wants = Vec::new();
         for budget in budgets.iter().filter(|budget| budget.hard) {
-            let Some(purse) = self.at(&Key::of(budget, subject), budget.period, now) else {
+            let (key, period) = (Key::of(budget, subject), budget.period);
+            let Some(mut purse) = self.at(&key, period, now) else {
                 // A stream from before the window before: nobody knows any more what it may use.
                 reasons.push(Reason::plain(ReasonCode::BudgetSpent).by(&budget.name));
                 continue;
             };
-            let after = purse.spent.plus(purse.held).plus(more);
-            if after > budget.amount_usd || purse.spent >= budget.amount_usd {
-                let resets_at = budget.period.window(now).1;
-                spent_budget.get_or_insert(BudgetSpent {
-                    period: budget.period,
-                    resets_at,
-                });
-                reasons.push(
-                    Reason::new(ReasonCode::BudgetSpent, sentence(budget, &purse, resets_at))
-                        .by(&budget.name),
-                );
+            let cap = budget.amount_usd;
+            let fits = purse.spent.plus(purse.held).plus(more) <= cap && purse.spent < cap;
+            if fits {
+                if self.leases.is_none() || purse.used_here.plus(more) <= purse.granted {
+                    continue;
+                }
+                let window = period.window(now).0;
+                let place = Place {
+                    key,
+                    period,
+                    window,
+                };
+                if !short.contains(&place) {
+                    wants.push(Want { place, cap, more });
+                    continue;
+                }
+                // What others hold is as good as held here.
+                purse.held = purse.held.plus(purse.unproved);
             }
+            let resets_at = period.window(now).1;
+            spent_budget.get_or_insert(BudgetSpent { period, resets_at });
+            reasons.push(
+                Reason::new(ReasonCode::BudgetSpent, sentence(budget, purse, resets_at))
+                    .by(&budget.name),
+            );
         }
         let Some(mut refusal) = Refusal::from_reasons(reasons) else {
-            return Ok(());
+            return if wants.is_empty() {
+                Ok(())
+            } else {
+                Err(NoRoom::Unleased(Wants(wants)))
+            };
         };
         if let Some(spent) = spent_budget {
             let wait_s = spent.resets_at.ms_since(now).div_euclid(1_000) + 1;
             refusal.retry_after_s = Some(u32::try_from(wait_s).unwrap_or(u32::MAX));
         }
         refusal.budget = spent_budget;
-        Err(refusal)
+        Err(NoRoom::Refused(refusal))
     }
 
     /// Holds money of every purse the call is paid from. Comes right after a check under the same lock. `now` lies in an earlier
-    /// window when a stream that began in it goes on; then that one pays.
+    /// window when a stream that began in it goes on; then that one pays. Gives whether more should be asked for.
     pub(super) fn reserve(
         &mut self,
         subject: Subject,
         budgets: &[Budget],
         usd: Usd,
         now: Timestamp,
-    ) {
+    ) -> bool {
         for (key, period) in paid_from(subject, budgets) {
             if let Some(purse) = self.turn(key, period, now) {
                 purse.held = purse.held.plus(usd);
             }
         }
+        self.leases.is_some() && self.note_use(subject, budgets, now)
     }
 
     /// Gives back what was held at `taken_at` and counts what it cost in the same window.
@@ -171,13 +271,29 @@ impl Purses {
         }
     }
 
-    pub(super) fn own(&self, subject: Subject, period: Period, now: Timestamp) -> Purse {
-        self.at(&Key::Own(subject), period, now).unwrap_or_default()
+    /// What a caller's own purse has spent, here and elsewhere.
+    pub(super) fn own(&self, subject: Subject, period: Period, now: Timestamp) -> Usd {
+        let purse = self.at(&Key::Own(subject), period, now);
+        purse.unwrap_or_default().spent
     }
 
-    pub(super) fn restore(&mut self, key: &Key, period: Period, spent: Usd, now: Timestamp) {
+    pub(super) fn restore(
+        &mut self,
+        key: &Key,
+        period: Period,
+        (here, elsewhere): (Usd, Usd),
+        now: Timestamp,
+    ) {
         if let Some(purse) = self.turn(key.clone(), period, now) {
-            purse.spent = purse.spent.plus(spent);
+            purse.spent = purse.spent.plus(here);
+            purse.elsewhere = purse.elsewhere.plus(elsewhere);
+        }
+    }
+
+    /// Notes what others have spent of a purse by now.
+    pub(super) fn learn(&mut self, key: &Key, period: Period, elsewhere: Usd, now: Timestamp) {
+        if let Some(purse) = self.turn(key.clone(), period, now) {
+            purse.elsewhere = purse.elsewhere.max(elsewhere);
         }
     }
 
@@ -189,25 +305,22 @@ impl Purses {
     }
 
     /// The purse as it stands in the window of `now`: empty when it was last used in an earlier one, none when it is forgotten.
-    fn at(&self, key: &Key, period: Period, now: Timestamp) -> Option<Purse> {
+    fn at(&self, key: &Key, period: Period, now: Timestamp) -> Option<View> {
         let window = period.window(now).0;
         let key = (key.clone(), period);
         match self.current.get(&key) {
-            Some(purse) if purse.window == window => Some(*purse),
+            Some(purse) if purse.window == window => Some(purse.view()),
             Some(purse) if purse.window > window => self
                 .before
                 .get(&key)
-                .copied()
-                .filter(|purse| purse.window == window),
-            _ => Some(Purse {
-                window,
-                ..Purse::default()
-            }),
+                .filter(|purse| purse.window == window)
+                .map(Purse::view),
+            _ => Some(View::default()),
         }
     }
 
     /// The purse of this window, unless it is forgotten.
-    fn find(&mut self, key: &(Key, Period), window: Timestamp) -> Option<&mut Purse> {
+    pub(super) fn find(&mut self, key: &(Key, Period), window: Timestamp) -> Option<&mut Purse> {
         let current = self.current.get_mut(key);
         current.filter(|purse| purse.window == window).or_else(|| {
             self.before
@@ -217,16 +330,13 @@ impl Purses {
     }
 
     /// The purse, begun anew if the window of `now` is later than its own. An earlier window's is found while it is remembered.
-    fn turn(&mut self, key: Key, period: Period, now: Timestamp) -> Option<&mut Purse> {
+    pub(super) fn turn(&mut self, key: Key, period: Period, now: Timestamp) -> Option<&mut Purse> {
         let window = period.window(now).0;
-        let fresh = Purse {
-            window,
-            ..Purse::default()
-        };
         let key = (key, period);
-        let purse = self.current.entry(key.clone()).or_insert(fresh);
+        let purse = self.current.entry(key.clone());
+        let purse = purse.or_insert_with(|| Purse::of(window));
         if purse.window < window {
-            let over = std::mem::replace(purse, fresh);
+            let over = std::mem::replace(purse, Purse::of(window));
             if over.held > Usd::ZERO {
                 self.before.insert(key.clone(), over);
             } else {
@@ -237,7 +347,7 @@ impl Purses {
     }
 }
 
-fn sentence(budget: &Budget, purse: &Purse, resets_at: Timestamp) -> String {
+fn sentence(budget: &Budget, purse: View, resets_at: Timestamp) -> String {
     let whose = match budget.scope {
         BudgetFor::Person | BudgetFor::Member | BudgetFor::Service => "Your",
         BudgetFor::Group => "Your group's",
@@ -262,169 +372,4 @@ fn sentence(budget: &Budget, purse: &Purse, resets_at: Timestamp) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use domain::policy::Who;
-    use domain::{PersonId, ServiceId};
-    use proptest::prelude::*;
-
-    fn ada() -> Subject {
-        Subject::Person(PersonId::from_parts(1, 1))
-    }
-
-    fn budget(scope: BudgetFor, dollars: &str, period: Period) -> Budget {
-        Budget {
-            name: "staff".into(),
-            who: Who::default(),
-            scope,
-            amount_usd: dollars.parse().unwrap(),
-            period,
-            hard: true,
-        }
-    }
-
-    fn usd(text: &str) -> Usd {
-        text.parse().unwrap()
-    }
-
-    fn at(text: &str) -> Timestamp {
-        Timestamp::from_unix_ms(text.parse::<i64>().unwrap())
-    }
-
-    #[test]
-    fn open_calls_count_against_the_cap_before_they_are_settled() {
-        let budgets = [budget(BudgetFor::Member, "1.00", Period::Monthly)];
-        let mut purses = Purses::default();
-        let now = at("1000");
-        assert!(purses.check(ada(), &budgets, usd("0.60"), now).is_ok());
-        purses.reserve(ada(), &budgets, usd("0.60"), now);
-        let refusal = purses.check(ada(), &budgets, usd("0.60"), now).unwrap_err();
-        assert_eq!(refusal.code(), ReasonCode::BudgetSpent);
-        assert!(
-            refusal
-                .sentence()
-                .contains("has $0.40 left, too little for this request"),
-            "{}",
-            refusal.sentence()
-        );
-        purses.settle(ada(), &budgets, usd("0.60"), usd("0.10"), now);
-        assert!(purses.check(ada(), &budgets, usd("0.60"), now).is_ok());
-    }
-
-    #[test]
-    fn a_shared_budget_is_spent_by_everyone_it_names() {
-        let budgets = [budget(BudgetFor::Group, "1.00", Period::Daily)];
-        let bob = Subject::Service(ServiceId::from_parts(2, 2));
-        let mut purses = Purses::default();
-        let now = at("1000");
-        purses.reserve(ada(), &budgets, usd("0.90"), now);
-        purses.settle(ada(), &budgets, usd("0.90"), usd("0.90"), now);
-        assert!(purses.check(bob, &budgets, usd("0.20"), now).is_err());
-    }
-
-    #[test]
-    fn a_budget_begins_anew_with_its_period_and_a_late_settlement_does_not_charge_the_new_one() {
-        let budgets = [budget(BudgetFor::Member, "1.00", Period::Daily)];
-        let (today, tomorrow) = (at("1000"), at("86400001"));
-        let mut purses = Purses::default();
-        purses.reserve(ada(), &budgets, usd("1.00"), today);
-        assert!(purses.check(ada(), &budgets, usd("1.00"), tomorrow).is_ok());
-        purses.reserve(ada(), &budgets, usd("0.20"), tomorrow);
-        purses.settle(ada(), &budgets, usd("1.00"), usd("1.00"), today);
-        assert_eq!(purses.own(ada(), Period::Daily, tomorrow).spent, Usd::ZERO);
-    }
-
-    #[test]
-    fn a_stream_that_goes_on_after_midnight_leaves_the_new_days_purse_as_it_is() {
-        let budgets = [budget(BudgetFor::Member, "1.00", Period::Daily)];
-        let (today, tomorrow) = (at("1000"), at("86400001"));
-        let mut purses = Purses::default();
-        purses.reserve(ada(), &budgets, usd("0.10"), today);
-        purses.reserve(ada(), &budgets, usd("0.70"), tomorrow);
-        purses.settle(ada(), &budgets, usd("0.70"), usd("0.70"), tomorrow);
-        purses.reserve(ada(), &budgets, usd("0.10"), today);
-        assert_eq!(
-            purses.own(ada(), Period::Daily, tomorrow).spent,
-            usd("0.70")
-        );
-    }
-
-    #[test]
-    fn a_stream_from_before_midnight_is_held_to_the_budget_of_the_day_it_began() {
-        let budgets = [budget(BudgetFor::Member, "1.00", Period::Daily)];
-        let (today, tomorrow) = (at("1000"), at("86400001"));
-        let mut purses = Purses::default();
-        purses.reserve(ada(), &budgets, usd("0.60"), today);
-        // Another call begins the new day, and what is swept is nothing that anybody holds.
-        purses.reserve(ada(), &budgets, usd("0.10"), tomorrow);
-        purses.sweep(tomorrow);
-        assert!(purses.check(ada(), &budgets, usd("0.40"), today).is_ok());
-        purses.reserve(ada(), &budgets, usd("0.40"), today);
-        assert!(purses.check(ada(), &budgets, usd("0.01"), today).is_err());
-        purses.settle(ada(), &budgets, usd("1.00"), usd("1.00"), today);
-        assert!(purses.check(ada(), &budgets, usd("0.90"), tomorrow).is_ok());
-        purses.sweep(tomorrow);
-        assert!(purses.before.is_empty());
-        assert!(
-            purses.check(ada(), &budgets, usd("0.01"), today).is_err(),
-            "a day that is forgotten has no room"
-        );
-    }
-
-    #[test]
-    fn a_soft_budget_never_refuses() {
-        let mut soft = budget(BudgetFor::Org, "0", Period::Weekly);
-        soft.hard = false;
-        assert!(
-            Purses::default()
-                .check(ada(), &[soft], usd("5"), at("0"))
-                .is_ok()
-        );
-    }
-
-    #[test]
-    fn a_purse_key_reads_back_what_it_prints() {
-        for key in [
-            Key::Own(ada()),
-            Key::Own(Subject::Service(ServiceId::from_parts(1, 1))),
-            Key::Org,
-            Key::Shared("a b".into()),
-        ] {
-            assert_eq!(Key::parse(&key.to_string()), Some(key));
-        }
-        assert_eq!(Key::parse("nobody"), None);
-    }
-
-    proptest! {
-        /// Whatever the order of calls, spending passes the cap by no more than what calls cost beyond their reservations.
-        #[test]
-        fn a_hard_budget_is_passed_by_no_more_than_the_reservation_error(
-            calls in prop::collection::vec((1i64..500, 0i64..700, any::<bool>()), 1..80)
-        ) {
-            let cap = 1_000;
-            let budgets = [budget(BudgetFor::Member, "0.000001", Period::Monthly)];
-            let mut purses = Purses::default();
-            let now = at("5000");
-            let mut open = Vec::new();
-            let mut error = 0;
-            for (reserve, cost, close_one) in calls {
-                let held = Usd::from_nanos(reserve);
-                if purses.check(ada(), &budgets, held, now).is_ok() {
-                    purses.reserve(ada(), &budgets, held, now);
-                    open.push((reserve, cost));
-                }
-                if close_one && !open.is_empty() {
-                    let (reserve, cost) = open.swap_remove(0);
-                    error += (cost - reserve).max(0);
-                    purses.settle(ada(), &budgets, Usd::from_nanos(reserve), Usd::from_nanos(cost), now);
-                }
-            }
-            for (reserve, cost) in open {
-                error += (cost - reserve).max(0);
-                purses.settle(ada(), &budgets, Usd::from_nanos(reserve), Usd::from_nanos(cost), now);
-            }
-            let spent = purses.own(ada(), Period::Monthly, now).spent.nanos();
-            prop_assert!(spent <= cap + error, "spent {spent}, cap {cap}, error {error}");
-        }
-    }
-}
+mod tests;

@@ -8,20 +8,32 @@
 //! nobody spends a budget twice. Minutes follow the clock wherever it goes, for a minute counted anew is a small gift and an hour
 //! without a new minute would be an outage.
 //!
+//! Where several replicas spend the same budgets, each spends what it was granted of them and asks for more before that is used up.
+//!
 //! - [`rate`]: requests, tokens and concurrency, per caller and calendar minute
 //! - [`budget`]: money per day, week and month, of one caller or shared
+//! - [`leases`]: what of it this replica was granted
+//! - [`desk`]: how that comes from the store, and goes back
 
 pub mod budget;
+pub mod desk;
+pub mod leases;
 pub mod rate;
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use domain::policy::{Budget, CallerPolicy};
 use domain::window::Period;
-use domain::{Caller, Refusal, Subject, Timestamp, Usage, Usd};
+use domain::{Caller, ReasonCode, Refusal, Subject, Timestamp, Usage, Usd, limits};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
-use budget::Purses;
+use budget::{Key, NoRoom, Place, Purses};
+use desk::{Obtained, Round};
+use leases::Leasing;
 use rate::Minute;
 
 /// What a call is expected to use at most.
@@ -37,6 +49,9 @@ pub struct Estimate {
 #[derive(Debug, Default)]
 pub struct Quota {
     book: Mutex<Book>,
+    /// Rung when something is asked of the store.
+    bell: Notify,
+    rounds: watch::Sender<Round>,
 }
 
 #[derive(Debug, Default)]
@@ -83,15 +98,78 @@ impl Standing {
     }
 }
 
+/// What one call asks for.
+#[derive(Debug, Clone, Copy)]
+struct Asked<'a> {
+    caller: &'a Caller,
+    policy: &'a Arc<CallerPolicy>,
+    estimate: Estimate,
+    now: Timestamp,
+}
+
 impl Quota {
-    /// Takes what the call may use, or says which limits and budgets refuse it; then nothing was taken.
-    pub fn reserve(
+    /// For one replica of several: of hard budgets it spends what it was granted. Somebody must serve its [`desk::Desk`].
+    pub fn leasing() -> Self {
+        let quota = Self::default();
+        quota.lock().purses.leases = Some(leases::Leases::default());
+        quota
+    }
+
+    /// Takes what the call may use, or says which limits and budgets refuse it; then nothing was taken. Waits only where a hard
+    /// budget has room and this replica has not been granted it yet; an outage of the store is refused as one.
+    pub async fn reserve(
         self: &Arc<Self>,
         caller: &Caller,
         policy: &Arc<CallerPolicy>,
         estimate: Estimate,
         now: Timestamp,
     ) -> Result<Reservation, Refusal> {
+        let asked = Asked {
+            caller,
+            policy,
+            estimate,
+            now,
+        };
+        let until = Instant::now() + Duration::from_millis(limits::LEASE_WAIT_MS);
+        let mut short = Vec::new();
+        loop {
+            let wants = match self.take(asked, &short) {
+                Ok(reservation) => return Ok(reservation),
+                Err(NoRoom::Refused(refusal)) => return Err(refusal),
+                Err(NoRoom::Unleased(wants)) => wants,
+            };
+            match Arc::clone(self).obtain(wants, until).await {
+                Obtained::Room => short.clear(),
+                Obtained::Short(places) => short = places,
+                Obtained::Away => return Err(Refusal::plain(ReasonCode::StoreUnavailable)),
+            }
+        }
+    }
+
+    /// As [`Quota::reserve`], without waiting.
+    pub fn reserve_now(
+        self: &Arc<Self>,
+        caller: &Caller,
+        policy: &Arc<CallerPolicy>,
+        estimate: Estimate,
+        now: Timestamp,
+    ) -> Result<Reservation, NoRoom> {
+        let asked = Asked {
+            caller,
+            policy,
+            estimate,
+            now,
+        };
+        self.take(asked, &[])
+    }
+
+    fn take(self: &Arc<Self>, asked: Asked<'_>, short: &[Place]) -> Result<Reservation, NoRoom> {
+        let Asked {
+            caller,
+            policy,
+            estimate,
+            now,
+        } = asked;
         let mut book = self.lock();
         let charged_at = book.moment(now);
         let Book {
@@ -101,17 +179,23 @@ impl Quota {
             // Nothing to count: keep no row for this caller.
         } else {
             let minute = minutes.entry(caller.subject).or_default();
-            minute.check(&policy.limits, estimate.input_tokens, now)?;
+            minute
+                .check(&policy.limits, estimate.input_tokens, now)
+                .map_err(NoRoom::Refused)?;
         }
-        purses.check(caller.subject, &policy.budgets, estimate.usd, charged_at)?;
+        let (subject, budgets) = (caller.subject, &policy.budgets);
+        purses.check(subject, budgets, estimate.usd, charged_at, short)?;
         if !policy.limits.is_empty() {
             minutes
                 .entry(caller.subject)
                 .or_default()
                 .take(estimate.input_tokens);
         }
-        purses.reserve(caller.subject, &policy.budgets, estimate.usd, charged_at);
+        let asks = purses.reserve(subject, budgets, estimate.usd, charged_at);
         drop(book);
+        if asks {
+            self.bell.notify_one();
+        }
         Ok(Reservation {
             quota: Arc::clone(self),
             subject: caller.subject,
@@ -135,24 +219,34 @@ impl Quota {
         let now = book.moment(now);
         Period::ALL
             .into_iter()
-            .map(|period| {
-                let purse = book.purses.own(subject, period, now);
-                Standing {
-                    period,
-                    resets_at: period.window(now).1,
-                    cap: policy.own_budget(period).map(|budget| budget.amount_usd),
-                    spent: purse.spent,
-                }
+            .map(|period| Standing {
+                period,
+                resets_at: period.window(now).1,
+                cap: policy.own_budget(period).map(|budget| budget.amount_usd),
+                spent: book.purses.own(subject, period, now),
             })
             .collect()
     }
 
-    /// Sets what was spent before this process began, in the window around `at`: `key` as [`budget::Key`] prints it. From then on
-    /// it is no earlier than `at`.
-    pub fn restore(&self, key: &budget::Key, period: Period, spent: Usd, at: Timestamp) {
+    /// Sets what was spent before this process began, by this replica and by all others, in the window around `at`. From then on it
+    /// is no earlier than `at`.
+    pub fn restore(&self, key: &Key, period: Period, spent: (Usd, Usd), at: Timestamp) {
         let mut book = self.lock();
         let at = book.moment(at);
         book.purses.restore(key, period, spent, at);
+    }
+
+    /// Notes what other replicas have spent of a purse by now.
+    pub fn learn(&self, key: &Key, period: Period, elsewhere: Usd, now: Timestamp) {
+        let mut book = self.lock();
+        let now = book.moment(now);
+        book.purses.learn(key, period, elsewhere, now);
+    }
+
+    /// What this replica was granted of hard budgets; none where it needs no grants.
+    pub fn leased(&self) -> Option<Leasing> {
+        let mut book = self.lock();
+        book.purses.leases.is_some().then(|| book.purses.leasing())
     }
 
     /// Forgets counters of minutes and periods that are over. Called once a minute.
@@ -166,6 +260,29 @@ impl Quota {
     fn lock(&self) -> MutexGuard<'_, Book> {
         // Every change under the lock is complete before it can panic, so a poisoned book is still whole.
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether more could be held.
+pub enum Extension {
+    /// It is.
+    Held,
+    /// It is not, for this reason.
+    Refused(ReasonCode),
+    /// This replica has not been granted it yet. After this has succeeded it can be tried again.
+    Waits(Waiting),
+}
+
+/// The end of waiting for a grant, or why there is none.
+pub type Waiting = Pin<Box<dyn Future<Output = Result<(), ReasonCode>> + Send>>;
+
+impl std::fmt::Debug for Extension {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::Held => "held",
+            Self::Refused(code) => code.as_str(),
+            Self::Waits(_) => "waits",
+        })
     }
 }
 
@@ -201,18 +318,34 @@ impl Reservation {
         self.charged_at
     }
 
-    /// Holds this much more, for a stream that goes on; says no when a hard budget has no room for it.
-    pub fn extend(&mut self, more: Usd) -> bool {
+    /// Holds this much more, for a stream that goes on, unless a hard budget has no room for it.
+    pub fn extend(&mut self, more: Usd) -> Extension {
         let mut book = self.quota.lock();
         let budgets: &[Budget] = &self.policy.budgets;
         // In the windows that pay: what a stream of yesterday's uses is not asked of today's budget.
         let at = self.charged_at;
-        if book.purses.check(self.subject, budgets, more, at).is_err() {
-            return false;
+        match book.purses.check(self.subject, budgets, more, at, &[]) {
+            Ok(()) => {}
+            Err(NoRoom::Refused(_)) => return Extension::Refused(ReasonCode::BudgetSpent),
+            Err(NoRoom::Unleased(wants)) => {
+                let until = Instant::now() + Duration::from_millis(limits::LEASE_WAIT_MS);
+                let obtained = Arc::clone(&self.quota).obtain(wants, until);
+                return Extension::Waits(Box::pin(async move {
+                    match obtained.await {
+                        Obtained::Room => Ok(()),
+                        Obtained::Short(_) => Err(ReasonCode::BudgetSpent),
+                        Obtained::Away => Err(ReasonCode::StoreUnavailable),
+                    }
+                }));
+            }
         }
-        book.purses.reserve(self.subject, budgets, more, at);
+        let asks = book.purses.reserve(self.subject, budgets, more, at);
+        drop(book);
         self.held.usd = self.held.usd.plus(more);
-        true
+        if asks {
+            self.quota.bell.notify_one();
+        }
+        Extension::Held
     }
 
     /// Ends the reservation: what was held is given back and what was used is counted.

@@ -85,6 +85,7 @@ impl Purse {
         let reservation = self
             .quota
             .reserve(&self.caller, &self.policy, estimate, now)
+            .await
             .map_err(|refusal| refusal.code())?;
         let at = reservation.charged_at();
         reservation.settle(&Usage::default(), cost);

@@ -5,4 +5,5 @@
 
 mod budgets;
 mod identity;
+mod leases;
 mod rules;

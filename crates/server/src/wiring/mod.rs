@@ -188,8 +188,8 @@ async fn ground(config: &Config, clock: &Arc<dyn Clock>, ids: &dyn Ids) -> anyho
     let from = ship::catch_up(&store, org, dir, &ledger)
         .await
         .context("the ledger cannot be shipped")?;
-    let quota = Arc::new(Quota::default());
     let chain = ledger.chain().as_str();
+    let quota = Arc::new(replicas::quota(&store, chain).await?);
     ship::restore(&store, org, chain, &quota, clock.now()).await?;
     Ok(Ground {
         org,
@@ -412,6 +412,9 @@ impl Wired {
         let mut tasks = JoinSet::new();
         let store = self.store.clone();
         tasks.spawn(async move { store.listen().await });
+        if let Some(desk) = self.desk() {
+            tasks.spawn(async move { desk.serve().await });
+        }
         let wired = Arc::clone(self);
         tasks.spawn(async move {
             wired
@@ -474,6 +477,9 @@ impl Wired {
         // replicas that could not look for this long believe nobody, so none waits for what is older
         let heard = now.plus_ms(-2 * limits::REVOCATIONS_AGE_MAX_MS);
         let forgotten = async {
+            self.store
+                .purge_purses(self.org, now.plus_ms(-limits::LEASE_KEPT_MS))
+                .await?;
             let revocations = self.store.purge_revocations(self.org, heard).await?;
             let tokens = self.store.purge_refresh_tokens(now).await?;
             let left = now.plus_ms(-limits::DIRECTORY_LEFT_MS);

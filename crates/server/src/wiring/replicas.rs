@@ -1,10 +1,53 @@
-//! What several replicas of one installation have between them, as one of them sees it.
+//! What several replicas of one installation have between them, as one of them sees it: money of hard budgets, and word of changes.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use domain::limits;
+use pipeline::quota::Quota;
+use pipeline::quota::desk::Desk;
+use store::{Engine, Store};
 
 use super::Wired;
 
+/// What callers have left. On PostgreSQL another replica may spend the same budgets, now or from its start on; then this one spends
+/// what it is granted. All that this chain has spent is in the store by now, so what it was granted before is nobody's.
+pub(super) async fn quota(store: &Store, chain: &str) -> anyhow::Result<Quota> {
+    match store.engine() {
+        Engine::Sqlite => Ok(Quota::default()),
+        Engine::Postgres => {
+            let released = store.release_leases(chain).await;
+            released.context("what was granted of hard budgets cannot be given back")?;
+            Ok(Quota::leasing())
+        }
+    }
+}
+
 impl Wired {
+    /// Who asks the store for money of hard budgets, where that is needed.
+    pub(super) fn desk(&self) -> Option<Desk> {
+        self.pipeline.quota.leased().map(|_| Desk {
+            quota: Arc::clone(&self.pipeline.quota),
+            store: self.store.clone(),
+            org: self.org,
+            chain: self.pipeline.ledger.chain().as_str().to_owned(),
+            clock: Arc::clone(&self.pipeline.clock),
+        })
+    }
+
+    /// Gives back what was granted of hard budgets and nobody here needs any more. For the end of the process.
+    pub async fn give_back(&self) {
+        let Some(desk) = self.desk() else { return };
+        let limit = Duration::from_millis(limits::STORE_WAIT_MS);
+        if tokio::time::timeout(limit, desk.close()).await.is_err() {
+            tracing::warn!(
+                "what was granted of hard budgets is not given back; it counts as spent until this replica starts again"
+            );
+        }
+    }
+
     /// What operators of several replicas look at, in OpenMetrics text.
     pub(super) fn write_replica_gauges(&self, text: &mut String) {
         let _ = write!(
@@ -13,6 +56,18 @@ impl Wired {
              # TYPE doorward_store_listening gauge\n\
              doorward_store_listening {}\n",
             u8::from(self.store.is_listening())
+        );
+        let leased = self.pipeline.quota.leased().unwrap_or_default();
+        let _ = write!(
+            text,
+            "# HELP doorward_leased_budgets Hard budgets of which this replica was granted money.\n\
+             # TYPE doorward_leased_budgets gauge\n\
+             doorward_leased_budgets {}\n\
+             # HELP doorward_leased_unused_nanodollars Granted to this replica and neither spent nor held: what would count as spent if it died now.\n\
+             # TYPE doorward_leased_unused_nanodollars gauge\n\
+             doorward_leased_unused_nanodollars {}\n",
+            leased.purses,
+            leased.unused.nanos()
         );
     }
 }

@@ -1,5 +1,6 @@
 //! Two replicas that act as one: whatever is begun on one goes on at the other, and nobody is kept to either.
 
+mod chaos;
 mod world;
 
 use std::collections::BTreeSet;
@@ -18,10 +19,12 @@ const SONNET: &str = "claude-sonnet-5-5";
 /// What is changed on one replica is in force on the other by then.
 const SOON: Duration = Duration::from_secs(1);
 
-#[expect(
-    clippy::print_stdout,
-    reason = "what was measured belongs beside the promise"
-)]
+/// What was measured belongs beside the promise.
+#[expect(clippy::print_stdout, reason = "for whoever runs the tests by hand")]
+fn measured(what: &str) {
+    println!("{what}");
+}
+
 /// Looks until it is so, and says after how long that was. The bound is the promise that is tested.
 async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
@@ -29,7 +32,7 @@ async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         assert!(began.elapsed() < SOON, "{what}: not within {SOON:?}");
         tokio::time::sleep(LOOK).await;
     }
-    println!("{what}: after {} ms", began.elapsed().as_millis());
+    measured(&format!("{what}: after {} ms", began.elapsed().as_millis()));
 }
 
 async fn status(actor: &Actor, model: &str) -> u16 {

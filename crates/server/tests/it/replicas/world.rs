@@ -1,6 +1,6 @@
 //! Two `doorward serve` processes on one PostgreSQL behind a load balancer that keeps nobody to one of them.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ledger::verify::{Report, Trust, verify_folder};
-use server::demo::world::{Stage, apply_policy};
-use server::system::{SystemClock, SystemIds};
+use server::demo::world::Stage;
 use testkit::{Actor, Http, Session};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
-use crate::database::{Database, Wire};
+use crate::database::{Database, Line, Wire};
 
 /// How long anything may take before the test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -41,15 +40,24 @@ pub(crate) struct Replica {
     pub(crate) ledger_dir: PathBuf,
     config_file: PathBuf,
     child: Option<Child>,
-    /// Its way to the database, open for as long as this lives.
-    _wire: Wire,
+    /// Its way to the database.
+    wire: Wire,
 }
 
 impl Pair {
     /// Both are told to start at the same moment, on a database that is empty but for the demo's policy.
     pub(crate) async fn start() -> Self {
+        Self::start_with(str::to_owned).await
+    }
+
+    /// The same with another policy, made of the demo's.
+    pub(crate) async fn start_with(change: impl FnOnce(&str) -> String) -> Self {
         let mut pair = Self::set().await;
-        apply_policy_of(&pair.a).await;
+        let file = pair.stage.dir.path().join("first.toml");
+        std::fs::write(&file, change(include_str!("../../../src/demo/policy.toml"))).unwrap();
+        let file = file.display().to_string();
+        let apply = ["policy", "apply", &file, "--reason", "first"];
+        pair.a.command(&apply).await;
         pair.start_both().await;
         pair
     }
@@ -85,22 +93,24 @@ impl Pair {
 
     /// Ends both in good order; both ledgers must hold.
     pub(crate) async fn stop(mut self) {
+        self.end_both().await;
+        self.clean_up().await;
+    }
+
+    pub(crate) async fn end_both(&mut self) {
         for replica in [&mut self.a, &mut self.b] {
             replica.terminate().await;
             let report = replica.verified();
             assert!(report.is_clean(), "{report}");
         }
+    }
+
+    /// Once both have ended.
+    pub(crate) async fn clean_up(self) {
         self.stage.first.stop().await;
         self.stage.second.stop().await;
         self.database.remove().await;
     }
-}
-
-async fn apply_policy_of(replica: &Replica) {
-    let config = server::config::load(&replica.config_file).unwrap();
-    apply_policy(&config, Arc::new(SystemClock), &SystemIds)
-        .await
-        .unwrap();
 }
 
 impl Replica {
@@ -146,7 +156,7 @@ impl Replica {
             ledger_dir,
             config_file,
             child: None,
-            _wire: wire,
+            wire,
         }
     }
 
@@ -188,6 +198,18 @@ impl Replica {
         let status = tokio::time::timeout(PATIENCE, ended).await;
         let status = status.expect("the process ends").unwrap();
         assert!(status.success(), "it ended with {status}");
+    }
+
+    /// What its way to the database does from now on.
+    pub(crate) fn line(&self, line: Line) {
+        self.wire.is(line);
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     /// A person's client that talks to this replica alone.
@@ -264,6 +286,13 @@ pub(crate) struct Balancer {
 /// No replica is chosen.
 const IN_TURN: usize = usize::MAX;
 
+/// Each client comes from an address of its own, as they do where they are.
+async fn connect(from: Ipv4Addr, to: &str) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    socket.connect(to.parse().unwrap()).await
+}
+
 impl Balancer {
     fn start(listen: SocketAddr, replicas: [&Replica; 2]) -> Self {
         let addresses = replicas.map(|one| one.base["http://".len()..].to_owned());
@@ -273,7 +302,7 @@ impl Balancer {
         };
         tokio::spawn(async move {
             let listener = tokio::net::TcpListener::bind(listen).await.unwrap();
-            let mut turn = 0;
+            let (mut turn, mut clients) = (0, 1u32);
             while let Ok((mut client, _)) = listener.accept().await {
                 let first = match fixed.load(Ordering::SeqCst) {
                     IN_TURN => {
@@ -283,9 +312,11 @@ impl Balancer {
                     chosen => chosen,
                 };
                 let order = [&addresses[first % 2], &addresses[(first + 1) % 2]].map(Clone::clone);
+                clients += 1;
+                let from = Ipv4Addr::from(0x7f01_0000 + clients);
                 tokio::spawn(async move {
                     for address in order {
-                        if let Ok(mut replica) = TcpStream::connect(address).await {
+                        if let Ok(mut replica) = connect(from, &address).await {
                             let _ = replica.set_nodelay(true);
                             let _ = client.set_nodelay(true);
                             let _ = tokio::io::copy_bidirectional(&mut client, &mut replica).await;
