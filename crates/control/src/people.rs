@@ -74,10 +74,7 @@ pub async fn restore(
     let mut change = operation.change("person", &person.id.to_string(), ChangeKind::Updated);
     change.reason = Some(format!("restored: {why}").as_str().into());
     operation.record(change).await?;
-    operation
-        .store
-        .set_person_disabled(operation.org, person.id, None)
-        .await?;
+    operation.store.let_in(operation.org, person.id).await?;
     Ok(Person {
         disabled_at: None,
         ..person

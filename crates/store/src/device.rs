@@ -63,7 +63,7 @@ pub enum DevicePoll {
     SlowDown,
     /// Let in: the session has begun. Said once.
     Approved(Box<Holder>),
-    /// Let in by somebody who has been shut out since. Said once.
+    /// Let in by somebody who has been shut out or signed out everywhere since the code was given. Said once.
     ShutOut,
     /// Sent away. Said once.
     Denied,
@@ -180,7 +180,7 @@ impl Store {
         // Taking the row by a write orders those who ask at once, on either engine.
         let held = query(
             "UPDATE device_codes SET created = created WHERE org = $1 AND device_hash = $2 \
-             RETURNING state, expires, interval_s, polled_at, person, session",
+             RETURNING state, expires, interval_s, polled_at, person, session, created",
         );
         let held = held.bind(ask.org.to_string()).bind(ask.device_hash);
         let Some(row) = tx.row(held).await? else {
@@ -208,7 +208,7 @@ async fn begin(tx: &mut Tx, ask: &DeviceAsk<'_>, row: &AnyRow) -> Result<DeviceP
     let person: PersonId = maybe_id(row, 4, "device_codes.person")?
         .ok_or(StoreError::Damaged("device_codes.person"))?;
     let person = match hold_person(tx, ask.org, person).await? {
-        Some(person) if person.disabled_at.is_none() => person,
+        Some(person) if person.admits(time(row, 6)?) => person,
         _ => return Ok(DevicePoll::ShutOut),
     };
     let session = Session {

@@ -52,6 +52,13 @@ pub struct Person {
     pub disabled_at: Option<Timestamp>,
 }
 
+impl Person {
+    /// Whether what began at this moment still counts: nothing was revoked since, and the person may come in.
+    pub(crate) fn admits(&self, began: Timestamp) -> bool {
+        self.disabled_at.is_none() && self.not_before < began
+    }
+}
+
 impl Store {
     /// The person of this issuer and stable id, made with `new` as id at first sight, with what is known now.
     pub async fn upsert_person(&self, seen: Seen<'_>, new: PersonId) -> Result<Person> {
@@ -151,46 +158,76 @@ impl Store {
         Ok((found, more))
     }
 
-    /// Shuts a person out and takes away what they hold, both or neither.
+    /// Takes a person's access away by an administrator's word, in one transaction: they may not come in any more, and all they hold is
+    /// revoked for every replica. False, and nothing is written, when there is no such person.
     pub async fn shut_out(
         &self,
         org: OrgId,
         person_id: PersonId,
         at: Timestamp,
         why: &str,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut tx = self.pools.begin().await?;
-        // The revocation takes its counter first, as everyone does.
-        revoke_in(&mut tx, org, &Target::Person(person_id), at, why).await?;
-        tx.run(
-            query("UPDATE people SET disabled_at = $3 WHERE org = $1 AND id = $2")
-                .bind(org.to_string())
-                .bind(person_id.to_string())
-                .bind(at.unix_ms()),
-        )
-        .await?;
-        tx.commit().await
+        let done = shut_out_in(&mut tx, org, (person_id, Word::Administrators), at, why).await?;
+        if done {
+            tx.commit().await?;
+        }
+        Ok(done)
     }
 
-    /// Lets a person in again, or shuts them out from `disabled_at` on. Revoking what they hold is
-    /// [`Store::revoke`]'s part.
-    pub async fn set_person_disabled(
-        &self,
-        org: OrgId,
-        person_id: PersonId,
-        at: Option<Timestamp>,
-    ) -> Result<bool> {
-        let done = self
-            .pools
-            .write(
-                query("UPDATE people SET disabled_at = $3 WHERE org = $1 AND id = $2")
-                    .bind(org.to_string())
-                    .bind(person_id.to_string())
-                    .bind(at.map(Timestamp::unix_ms)),
-            )
-            .await?;
-        Ok(done == 1)
+    /// Takes an administrator's word back; false when there is no such person. What was revoked stays revoked, and whom the directory
+    /// shuts out stays out.
+    pub async fn let_in(&self, org: OrgId, person_id: PersonId) -> Result<bool> {
+        let mut tx = self.pools.begin().await?;
+        let done = let_in_again(&mut tx, org, (person_id, Word::Administrators)).await?;
+        tx.commit().await?;
+        Ok(done)
     }
+}
+
+/// Who says that a person may not come in. Each takes back only their own word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    Administrators,
+    Directory,
+}
+
+/// The part of a transaction that shuts a person out: the only way to do so. Takes the counter of revocations before any row.
+pub(crate) async fn shut_out_in(
+    tx: &mut Tx,
+    org: OrgId,
+    (person_id, word): (PersonId, Word),
+    at: Timestamp,
+    why: &str,
+) -> Result<bool> {
+    revoke_in(tx, org, &Target::Person(person_id), at, why).await?;
+    say(tx, org, (person_id, word), Some(at)).await
+}
+
+/// The part of a transaction that takes this word back.
+pub(crate) async fn let_in_again(
+    tx: &mut Tx,
+    org: OrgId,
+    (person_id, word): (PersonId, Word),
+) -> Result<bool> {
+    say(tx, org, (person_id, word), None).await
+}
+
+async fn say(
+    tx: &mut Tx,
+    org: OrgId,
+    (person_id, word): (PersonId, Word),
+    since: Option<Timestamp>,
+) -> Result<bool> {
+    let statement = query(match word {
+        Word::Administrators => "UPDATE people SET disabled_at = $3 WHERE org = $1 AND id = $2",
+        Word::Directory => "UPDATE people SET left_at = $3 WHERE org = $1 AND id = $2",
+    });
+    let statement = statement.bind(org.to_string()).bind(person_id.to_string());
+    let said = tx
+        .run(statement.bind(since.map(Timestamp::unix_ms)))
+        .await?;
+    Ok(said == 1)
 }
 
 /// In a transaction: the person as they stand.

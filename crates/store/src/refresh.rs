@@ -21,9 +21,7 @@ pub enum Rotation {
     GraceUsed(SessionId),
     /// It had been exchanged long ago: somebody else has it. The session has been ended and a revocation of it added.
     Reused(SessionId),
-    /// Its person is shut out; it was not exchanged.
-    ShutOut(SessionId),
-    /// Its session had ended.
+    /// Its session had ended, or its person may not come in.
     SessionEnded(SessionId),
     /// It has expired.
     Expired(SessionId),
@@ -88,11 +86,8 @@ impl Store {
             return Ok(Rotation::GraceUsed(session));
         }
         let Some(holder) = holder(&mut tx, exchange.org, session).await? else {
-            return Ok(Rotation::ShutOut(session));
-        };
-        if holder.session.created <= holder.person.not_before {
             return Ok(Rotation::SessionEnded(session));
-        }
+        };
         succeed(&mut tx, &exchange, &token).await?;
         tx.commit().await?;
         Ok(match token.replaced_at {
@@ -148,11 +143,11 @@ async fn take(tx: &mut Tx, exchange: &Exchange<'_>) -> Result<Option<Token>> {
     }))
 }
 
-/// The session and its person; none when the person may not come in.
+/// The session and its person; none when the person may not come in, or the session began before a revocation that did not see it.
 async fn holder(tx: &mut Tx, org: OrgId, session: SessionId) -> Result<Option<Holder>> {
     let session = session_in(tx, org, session).await?;
     let person = person_in(tx, org, session.person).await?;
-    let present = person.filter(|person| person.disabled_at.is_none());
+    let present = person.filter(|person| person.admits(session.created));
     Ok(present.map(|person| Holder { session, person }))
 }
 

@@ -4,7 +4,8 @@ use domain::{OrgId, PersonId, ServiceId, SessionId, Timestamp, limits};
 use sqlx::{Row as _, query};
 
 use crate::connection::Tx;
-use crate::{REVOCATIONS, Result, Store, StoreError, id, next, time};
+use crate::people::hold_person;
+use crate::{REVOCATIONS, Result, Store, StoreError, id, maybe_time, next, time};
 
 /// From whom or what.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -131,6 +132,7 @@ pub(crate) async fn revoke_in(
 ) -> Result<i64> {
     let seq = next(tx, org, REVOCATIONS).await?;
     let (kind, target_id) = target.parts();
+    let at = past_every_session(tx, org, target, at).await?;
     tx.run(
         query(
             "INSERT INTO revocations (org, seq, target, target_id, at, why) VALUES ($1, $2, $3, $4, $5, $6)",
@@ -152,6 +154,37 @@ pub(crate) async fn revoke_in(
         .await?;
     }
     Ok(seq)
+}
+
+/// The moment, or that of the latest open session it ends: one that began by a faster clock would seem to have come after.
+async fn past_every_session(
+    tx: &mut Tx,
+    org: OrgId,
+    target: &Target,
+    at: Timestamp,
+) -> Result<Timestamp> {
+    let latest = match target {
+        Target::Person(person) => {
+            // Held before the look, so that no session of theirs begins in between.
+            hold_person(tx, org, *person).await?;
+            query("SELECT MAX(created) FROM sessions WHERE org = $1 AND person = $2 AND ended_at IS NULL")
+                .bind(org.to_string())
+                .bind(person.to_string())
+        }
+        Target::Session(session) => {
+            query("SELECT MAX(created) FROM sessions WHERE org = $1 AND id = $2")
+                .bind(org.to_string())
+                .bind(session.to_string())
+        }
+        Target::Everyone => {
+            query("SELECT MAX(created) FROM sessions WHERE org = $1 AND ended_at IS NULL")
+                .bind(org.to_string())
+        }
+        Target::Service(_) | Target::ServiceKey(_) => return Ok(at),
+    };
+    let row = tx.row(latest).await?;
+    let latest = row.map(|row| maybe_time(&row, 0)).transpose()?.flatten();
+    Ok(latest.map_or(at, |latest| latest.max(at)))
 }
 
 /// What else changes, with `$1` the organisation, `$2` the moment and `$3` the target's id.

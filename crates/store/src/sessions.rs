@@ -7,7 +7,7 @@ use sqlx::{Row as _, query};
 use crate::connection::Tx;
 use crate::refresh::insert_refresh;
 pub use crate::refresh::{Exchange, Rotation};
-use crate::{Person, REVOCATIONS, Result, Store, StoreError, id, maybe_time, time};
+use crate::{Person, Result, Store, StoreError, id, maybe_time, time};
 
 /// One sign-in of one client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,54 +55,6 @@ impl Store {
             .row(query(ONE).bind(org.to_string()).bind(session.to_string()))
             .await?;
         row.as_ref().map(read).transpose()
-    }
-
-    /// Ends a session; false when it had ended before or never was.
-    pub async fn end_session(
-        &self,
-        org: OrgId,
-        session: SessionId,
-        why: &str,
-        at: Timestamp,
-    ) -> Result<bool> {
-        let done = self.pools.write(query(
-            "UPDATE sessions SET ended_at = $3, ended_why = $4, idp_sealed = NULL WHERE org = $1 AND id = $2 AND ended_at IS NULL",
-        )
-        .bind(org.to_string())
-        .bind(session.to_string())
-        .bind(at.unix_ms())
-        .bind(why))
-        .await?;
-        Ok(done == 1)
-    }
-
-    /// Ends every open session of a person and returns them. [`Store::revoke`] does this too, and tells the other replicas.
-    pub async fn end_sessions_of(
-        &self,
-        org: OrgId,
-        person: PersonId,
-        why: &str,
-        at: Timestamp,
-    ) -> Result<Vec<SessionId>> {
-        let mut tx = self.pools.begin().await?;
-        // Whoever ends several sessions holds this counter, so that two of them cannot wait for each other.
-        let counter = query("UPDATE counters SET value = value WHERE org = $1 AND name = $2");
-        tx.run(counter.bind(org.to_string()).bind(REVOCATIONS))
-            .await?;
-        let rows = tx
-            .rows(
-                query(
-                    "UPDATE sessions SET ended_at = $3, ended_why = $4, idp_sealed = NULL \
-                     WHERE org = $1 AND person = $2 AND ended_at IS NULL RETURNING id",
-                )
-                .bind(org.to_string())
-                .bind(person.to_string())
-                .bind(at.unix_ms())
-                .bind(why),
-            )
-            .await?;
-        tx.commit().await?;
-        rows.iter().map(|row| id(row, 0, "sessions.id")).collect()
     }
 
     /// A person's sessions, newest first.

@@ -180,17 +180,19 @@ impl Sessions {
                 ReasonCode::Overloaded,
                 "This sign-in was refreshed twice within half a minute; go on with the tokens that gave.",
             )),
-            Rotation::ShutOut(_) => Err(Refusal::plain(ReasonCode::PersonRevoked)),
             Rotation::Expired(_) | Rotation::SessionEnded(_) | Rotation::Unknown => {
                 Err(Refusal::plain(ReasonCode::SessionEnded))
             }
         }
     }
 
-    /// Ends a session everywhere. Open streams on this replica are cut before this returns.
+    /// Ends a session everywhere: here at once, in the store for good, on other replicas when they next look. Open streams on this
+    /// replica are cut before this returns, also when the store is away; the caller then learns that it did not hold everywhere.
     pub async fn end(&self, session: SessionId, why: &str) -> Result<(), Refusal> {
-        self.revoke(&Target::Session(session), Ended::Session, why)
-            .await
+        let (target, at) = (Target::Session(session), self.clock.now());
+        self.revocations.apply(&target, at, Ended::Session);
+        let revoked = self.store.revoke(self.org, &target, at, why);
+        revoked.await.map(|_| ()).map_err(unavailable)
     }
 
     /// Ends the session that a token of ours belongs to, for the revocation endpoint (RFC 7009). A text that is no live token of
@@ -210,61 +212,6 @@ impl Sessions {
             Some(session) => self.end(session, "signed out").await,
             None => Ok(()),
         }
-    }
-
-    /// Signs a person out everywhere; they may sign in again.
-    pub async fn sign_out_person(&self, person: PersonId, why: &str) -> Result<(), Refusal> {
-        self.revoke(&Target::Person(person), Ended::Session, why)
-            .await
-    }
-
-    /// Takes a person's access away until [`Sessions::restore_person`].
-    pub async fn revoke_person(&self, person: PersonId, why: &str) -> Result<(), Refusal> {
-        let disabled = self
-            .store
-            .set_person_disabled(self.org, person, Some(self.clock.now()))
-            .await;
-        // Even when the first step failed: what can be cut here and now is cut.
-        self.revoke(&Target::Person(person), Ended::Access, why)
-            .await?;
-        disabled.map(|_| ()).map_err(unavailable)
-    }
-
-    /// Lets a person sign in again. What was revoked stays revoked.
-    pub async fn restore_person(&self, person: PersonId) -> Result<(), Refusal> {
-        self.store
-            .set_person_disabled(self.org, person, None)
-            .await
-            .map(|_| ())
-            .map_err(unavailable)
-    }
-
-    /// Takes away everything a service holds.
-    pub async fn revoke_service(
-        &self,
-        service: domain::ServiceId,
-        why: &str,
-    ) -> Result<(), Refusal> {
-        self.revoke(&Target::Service(service), Ended::Access, why)
-            .await
-    }
-
-    /// Takes away one service key, by its SHA-256.
-    pub async fn revoke_service_key(&self, sha256: &[u8; 32], why: &str) -> Result<(), Refusal> {
-        self.revoke(&Target::ServiceKey(hex(sha256)), Ended::Access, why)
-            .await
-    }
-
-    /// Here at once, in the store for good, on other replicas when they next look. A store that is away does not keep us from
-    /// cutting off here what we can; the caller still learns that it did not hold everywhere.
-    async fn revoke(&self, target: &Target, cause: Ended, why: &str) -> Result<(), Refusal> {
-        let at = self.clock.now();
-        self.revocations.apply(target, at, cause);
-        self.store
-            .revoke(self.org, target, at, why)
-            .await
-            .map(|_| ())
-            .map_err(unavailable)
     }
 
     async fn present_person(&self, person: PersonId) -> Result<Person, Refusal> {

@@ -163,6 +163,22 @@ impl Rig {
             .expect_err("the token is refused")
     }
 
+    /// An administrator takes a person's access away, and this replica hears of it.
+    pub(crate) async fn shut_out(&self, person: PersonId) {
+        let now = self.clock.now();
+        let known = self.store.shut_out(self.org, person, now, "left");
+        assert!(known.await.unwrap());
+        self.revocations.refresh(&self.store).await.unwrap();
+    }
+
+    /// A person is signed out everywhere, and this replica hears of it.
+    pub(crate) async fn sign_out(&self, person: PersonId) {
+        let (now, target) = (self.clock.now(), store::Target::Person(person));
+        let revoked = self.store.revoke(self.org, &target, now, "asked for");
+        revoked.await.unwrap();
+        self.revocations.refresh(&self.store).await.unwrap();
+    }
+
     /// A person signed in through the browser.
     pub(crate) async fn signed_in(&self, who: &str) -> Caller {
         let token = self.token(who, &serde_json::json!({"nonce": "n-1", "aud": "console"}));

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use control::people;
 use domain::{PersonId, Usd, limits};
 use http::HeaderValue;
 use http::header::HeaderName;
@@ -343,12 +344,10 @@ async fn left(world: &World, ada: &Session) -> anyhow::Result<String> {
     }
     let person = person_of(ada)?;
     let at = Instant::now();
-    world
-        .running
-        .wired
-        .sessions
-        .revoke_person(person, "left the association")
-        .await?;
+    // As `doorward policy revoke` does it; nobody tells the server but the store.
+    let administrator = control::Actor::command_line("the demo");
+    let operation = world.running.wired.operation(&administrator);
+    people::revoke(&operation, &person.to_string(), "left the association").await?;
     let (events, _) = tokio::time::timeout(Duration::from_secs(5), stream.until_end())
         .await
         .context("the stream went on")?;
@@ -374,8 +373,10 @@ async fn left(world: &World, ada: &Session) -> anyhow::Result<String> {
 
 /// So that the logins that the demo prints at its end all work.
 async fn returned(world: &World, ada: &Session) -> anyhow::Result<String> {
-    let sessions = &world.running.wired.sessions;
-    sessions.restore_person(person_of(ada)?).await?;
+    let administrator = control::Actor::command_line("the demo");
+    let operation = world.running.wired.operation(&administrator);
+    let person = person_of(ada)?.to_string();
+    people::restore(&operation, &person, "came back").await?;
     let again = device_sign_in(&world.base, "ada").await?;
     let answer = again.actor().messages(SONNET, "Good to be back.").await?;
     ensure!(answer.status == 200, "she gets {}", answer.status);

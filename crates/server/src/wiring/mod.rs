@@ -55,8 +55,6 @@ pub struct Wired {
     pub store: Store,
     /// The stages.
     pub pipeline: Arc<Pipeline>,
-    /// Sessions, for revoking.
-    pub sessions: Arc<Sessions>,
     /// Revocations, to follow.
     pub revocations: Arc<Revocations>,
     /// The providers.
@@ -151,7 +149,6 @@ pub async fn wire(
         org: ground.org,
         store: ground.store.clone(),
         pipeline,
-        sessions: Arc::clone(&people.sessions),
         revocations: Arc::clone(&people.revocations),
         upstreams,
         ledger_dir: config.ledger.dir.clone(),
@@ -371,6 +368,18 @@ fn admin_keys(config: &Config) -> Vec<AdminKey> {
 }
 
 impl Wired {
+    /// One operation of somebody, on this server's own store and ledger.
+    pub fn operation<'o>(&'o self, actor: &'o Actor) -> Operation<'o> {
+        Operation {
+            org: self.org,
+            actor,
+            store: &self.store,
+            ledger: &self.pipeline.ledger,
+            clock: &*self.pipeline.clock,
+            ids: &*self.pipeline.ids,
+        }
+    }
+
     /// Everything clients connect to.
     pub fn router(&self) -> Router {
         let all = inference_routes(Arc::clone(&self.door))

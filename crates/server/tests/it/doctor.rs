@@ -509,11 +509,9 @@ async fn a_session_of_ours_passes_until_its_person_is_shut_out() {
         .find_people(wired.org, "ada@northwind.example")
         .await
         .unwrap();
-    wired
-        .sessions
-        .revoke_person(people[0].id, "left")
-        .await
-        .unwrap();
+    let now = wired.pipeline.clock.now();
+    let shut_out = wired.store.shut_out(wired.org, people[0].id, now, "left");
+    assert!(shut_out.await.unwrap());
     let company = world.idp.id_token("ada", DESKTOP_CLIENT);
     for token in [ada.access_token.as_str(), &company] {
         let said = doctor(&world.config_file(), Some(token)).await;

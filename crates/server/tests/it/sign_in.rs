@@ -184,13 +184,11 @@ async fn a_revoked_person_is_refused_before_the_body_is_read() {
         .await
         .unwrap()
         .remove(0);
-    world
-        .running
-        .wired
-        .sessions
-        .revoke_person(person.id, "test")
-        .await
-        .unwrap();
+    let wired = &world.running.wired;
+    let now = wired.pipeline.clock.now();
+    let shut_out = wired.store.shut_out(wired.org, person.id, now, "test");
+    assert!(shut_out.await.unwrap());
+    wired.revocations.refresh(&wired.store).await.unwrap();
     // The body never comes: an answer before it proves that nobody waited for it.
     let head = format!(
         "POST /v1/messages HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: 1000\r\n\r\n",

@@ -8,8 +8,8 @@ use sqlx::{Row as _, query};
 
 use super::{Source, tell, turn_to_shut_out};
 use crate::connection::Tx;
-use crate::revocations::revoke_in;
-use crate::{Result, Store, StoreError, Target, id, maybe_time, time};
+use crate::people::{Word, let_in_again, shut_out_in};
+use crate::{Result, Store, StoreError, id, maybe_time, time};
 
 /// A user as the directory provisioned it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -537,15 +537,12 @@ impl Scope<'_> {
 
     /// Lets a person in, as far as the directory is concerned, or shuts them out with everything they hold.
     async fn admit(&self, tx: &mut Tx, person: PersonId, active: bool) -> Result<()> {
-        let left_at = (!active).then_some(self.at.unix_ms());
-        let statement = query("UPDATE people SET left_at = $3 WHERE org = $1 AND id = $2");
-        let statement = statement
-            .bind(self.org.to_string())
-            .bind(person.to_string());
-        tx.run(statement.bind(left_at)).await?;
-        if !active {
-            let target = Target::Person(person);
-            revoke_in(tx, self.org, &target, self.at, "shut out by the directory").await?;
+        let theirs = (person, Word::Directory);
+        if active {
+            let_in_again(tx, self.org, theirs).await?;
+        } else {
+            let why = "shut out by the directory";
+            shut_out_in(tx, self.org, theirs, self.at, why).await?;
         }
         Ok(())
     }

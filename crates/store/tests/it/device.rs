@@ -2,7 +2,7 @@
 
 use domain::{PersonId, SessionId, limits};
 use store::sessions::{Exchange, Holder};
-use store::{DeviceAsk, DeviceCode, DevicePoll, DeviceState, Rotation};
+use store::{DeviceAsk, DeviceCode, DevicePoll, DeviceState, Rotation, Target};
 
 use crate::bed::{Bed, at, number, on_both_engines};
 
@@ -111,9 +111,15 @@ on_both_engines! {
         begin(&bed, "A").await;
         let person = bed.person("tid/oid").await.id;
         approve(&bed, "A", person).await;
-        bed.store.set_person_disabled(bed.org, person, Some(at(2))).await.unwrap();
+        assert!(bed.store.shut_out(bed.org, person, at(2), "left").await.unwrap());
         assert_eq!(poll(&bed, "A", 5_000).await, DevicePoll::ShutOut);
         assert_eq!(poll(&bed, "A", 10_000).await, DevicePoll::Unknown);
+        // The attack: talk somebody into approving, and wait out that they notice and sign out everywhere.
+        begin(&bed, "B").await;
+        assert!(bed.store.let_in(bed.org, person).await.unwrap());
+        approve(&bed, "B", person).await;
+        bed.store.revoke(bed.org, &Target::Person(person), at(20_000), "lost laptop").await.unwrap();
+        assert_eq!(poll(&bed, "B", 30_000).await, DevicePoll::ShutOut);
         assert_eq!(bed.count("SELECT COUNT(*) FROM sessions").await, 0);
     }
 

@@ -192,18 +192,18 @@ on_both_engines! {
 
     async fn the_directory_does_not_undo_what_an_administrator_said(bed) {
         let user = done(bed.add(state("ada", Some("1"))).await);
-        bed.store.set_person_disabled(bed.org, user.person, Some(at(11))).await.unwrap();
+        assert!(bed.store.shut_out(bed.org, user.person, at(11), "left").await.unwrap());
         let out = UserState { active: false, ..state("ada", Some("1")) };
         let user = done(bed.put(&user, out).await);
         done(bed.put(&user, state("ada", Some("1"))).await);
         assert!(bed.disabled(user.person).await);
-        bed.store.set_person_disabled(bed.org, user.person, None).await.unwrap();
+        assert!(bed.store.let_in(bed.org, user.person).await.unwrap());
         assert!(!bed.disabled(user.person).await);
     }
 
     async fn an_administrator_does_not_undo_what_the_directory_said(bed) {
         let user = done(bed.add(UserState { active: false, ..state("ada", Some("1")) }).await);
-        bed.store.set_person_disabled(bed.org, user.person, None).await.unwrap();
+        assert!(bed.store.let_in(bed.org, user.person).await.unwrap());
         assert!(bed.disabled(user.person).await);
     }
 

@@ -87,7 +87,7 @@ on_both_engines! {
         assert_eq!(looking.org_named("nobody").await.unwrap(), None);
         let person = bed.person("tid/oid").await;
         assert_eq!(looking.person(bed.org, person.id).await.unwrap().as_ref(), Some(&person));
-        let refused = looking.set_person_disabled(bed.org, person.id, Some(crate::bed::at(1))).await;
+        let refused = looking.shut_out(bed.org, person.id, crate::bed::at(1), "left").await;
         assert!(refused.unwrap_err().nothing_written());
         assert_eq!(bed.person("tid/oid").await.disabled_at, None);
         looking.close().await;

@@ -104,12 +104,13 @@ on_both_engines! {
 
     async fn a_sign_in_does_not_let_a_disabled_person_in_again(bed) {
         let person = bed.person("tid/oid").await;
-        assert!(bed.store.set_person_disabled(bed.org, person.id, Some(at(1))).await.unwrap());
+        assert!(bed.store.shut_out(bed.org, person.id, at(1), "left").await.unwrap());
         assert_eq!(bed.person("tid/oid").await.disabled_at, Some(at(1)));
-        assert!(bed.store.set_person_disabled(bed.org, person.id, None).await.unwrap());
+        assert!(bed.store.let_in(bed.org, person.id).await.unwrap());
         assert_eq!(bed.person("tid/oid").await.disabled_at, None);
         let nobody = domain::PersonId::from_parts(0, 0);
-        assert!(!bed.store.set_person_disabled(bed.org, nobody, None).await.unwrap());
+        assert!(!bed.store.let_in(bed.org, nobody).await.unwrap());
+        assert!(!bed.store.shut_out(bed.org, nobody, at(1), "left").await.unwrap());
     }
 
     async fn nothing_of_one_organisation_is_seen_or_changed_by_another(bed) {
@@ -119,11 +120,9 @@ on_both_engines! {
         let store = &bed.store;
         assert_eq!(store.person(other, person.id).await.unwrap(), None);
         assert_eq!(store.find_people(other, "tid/oid").await.unwrap(), []);
-        assert!(!store.set_person_disabled(other, person.id, Some(at(1))).await.unwrap());
+        assert!(!store.shut_out(other, person.id, at(1), "left").await.unwrap());
         assert_eq!(store.session(other, session).await.unwrap(), None);
         assert_eq!(store.session_of_refresh(other, "token").await.unwrap(), None);
-        assert!(!store.end_session(other, session, "no", at(1)).await.unwrap());
-        assert_eq!(store.end_sessions_of(other, person.id, "no", at(1)).await.unwrap(), []);
         assert_eq!(store.sessions_of(other, person.id, 10).await.unwrap(), []);
         assert!(!store.keep_idp_token(other, session, b"x").await.unwrap());
         store.insert_login_state(bed.org, "state", "{}", at(10)).await.unwrap();
@@ -203,10 +202,9 @@ on_both_engines! {
     async fn a_session_ends_once_and_its_people_see_all_of_theirs(bed) {
         let (store, person) = (&bed.store, bed.person("tid/oid").await);
         let (one, two) = (bed.session(&person, "t1").await, bed.session(&person, "t2").await);
-        assert!(store.end_session(bed.org, one, "signed out", at(3)).await.unwrap());
-        assert!(!store.end_session(bed.org, one, "again", at(4)).await.unwrap());
-        assert_eq!(store.session(bed.org, one).await.unwrap().unwrap().ended_at, Some(at(3)));
-        assert_eq!(store.end_sessions_of(bed.org, person.id, "left", at(5)).await.unwrap(), [two]);
+        for (target, ms) in [(Target::Session(one), 3), (Target::Session(one), 4), (Target::Person(person.id), 5)] {
+            store.revoke(bed.org, &target, at(ms), "x").await.unwrap();
+        }
         let all = store.sessions_of(bed.org, person.id, 10).await.unwrap();
         let ends: Vec<_> = all.iter().map(|session| (session.id, session.ended_at)).collect();
         assert_eq!(ends, [(two, Some(at(5))), (one, Some(at(3)))]);
@@ -215,7 +213,7 @@ on_both_engines! {
 
     async fn what_ends_a_session_forgets_the_identity_providers_token(bed) {
         let (store, person) = (&bed.store, bed.person("tid/oid").await);
-        for (place, end) in ["end", "end all", "revoke session", "revoke person", "revoke everyone"]
+        for (place, end) in ["shut out", "revoke session", "revoke person", "revoke everyone"]
             .into_iter()
             .enumerate()
         {
@@ -223,17 +221,16 @@ on_both_engines! {
             assert!(store.keep_idp_token(bed.org, session, b"sealed").await.unwrap());
             let kept = store.idp_token(bed.org, session).await.unwrap();
             assert_eq!(kept.as_deref(), Some(&b"sealed"[..]));
-            match end {
-                "end" => drop(store.end_session(bed.org, session, "x", at(1)).await.unwrap()),
-                "end all" => drop(store.end_sessions_of(bed.org, person.id, "x", at(1)).await.unwrap()),
-                _ => {
-                    let target = match end {
-                        "revoke session" => Target::Session(session),
-                        "revoke person" => Target::Person(person.id),
-                        _ => Target::Everyone,
-                    };
-                    store.revoke(bed.org, &target, at(1), "x").await.unwrap();
-                }
+            let target = match end {
+                "revoke session" => Some(Target::Session(session)),
+                "revoke person" => Some(Target::Person(person.id)),
+                "revoke everyone" => Some(Target::Everyone),
+                _ => None,
+            };
+            if let Some(target) = target {
+                store.revoke(bed.org, &target, at(1), "x").await.unwrap();
+            } else {
+                assert!(store.shut_out(bed.org, person.id, at(1), "x").await.unwrap());
             }
             assert_eq!(store.idp_token(bed.org, session).await.unwrap(), None, "{end}");
             assert!(!store.keep_idp_token(bed.org, session, b"late").await.unwrap(), "{end}");

@@ -35,12 +35,36 @@ on_both_engines! {
     async fn a_revoked_persons_cutoff_and_sessions_end_with_it(bed) {
         let (store, person) = (&bed.store, bed.person("tid/oid").await);
         let (ended, open) = (bed.session(&person, "t1").await, bed.session(&person, "t2").await);
-        store.end_session(bed.org, ended, "signed out", at(1)).await.unwrap();
+        store.revoke(bed.org, &Target::Session(ended), at(1), "signed out").await.unwrap();
         store.revoke(bed.org, &Target::Person(person.id), at(5), "left").await.unwrap();
         store.revoke(bed.org, &Target::Person(person.id), at(3), "late news").await.unwrap();
         assert_eq!(bed.person("tid/oid").await.not_before, at(5));
         assert_eq!(store.session(bed.org, ended).await.unwrap().unwrap().ended_at, Some(at(1)));
         assert_eq!(store.session(bed.org, open).await.unwrap().unwrap().ended_at, Some(at(5)));
+    }
+
+    async fn whoever_is_shut_out_loses_everything_in_one_step_or_nothing(bed) {
+        let (store, person) = (&bed.store, bed.person("tid/oid").await);
+        let session = bed.session(&person, "t").await;
+        for table in ["sessions", "revocations", "people"] {
+            bed.take_away(table).await;
+            let error = store.shut_out(bed.org, person.id, at(5), "left").await.unwrap_err();
+            assert!(error.nothing_written(), "{table}: {error:?}");
+            bed.bring_back(table).await;
+            let stands = store.person(bed.org, person.id).await.unwrap().unwrap();
+            assert_eq!((stands.disabled_at, stands.not_before), (None, person.not_before), "{table}");
+            assert_eq!(store.session(bed.org, session).await.unwrap().unwrap().ended_at, None);
+            assert_eq!(store.watermarks(bed.org).await.unwrap().revocation, 0);
+        }
+        assert!(store.shut_out(bed.org, person.id, at(5), "left").await.unwrap());
+        let out = store.person(bed.org, person.id).await.unwrap().unwrap();
+        assert_eq!((out.disabled_at, out.not_before), (Some(at(5)), at(5)));
+        assert_eq!(store.session(bed.org, session).await.unwrap().unwrap().ended_at, Some(at(5)));
+        let told = store.revocations_since(bed.org, 0, 10).await.unwrap();
+        assert_eq!(told.iter().map(|it| &it.target).collect::<Vec<_>>(), [&Target::Person(person.id)]);
+        let nobody = domain::PersonId::from_parts(0, 0);
+        assert!(!store.shut_out(bed.org, nobody, at(6), "x").await.unwrap());
+        assert_eq!(store.watermarks(bed.org).await.unwrap().revocation, 1, "of nobody nothing is told");
     }
 
     async fn a_revoked_service_loses_every_key_and_no_other_service_does(bed) {

@@ -10,7 +10,7 @@ use store::sessions::Exchange;
 use store::{Rotation, StoreError, Target};
 
 use crate::bed::{Bed, at, on_both_engines};
-use Said::{Expired, GraceUsed, Reused, Rotated, SessionEnded, ShutOut, Unknown, WithinGrace};
+use Said::{Expired, GraceUsed, Reused, Rotated, SessionEnded, Unknown, WithinGrace};
 
 const GRACE_MS: i64 = 30_000;
 
@@ -21,7 +21,6 @@ enum Said {
     WithinGrace(SessionId),
     GraceUsed(SessionId),
     Reused(SessionId),
-    ShutOut(SessionId),
     SessionEnded(SessionId),
     Expired(SessionId),
     Unknown,
@@ -34,7 +33,6 @@ impl From<Rotation> for Said {
             Rotation::WithinGrace(holder) => WithinGrace(holder.session.id),
             Rotation::GraceUsed(session) => GraceUsed(session),
             Rotation::Reused(session) => Reused(session),
-            Rotation::ShutOut(session) => ShutOut(session),
             Rotation::SessionEnded(session) => SessionEnded(session),
             Rotation::Expired(session) => Expired(session),
             Rotation::Unknown => Unknown,
@@ -210,8 +208,8 @@ on_both_engines! {
     async fn a_token_of_somebody_shut_out_is_not_exchanged(bed) {
         let person = bed.person("tid/oid").await;
         let session = bed.session(&person, "one").await;
-        bed.store.set_person_disabled(bed.org, person.id, Some(at(1))).await.unwrap();
-        assert_eq!(exchange(&bed, "one", "two", 2, GRACE_MS).await, ShutOut(session));
+        assert!(bed.store.shut_out(bed.org, person.id, at(1), "left").await.unwrap());
+        assert_eq!(exchange(&bed, "one", "two", 2, GRACE_MS).await, SessionEnded(session));
         assert_eq!(exchange(&bed, "two", "three", 2, GRACE_MS).await, Unknown);
     }
 

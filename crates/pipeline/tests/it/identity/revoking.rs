@@ -52,10 +52,7 @@ async fn a_revoked_persons_streams_are_cut_and_their_next_request_is_refused() {
     });
     assert!(pending_now(by_company.live.revoked()) && !by_company.live.is_revoked());
     rig.clock.advance_ms(1);
-    rig.sessions
-        .revoke_person(tokens.person, "left the company")
-        .await
-        .unwrap();
+    rig.shut_out(tokens.person).await;
     assert_eq!(stream.await.unwrap(), Ended::Access);
     assert_eq!(by_company.live.revoked().await, Ended::Access);
     for token in [tokens.access.expose_secret(), &company] {
@@ -91,10 +88,7 @@ async fn signing_out_everywhere_ends_old_credentials_and_lets_new_ones_in() {
     rig.caller(&used).await;
     rig.caller(tokens.access.expose_secret()).await;
     rig.clock.advance_ms(1_500);
-    rig.sessions
-        .sign_out_person(tokens.person, "asked for")
-        .await
-        .unwrap();
+    rig.sign_out(tokens.person).await;
     for old in [tokens.access.expose_secret(), &used, &unused] {
         assert_eq!(rig.ask(old).await.unwrap_err(), ReasonCode::SessionEnded);
     }
@@ -114,10 +108,7 @@ async fn signing_out_everywhere_ends_old_credentials_and_lets_new_ones_in() {
 async fn a_sign_in_right_after_the_cutoff_works_at_once() {
     let rig = Rig::new().await;
     let tokens = session(&rig, "ada").await;
-    rig.sessions
-        .sign_out_person(tokens.person, "asked for")
-        .await
-        .unwrap();
+    rig.sign_out(tokens.person).await;
     rig.clock.advance_ms(1);
     let anew = session(&rig, "ada").await;
     rig.caller(anew.access.expose_secret()).await;
@@ -130,10 +121,7 @@ async fn a_token_in_use_ends_even_if_its_issuers_clock_is_fast() {
     let token = rig.token("ada", &json!({"iat": now_s + 50, "nbf": now_s + 50}));
     let verified = ask(&rig.identity, &token).await.unwrap();
     rig.clock.advance_ms(1_000);
-    rig.sessions
-        .sign_out_person(person_of(&verified.caller), "asked for")
-        .await
-        .unwrap();
+    rig.sign_out(person_of(&verified.caller)).await;
     assert!(verified.live.is_revoked());
     rig.clock.advance_ms(5_000);
     assert_eq!(rig.ask(&token).await.unwrap_err(), ReasonCode::SessionEnded);
@@ -154,10 +142,7 @@ async fn other_replicas_follow_and_cut_their_streams_too() {
         there.push(ask(&other.identity, token).await.unwrap());
     }
     rig.clock.advance_ms(1);
-    rig.sessions
-        .revoke_person(ada.person, "left")
-        .await
-        .unwrap();
+    rig.shut_out(ada.person).await;
     rig.sessions.end(grace.session, "signed out").await.unwrap();
     assert!(
         there.iter().all(|verified| !verified.live.is_revoked()),
@@ -179,10 +164,7 @@ async fn a_replica_that_hears_late_does_not_end_what_came_after() {
     let other = rig.replica(9).await;
     let before = session(&rig, "ada").await;
     rig.clock.advance_ms(5_000);
-    rig.sessions
-        .sign_out_person(before.person, "asked for")
-        .await
-        .unwrap();
+    rig.sign_out(before.person).await;
     rig.clock.advance_ms(5_000);
     let after = session(&rig, "ada").await;
     let old = ask(&other.identity, before.access.expose_secret())
@@ -206,12 +188,31 @@ async fn a_replica_whose_clock_is_fast_still_cuts_what_it_let_in_before() {
     other.revocations.refresh(&rig.store).await.unwrap();
     rig.clock.advance_ms(1);
     let person = person_of(&there.caller);
-    rig.sessions.revoke_person(person, "left").await.unwrap();
+    rig.shut_out(person).await;
     fast.advance_ms(400);
     other.revocations.refresh(&rig.store).await.unwrap();
     assert!(there.live.is_revoked());
     let refusal = ask(&other.identity, &token).await.unwrap_err();
     assert_eq!(refusal.code(), ReasonCode::PersonRevoked);
+}
+
+#[tokio::test]
+async fn a_session_begun_by_a_faster_clock_does_not_outlive_its_persons_revocation() {
+    let rig = Rig::new().await;
+    let fast = FakeClock::at(rig.clock.now().plus_ms(30_000));
+    let other = rig.replica_at(&fast, 9).await;
+    let caller = rig.signed_in("ada").await;
+    let tokens = other.sessions.start(&caller, "test").await.unwrap();
+    let access = tokens.access.expose_secret();
+    ask(&other.identity, access).await.unwrap();
+    rig.shut_out(tokens.person).await;
+    fast.advance_ms(60_000);
+    rig.clock.advance_ms(60_000);
+    other.revocations.refresh(&rig.store).await.unwrap();
+    for identity in [&other.identity, &rig.identity] {
+        let refusal = ask(identity, access).await.unwrap_err();
+        assert_eq!(refusal.code(), ReasonCode::PersonRevoked);
+    }
 }
 
 #[tokio::test]
@@ -222,7 +223,7 @@ async fn a_replica_that_lost_the_store_for_long_makes_up_for_it() {
     let there = ask(&other.identity, &token).await.unwrap();
     rig.clock.advance_ms(1_000);
     let person = person_of(&there.caller);
-    rig.sessions.revoke_person(person, "left").await.unwrap();
+    rig.shut_out(person).await;
     rig.clock.advance_ms(limits::REVOCATION_KEPT_MS + 1);
     other.revocations.refresh(&rig.store).await.unwrap();
     assert!(there.live.is_revoked());
@@ -238,14 +239,8 @@ async fn revocations_hold_after_a_restart() {
     );
     let (old, gone) = (rig.token("ada", &json!({})), rig.token("grace", &json!({})));
     rig.clock.advance_ms(1_500);
-    rig.sessions
-        .sign_out_person(ada.person, "asked for")
-        .await
-        .unwrap();
-    rig.sessions
-        .revoke_person(grace.person, "left")
-        .await
-        .unwrap();
+    rig.sign_out(ada.person).await;
+    rig.shut_out(grace.person).await;
     let rig = rig.restarted().await;
     assert_eq!(
         rig.ask(ada.access.expose_secret()).await.unwrap_err(),
@@ -262,7 +257,7 @@ async fn revocations_hold_after_a_restart() {
     rig.clock.advance_ms(limits::REVOCATION_KEPT_MS + 1);
     let rig = rig.restarted().await;
     assert_eq!(rig.ask(&old).await.unwrap_err(), ReasonCode::SessionEnded);
-    rig.sessions.restore_person(grace.person).await.unwrap();
+    assert!(rig.store.let_in(rig.org, grace.person).await.unwrap());
     assert_eq!(
         rig.ask(&gone).await.unwrap_err(),
         ReasonCode::SessionEnded,
@@ -313,10 +308,7 @@ async fn a_token_of_a_fast_issuer_survives_a_sign_out_on_no_replica_that_never_s
     let of = |who| rig.token(who, &json!({"iat": now_s + 60, "jti": 1}));
     let (signed_out, with_everyone) = (of("ada"), of("alan"));
     rig.clock.advance_ms(1_500);
-    rig.sessions
-        .sign_out_person(person, "lost laptop")
-        .await
-        .unwrap();
+    rig.sign_out(person).await;
     let everyone = (Target::Everyone, rig.clock.now());
     rig.clock.advance_ms(1);
     for (token, then) in [(signed_out, None), (with_everyone, Some(everyone))] {
@@ -354,7 +346,7 @@ async fn a_cut_that_cannot_be_stored_still_cuts_here_and_says_that_it_did_not_ho
     rig.store.close().await;
     let refusal = rig
         .sessions
-        .revoke_person(tokens.person, "left")
+        .end(tokens.session, "signed out")
         .await
         .unwrap_err();
     assert_eq!(refusal.code(), ReasonCode::StoreUnavailable);

@@ -243,13 +243,10 @@ async fn a_disabled_person_neither_starts_nor_carries_on_a_session() {
     let rig = Rig::new().await;
     let caller = rig.signed_in("ada").await;
     let tokens = rig.sessions.start(&caller, "x").await.unwrap();
-    rig.store
-        .set_person_disabled(rig.org, tokens.person, Some(rig.clock.now()))
-        .await
-        .unwrap();
+    rig.shut_out(tokens.person).await;
     assert_eq!(
         refused(&rig, tokens.refresh.expose_secret()).await,
-        ReasonCode::PersonRevoked
+        ReasonCode::SessionEnded
     );
     assert_eq!(
         rig.sessions.start(&caller, "x").await.unwrap_err().code(),

@@ -5,7 +5,7 @@ use pipeline::identity::config::{IssuerConfig, mistakes};
 use pipeline::identity::{Opaque, WorkloadRule, hex};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use store::ServiceKey;
+use store::{ServiceKey, Target};
 use testkit::idp::IdpBuilder;
 use testkit::idp::workload::GithubJob;
 use testkit::{Idp, SeededIds};
@@ -175,10 +175,12 @@ async fn a_service_key_is_its_service_until_it_expires_or_is_revoked() {
         ReasonCode::ServiceKeyUnknown
     );
     let hash = Opaque::ServiceKey.sha256_of(&second);
-    rig.sessions
-        .revoke_service_key(&hash, "leaked")
+    let (target, now) = (Target::ServiceKey(hex(&hash)), rig.clock.now());
+    rig.store
+        .revoke(rig.org, &target, now, "leaked")
         .await
         .unwrap();
+    rig.revocations.refresh(&rig.store).await.unwrap();
     assert_eq!(
         rig.ask(second.expose_secret()).await.unwrap_err(),
         ReasonCode::ServiceKeyUnknown
