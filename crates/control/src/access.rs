@@ -125,6 +125,10 @@ rights! {
     PolicyWrite "policy.write" [Owner Admin Technician] "Put a policy in force.";
     BudgetsRead "budgets.read" [Owner Admin Approver Auditor Technician] "See spend limits and what was spent.";
     BudgetsWrite "budgets.write" [Owner Admin] "Set and remove spend limits.";
+    AcceptableUseRead "acceptable_use.read" [Owner Admin Approver Auditor Technician] "See the acceptable-use policy, its versions, and who has accepted.";
+    AcceptableUseWrite "acceptable_use.write" [Owner Admin Technician] "Publish the acceptable-use policy.";
+    TasksRead "tasks.read" [Owner Admin Approver Auditor Technician] "See what is to be done for people who come and go.";
+    TasksWrite "tasks.write" [Owner Admin Approver Technician] "Say that something of it is done, and open it by hand.";
     LedgerRead "ledger.read" [Owner Admin Auditor] "Search the ledger and export it.";
 }
 

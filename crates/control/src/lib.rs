@@ -5,6 +5,7 @@
 pub mod access;
 mod entry;
 pub mod idempotency;
+pub mod acceptable_use;
 pub mod people;
 pub mod policies;
 pub mod records;
@@ -108,6 +109,14 @@ pub enum ControlError {
     /// Somebody else changed a spend limit in between; this stands now.
     #[error("somebody else changed this in between; nothing was written")]
     Changed(Box<store::SpendLimit>),
+    /// The text of an acceptable-use policy cannot be published.
+    #[error("the acceptable-use policy cannot be published:\n{}", acceptable_use::mistakes(.0))]
+    AcceptableUse(Vec<domain::acceptable_use::Mistake>),
+    /// There is no acceptable-use policy yet.
+    #[error(
+        "no acceptable-use policy is published yet; `doorward acceptable-use draft` begins one"
+    )]
+    NothingPublished,
     /// No such person.
     #[error("no person of this id, stable id, e-mail or name has signed in")]
     NoSuchPerson,
@@ -132,6 +141,8 @@ impl ControlError {
             | Self::Policy(_)
             | Self::Yaml(_)
             | Self::ServiceKey(_)
+            | Self::AcceptableUse(_)
+            | Self::NothingPublished
             | Self::Ambiguous(_) => ReasonCode::ParameterInvalid,
             Self::Conflict { .. } | Self::Changed(_) => ReasonCode::VersionConflict,
             Self::Ledger(_) => ReasonCode::LedgerUnavailable,
@@ -156,6 +167,7 @@ impl ControlError {
                 mistakes.iter().map(ToString::to_string).collect()
             }
             Self::Policy(other) => vec![other.to_string()],
+            Self::AcceptableUse(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         }
     }

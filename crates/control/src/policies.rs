@@ -11,6 +11,7 @@ use ledger::record::ChangeKind;
 pub use store::PolicyVersion;
 use store::PutPolicy;
 
+use crate::acceptable_use::check_demand;
 use crate::access::Right;
 use crate::{ControlError, Operation, fingerprint, text as words};
 
@@ -80,7 +81,7 @@ pub async fn plan(operation: &Operation<'_>, text: &str) -> Result<Plan, Control
     let text = to_toml(text)?;
     let latest = operation.store.latest_policy(operation.org).await?;
     let current = latest.as_ref().map_or(0, |latest| latest.version);
-    Policy::parse(current + 1, &text)?;
+    check_demand(operation, &Policy::parse(current + 1, &text)?).await?;
     let before = latest.map(|latest| latest.text).unwrap_or_default();
     Ok(Plan {
         current,
@@ -233,7 +234,7 @@ pub fn difference(before: &str, after: &str) -> String {
 }
 
 /// Lines that differ, between the lines both have at the beginning and end; empty when none does.
-fn diff(before: &str, after: &str) -> String {
+pub(crate) fn diff(before: &str, after: &str) -> String {
     let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
     let same_head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
     let same_tail = old[same_head..]

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, waits, reads a clock, draws a random number or knows SQL: time and randomness are passed in. Every
 //! other crate may depend on this one; it depends on none of ours.
 
+pub mod acceptable_use;
 pub mod caller;
 pub mod client;
 pub mod clock;

@@ -180,6 +180,16 @@ pub const STORE_LISTEN_AGAIN_MS: u64 = 1_000;
 pub const STORE_LISTEN_PROOF_MS: u64 = 15_000;
 /// Largest policy text.
 pub const POLICY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest text of an acceptable-use policy, its variables filled.
+pub const ACCEPTABLE_USE_BYTES_MAX: usize = 64 * 1024;
+/// Longest value of a variable of such a text, in characters.
+pub const ACCEPTABLE_USE_VALUE_CHARS_MAX: usize = 200;
+/// Mistakes of such a text that are named; the rest show when these are mended.
+pub const ACCEPTABLE_USE_MISTAKES_MAX: usize = 50;
+/// A sentence of more words is named as hard to read when such a text is published.
+pub const ACCEPTABLE_USE_SENTENCE_WORDS: usize = 35;
+/// Shortest time between two looks in the store for the acceptance of one credential's person; in between a refusal stands.
+pub const ACCEPTANCE_LOOK_MS: i64 = 250;
 /// Connections of one replica to the store; beyond it queries wait their turn.
 pub const STORE_CONNECTIONS_MAX: u32 = 8;
 /// How long a query waits for a connection; then it fails (`store_unavailable`).

@@ -90,6 +90,7 @@ reasons! {
     NetworkNotAllowed "network_not_allowed" Policy false "The rules do not accept requests from this network." "Connect through a network your company allows.";
     RegionNotAvailable "region_not_available" Policy false "No provider in an allowed region serves this model." "Pick another model, or ask your administrator.";
     EndpointNotOffered "endpoint_not_offered" Policy false "This endpoint is not offered here, because budgets or isolation would not hold on it." "Use the Messages API.";
+    AcceptableUseRequired "acceptable_use_required" Policy false "The acceptable-use policy has not been accepted." "Open the link, accept it, and send your request again.";
     // inspection
     ContentBlocked "content_blocked" Policy false "The request holds something the rules keep from leaving." "Take it out and send the request again.";
     ContentUnreadable "content_unreadable" Caller false "The request's content could not be read for inspection." "Send well-formed JSON.";
@@ -234,6 +235,13 @@ impl Refusal {
             retry_after_s: None,
             budget: None,
         })
+    }
+
+    /// The same refusal with one more reason, which decides nothing.
+    #[must_use]
+    pub fn and(mut self, reason: Reason) -> Self {
+        self.others.push(reason);
+        self
     }
 
     /// The reason that decides the response.

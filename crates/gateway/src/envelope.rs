@@ -72,6 +72,7 @@ pub fn face_of(code: ReasonCode) -> Face {
         | Code::NetworkNotAllowed
         | Code::RoleMissing
         | Code::PersonNeeded
+        | Code::AcceptableUseRequired
         | Code::EndpointNotOffered => face(StatusCode::FORBIDDEN, "permission_error", false),
         // With `invalid_request_error` stock clients upload the same request six times.
         Code::ModelNotAllowed | Code::RegionNotAvailable | Code::ContentBlocked => {

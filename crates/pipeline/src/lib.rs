@@ -12,6 +12,7 @@ pub mod charge;
 pub mod fetch;
 pub mod identity;
 pub mod rules;
+pub mod acceptance;
 pub mod inspect;
 pub mod last_policy;
 pub mod quota;
@@ -26,6 +27,7 @@ use domain::price::PriceBook;
 use domain::{Clock, Ids, ModelId, ReasonCode, Refusal, Timestamp};
 use ledger::record::{Finding, Name, Outcome};
 
+pub use acceptance::{AcceptableUse, Accepted, Yes};
 pub use call::{Call, Facts, Identified, Inspected, Permitted, Received, Reserved};
 pub use charge::Charge;
 pub use inspect::{Inspection, Inspector};
@@ -43,6 +45,8 @@ pub struct Pipeline {
     pub identity: Arc<Identity>,
     /// What they may do.
     pub rules: Arc<Rules>,
+    /// What they must have agreed to.
+    pub acceptable_use: Arc<AcceptableUse>,
     /// What is looked for in content.
     pub inspector: Arc<Inspector>,
     /// What they have left.
@@ -76,8 +80,8 @@ impl Pipeline {
         }
     }
 
-    /// May they? `model` is what the request names.
-    pub fn permit(
+    /// May they, and have they agreed to what they must? `model` is what the request names.
+    pub async fn permit(
         &self,
         mut call: Call<Identified>,
         model: Option<ModelId>,
@@ -91,7 +95,9 @@ impl Pipeline {
         if let (Some(decision), Some(model)) = (&mut call.draft.decision, &model) {
             decision.name_model(model);
         }
-        match decided {
+        let (who, demand) = (&call.stage.who, call.stage.policy.acceptable_use);
+        let agreed = self.acceptable_use.missing(who, demand).await;
+        match acceptance::together(decided, agreed) {
             Ok(permit) => {
                 if let Some(decision) = &mut call.draft.decision {
                     decision.granted_by = permit

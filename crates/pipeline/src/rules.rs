@@ -159,6 +159,7 @@ impl Rules {
         for idle in self.inspector.idle(&policy) {
             tracing::warn!(rule = idle.rule, pattern = idle.pattern, "{idle}");
         }
+        let policy = policy.beside_acceptable_use(store.published_use(org).await?);
         let limits = store.spend_limits(org).await?;
         self.replace(policy.with_spend_limits(limits.iter().flat_map(budgets).collect()));
         Ok(())
@@ -177,9 +178,14 @@ impl Rules {
             let Ok(marks) = store.watermarks(org).await else {
                 continue;
             };
-            if (marks.policy_version, marks.spend_limits)
-                == (known.policy_version, known.spend_limits)
-            {
+            let decisive = |marks: Watermarks| {
+                (
+                    marks.policy_version,
+                    marks.spend_limits,
+                    marks.acceptable_use,
+                )
+            };
+            if decisive(marks) == decisive(known) {
                 continue;
             }
             let tried = self.load(store, org).await;

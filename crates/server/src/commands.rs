@@ -23,8 +23,8 @@ use crate::ops::{self, Ops};
 use crate::system::{SystemClock, SystemIds, chain, complain, raise_open_files, say};
 use crate::wiring::{self, Wired};
 use crate::{
-    backup, demo, doctor, import_command, ledger_command, policy_command, role_command,
-    service_key_command, signals,
+    acceptable_use_command, backup, demo, doctor, import_command, ledger_command, policy_command,
+    role_command, service_key_command, signals,
 };
 
 /// Your company's identity in front of Claude.
@@ -61,6 +61,8 @@ enum What {
     /// Read, check and change the policy in the store
     #[command(subcommand)]
     Policy(policy_command::PolicyCommand),
+    /// Draft and publish the acceptable-use policy, and see who has accepted it
+    AcceptableUse(acceptable_use_command::AcceptableUseCommand),
     /// Make, list and revoke keys for machines that have no OpenID provider
     ServiceKey(service_key_command::ServiceKeyCommand),
     /// Give roles to people and groups, take them away, list them
@@ -103,6 +105,7 @@ impl Command {
             },
             What::Doctor(options) => doctor::run(options).await,
             What::Policy(command) => policy_command::run(command).await,
+            What::AcceptableUse(command) => acceptable_use_command::run(command).await,
             What::ServiceKey(command) => service_key_command::run(command).await,
             What::Role(command) => role_command::run(command).await,
             What::Import(command) => import_command::run(command),

@@ -2,6 +2,7 @@
 //! and the system's randomness; everything below is given them.
 
 pub mod backup;
+pub mod acceptable_use_command;
 pub mod certificate;
 pub mod commands;
 pub mod config;

@@ -6,6 +6,7 @@
 //! either. Nothing here decides who may do what; callers have decided.
 
 mod changes;
+pub mod acceptable_use;
 mod connection;
 pub mod device;
 pub mod directory;
@@ -40,6 +41,7 @@ use sqlx::{Row as _, query};
 use crate::changes::Bell;
 use crate::connection::{Pools, Tx};
 
+pub use acceptable_use::{Acceptance, PutUse, UseVersion};
 pub use changes::Changes;
 pub use connection::sqlite_file;
 pub use device::{DeviceAsk, DeviceCode, DevicePoll, DeviceState};
@@ -67,6 +69,7 @@ const REVOCATIONS: &str = "revocations";
 const DIRECTORY: &str = "directory";
 const LEASES: &str = "leases";
 const ROLES: &str = "roles";
+const ACCEPTABLE_USE: &str = "acceptable_use";
 
 /// Which database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +168,7 @@ impl Store {
                 SPEND_LIMITS => marks.spend_limits = row.try_get(1)?,
                 REVOCATIONS => marks.revocation = row.try_get(1)?,
                 DIRECTORY => marks.directory = row.try_get(1)?,
+                ACCEPTABLE_USE => marks.acceptable_use = unsigned(&row, 1, "counters.value")?,
                 // Of no concern here, or of a program that is newer than this one.
                 _ => {}
             }
@@ -202,6 +206,8 @@ pub struct Watermarks {
     pub revocation: i64,
     /// The number of the last change that a directory made.
     pub directory: i64,
+    /// The latest version of the acceptable-use policy; 0 before the first.
+    pub acceptable_use: u64,
 }
 
 /// A typed id out of a text column.

@@ -167,6 +167,16 @@ fn same_origin(url: &str, base: &str) -> bool {
     }
 }
 
+/// Opens a page of the gateway and goes forward from it as the person would, to the last page.
+pub async fn go_forward(
+    browser: &mut Browser,
+    url: &str,
+    person: &str,
+) -> Result<Page, ClientError> {
+    let first = browser.open(url).await?;
+    say_yes(browser, first, person).await
+}
+
 /// Presses the way forward on every page until there is none: the person's own button where people are listed, otherwise the
 /// first button that does not decline.
 async fn say_yes(browser: &mut Browser, first: Page, person: &str) -> Result<Page, ClientError> {

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use super::document::{Budget, BudgetFor, Document, Grant, Inspect, Limit, Require, Who};
+use super::document::{
+    AcceptableUse, Budget, BudgetFor, Document, Grant, Inspect, Limit, Require, Who,
+};
+use crate::acceptable_use::{Demand, Published};
 use crate::window::Period;
 use crate::{Caller, PersonId, Subject, Usd};
 
@@ -17,6 +20,8 @@ pub struct Policy {
     spend_limits: Arc<[Budget]>,
     /// Whether more than one identity provider vouches for people, so that a bare name may be two people's.
     has_namesakes: bool,
+    /// The acceptable-use policy in force, if one is published.
+    published: Option<Published>,
 }
 
 /// What is wrong with a document. `path` is where, such as `budget[2].amount_usd`.
@@ -39,6 +44,7 @@ impl Policy {
                 document: Arc::new(document),
                 spend_limits: Arc::from([]),
                 has_namesakes: false,
+                published: None,
             })
         } else {
             Err(mistakes)
@@ -52,7 +58,20 @@ impl Policy {
             document: Arc::default(),
             spend_limits: Arc::from([]),
             has_namesakes: false,
+            published: None,
         }
+    }
+
+    /// The same policy beside this acceptable-use policy.
+    #[must_use]
+    pub fn beside_acceptable_use(mut self, published: Option<Published>) -> Self {
+        self.published = published;
+        self
+    }
+
+    /// The acceptable-use policy in force.
+    pub fn acceptable_use(&self) -> Option<Published> {
+        self.published
     }
 
     /// The same policy with these spend limits of the admin endpoints.
@@ -92,7 +111,15 @@ impl Policy {
             limits: pick(&document.limit, |l| &l.who, caller),
             inspects: pick(&document.inspect, |i| &i.who, caller),
             budgets: applicable_budgets(budgets, caller),
+            acceptable_use: self.demand(caller),
         }
+    }
+
+    /// What the caller must have accepted, if anything.
+    pub fn demand(&self, caller: &Caller) -> Option<Demand> {
+        let rule = self.document.acceptable_use.as_ref()?;
+        rule.concerns(caller)
+            .then(|| self.published.map_or(Demand::Unpublished, Demand::Version))
     }
 
     fn grants_for(&self, caller: &Caller) -> Vec<Grant> {
@@ -122,6 +149,22 @@ pub struct CallerPolicy {
     pub inspects: Vec<Inspect>,
     /// Budgets that count for the caller: at most one of their own per period, and every shared one.
     pub budgets: Vec<Budget>,
+    /// The acceptable-use policy they must have accepted.
+    pub acceptable_use: Option<Demand>,
+}
+
+impl AcceptableUse {
+    /// Whether it is demanded of this caller.
+    pub fn concerns(&self, caller: &Caller) -> bool {
+        self.required
+            && matches!(caller.subject, Subject::Person(_))
+            && self.concerns_members_of(&caller.groups)
+    }
+
+    /// Whether it is demanded of a person in these groups.
+    pub fn concerns_members_of(&self, groups: &std::collections::BTreeSet<String>) -> bool {
+        self.required && (self.groups.is_empty() || !self.groups.is_disjoint(groups))
+    }
 }
 
 impl CallerPolicy {
@@ -359,6 +402,44 @@ mod tests {
             let alone = !who.contains("company");
             assert_eq!(granted(who, 1, &ada), alone, "{who}");
         }
+    }
+
+    #[test]
+    fn acceptance_is_demanded_of_people_whom_the_rule_names_and_never_of_services() {
+        let check = |rule: &str, caller: &Caller, expected| {
+            let policy = Policy::parse(1, rule).unwrap();
+            let published = Published {
+                version: 3,
+                accept_from: 2,
+            };
+            let beside = policy.beside_acceptable_use(Some(published));
+            let demand = beside.for_caller(caller).acceptable_use;
+            assert_eq!(demand.is_some(), expected, "{rule}");
+            assert!(demand.is_none_or(|demand| demand == Demand::Version(published)));
+        };
+        let ada = caller("company", "ada", &["engineering"]);
+        let machine = Caller {
+            subject: Subject::Service(crate::ServiceId::from_parts(1, 1)),
+            ..ada.clone()
+        };
+        for (rule, of_ada) in [
+            ("", false),
+            ("[acceptable_use]\nrequired = false\n", false),
+            ("[acceptable_use]\nrequired = true\n", true),
+            (
+                "[acceptable_use]\nrequired = true\ngroups = [\"engineering\", \"x\"]\n",
+                true,
+            ),
+            (
+                "[acceptable_use]\nrequired = true\ngroups = [\"x\"]\n",
+                false,
+            ),
+        ] {
+            check(rule, &ada, of_ada);
+            check(rule, &machine, false);
+        }
+        let unpublished = Policy::parse(1, "[acceptable_use]\nrequired = true\n").unwrap();
+        assert_eq!(unpublished.demand(&ada), Some(Demand::Unpublished));
     }
 
     #[test]

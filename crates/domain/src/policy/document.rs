@@ -1,5 +1,5 @@
-//! The policy document as people write it, in TOML. Seven tables, each entry with a name that refusals and records
-//! repeat; an unknown key is a mistake, never ignored.
+//! The policy document as people write it, in TOML. Seven lists, each entry with a name that refusals and records
+//! repeat, and the demand to accept the acceptable-use policy; an unknown key is a mistake, never ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +35,21 @@ pub struct Document {
     /// Settings that Claude Desktop receives.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub desktop_settings: Vec<DesktopSettings>,
+    /// Whether people must accept the acceptable-use policy before they use Claude.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acceptable_use: Option<AcceptableUse>,
+}
+
+/// Demands that people accept the current acceptable-use policy before their first use. Services have nobody to accept it and are
+/// exempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptableUse {
+    /// Whether it is demanded.
+    pub required: bool,
+    /// Only of members of any of these groups; of everyone when empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
 }
 
 /// Whom an entry concerns. Every list that is given must match; an empty selector concerns everyone.

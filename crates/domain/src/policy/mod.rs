@@ -13,7 +13,7 @@ pub mod text;
 pub use compile::{CallerPolicy, InvalidPolicy, Policy};
 pub use decide::{Ask, Permit};
 pub use document::{
-    Budget, BudgetFor, DesktopSettings, Document, Grant, Inspect, InspectAction, Limit,
-    ManagedSettings, Require, Who,
+    AcceptableUse, Budget, BudgetFor, DesktopSettings, Document, Grant, Inspect, InspectAction,
+    Limit, ManagedSettings, Require, Who,
 };
 pub use text::UnreadablePolicy;

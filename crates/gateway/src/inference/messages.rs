@@ -90,6 +90,7 @@ async fn handle(door: &Inference, request: Request, facts: Facts) -> Result<Resp
     let call = door
         .pipeline
         .permit(call, Some(model))
+        .await
         .map_err(refuse(id))?;
     let call = door
         .pipeline

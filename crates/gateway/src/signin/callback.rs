@@ -14,9 +14,9 @@ use pipeline::identity::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::device::{self, Trip};
-use super::pages::{self, Confirm, Frame};
-use super::{SignIn, browser, origin_of};
+use super::device::{self, Purpose, Trip};
+use super::pages::{self, Confirm, Frame, Terms};
+use super::{SignIn, acceptable_use, browser, origin_of};
 use crate::envelope::face_of;
 
 /// What the identity provider says.
@@ -30,7 +30,7 @@ pub struct Returned {
 }
 
 /// What a decision is about.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Proved {
     /// The code.
     pub user_code: String,
@@ -38,6 +38,25 @@ pub(super) struct Proved {
     pub person: domain::PersonId,
     /// The browser.
     pub binding: String,
+    /// The version of the acceptable-use policy that must be accepted with it.
+    pub wanted: Option<u64>,
+    /// The person's name, for them to see.
+    pub name: String,
+    /// Their e-mail address, for them to see.
+    pub email: String,
+    /// Who vouches for them.
+    pub issuer: String,
+}
+
+impl Proved {
+    /// What records call the person.
+    pub(super) fn label(&self) -> &str {
+        if self.email.is_empty() {
+            &self.name
+        } else {
+            &self.email
+        }
+    }
 }
 
 /// Handles the request.
@@ -70,10 +89,32 @@ pub async fn returned(
         Ok(caller) => caller,
         Err(refusal) => return not_signed_in(&state, origin, &refusal),
     };
-    match device::pending(&state, &trip.user_code, address).await {
-        Ok(code) => confirm(&state, &code, &caller, &trip, &headers).await,
-        Err(page) => page,
-    }
+    let Purpose::Device(user_code) = &trip.purpose else {
+        return acceptable_use::read(&state, &caller, &trip, &headers).await;
+    };
+    let code = match device::pending(&state, user_code, address).await {
+        Ok(code) => code,
+        Err(page) => return page,
+    };
+    let (Subject::Person(person), Some(here)) =
+        (caller.subject, device::browser_of(&state, &headers))
+    else {
+        return device::wrong_page(&state, &Refusal::plain(ReasonCode::ParameterInvalid));
+    };
+    let Ok(wanted) = state.acceptable_use.wanted_of(&caller).await else {
+        return device::store_away(&state);
+    };
+    let proved = Proved {
+        user_code: code.user_code.clone(),
+        person,
+        binding: trip.binding,
+        wanted: wanted.as_ref().map(|wanted| wanted.version),
+        name: caller.name.as_deref().unwrap_or(caller.label()).to_owned(),
+        email: caller.email.as_deref().unwrap_or_default().to_owned(),
+        issuer: caller.issuer.to_string(),
+    };
+    let terms = wanted.map(|wanted| acceptable_use::terms(&state, &wanted, None));
+    confirm(&state, &code, &proved, terms, &here).await
 }
 
 /// Whose fault an error of the identity provider is (RFC 6749, section 4.1.2.1): its outage is no bad sign-in.
@@ -221,25 +262,16 @@ fn basic(client_id: &str, secret: &SecretString) -> String {
     )
 }
 
-async fn confirm(
+/// Shows a person what they are about to let in, and keeps what they decide on.
+pub(super) async fn confirm(
     state: &SignIn,
     code: &store::DeviceCode,
-    caller: &Caller,
-    trip: &Trip,
-    headers: &HeaderMap,
+    proved: &Proved,
+    terms: Option<Terms>,
+    here: &browser::Browser,
 ) -> Response {
-    let (Subject::Person(person), Some(here)) =
-        (caller.subject, device::browser_of(state, headers))
-    else {
-        return device::wrong_page(state, &Refusal::plain(ReasonCode::ParameterInvalid));
-    };
     let ticket = browser::new_secret(&*state.ids);
-    let proved = Proved {
-        user_code: code.user_code.clone(),
-        person,
-        binding: trip.binding.clone(),
-    };
-    if device::keep(state, &ticket, &proved).await.is_err() {
+    if device::keep(state, &ticket, proved).await.is_err() {
         return device::store_away(state);
     }
     let page = Confirm::new(
@@ -249,9 +281,10 @@ async fn confirm(
         code.user_code.clone(),
         device::clock_time(code.created),
         code.address.clone(),
-        caller.name.as_deref().unwrap_or(caller.label()).to_owned(),
-        caller.email.as_deref().unwrap_or_default().to_owned(),
-        caller.issuer.to_string(),
+        proved.name.clone(),
+        proved.email.clone(),
+        proved.issuer.clone(),
+        terms,
         ticket,
         here.csrf(),
     );

@@ -1,19 +1,23 @@
 //! `POST /device/approve` and `POST /device/deny`: the person decides, on our page, in the browser that proved them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
 use domain::{Reason, ReasonCode, Refusal, Subject};
 use http::StatusCode;
+use pipeline::{Accepted, Yes};
 
-use super::callback::Proved;
-use super::device;
+use super::browser::Browser;
+use super::callback::{Proved, confirm};
 use super::device_authorization::tidy_user_code;
 use super::{SignIn, browser, oauth, origin_of, pages};
+use super::{acceptable_use, address_of, device};
 
 /// `POST /device/approve`.
 pub async fn approve(State(state): State<Arc<SignIn>>, request: Request) -> Response {
+    let address = address_of(&request);
     let (head, body) = request.into_parts();
     let form = match oauth::Form::read(body).await {
         Ok(form) => form,
@@ -39,6 +43,11 @@ pub async fn approve(State(state): State<Arc<SignIn>>, request: Request) -> Resp
         );
         return device::wrong_page(&state, &Refusal::one(reason));
     };
+    if let Some(version) = proved.wanted
+        && let Err(page) = accepted_with_it(&state, &proved, version, &form, (address, &here)).await
+    {
+        return page;
+    }
     let session = state.sessions.new_id();
     match state
         .store
@@ -61,6 +70,44 @@ pub async fn approve(State(state): State<Arc<SignIn>>, request: Request) -> Resp
         ),
         Err(_) => device::store_away(&state),
     }
+}
+
+/// Takes the acceptance that comes with the approval. Without it nobody is let in, and the person is asked once more.
+async fn accepted_with_it(
+    state: &SignIn,
+    proved: &Proved,
+    version: u64,
+    form: &oauth::Form,
+    (address, here): (Option<IpAddr>, &Browser),
+) -> Result<(), Response> {
+    let code = device::pending(state, &proved.user_code, address).await?;
+    let note = if form.field("acceptable_use") == version.to_string() {
+        let yes = Yes {
+            person: proved.person,
+            version,
+            way: "device",
+            label: proved.label(),
+            address,
+        };
+        match state.acceptable_use.accept(yes).await {
+            Ok(Accepted::Kept) => return Ok(()),
+            Ok(Accepted::Newer) => {
+                "A newer version has been published just now. Read it once more."
+            }
+            Err(_) => return Err(device::store_away(state)),
+        }
+    } else {
+        "The box is not ticked. Without it you cannot be signed in."
+    };
+    let Ok(latest) = state.acceptable_use.latest().await else {
+        return Err(device::store_away(state));
+    };
+    let proved = Proved {
+        wanted: latest.as_ref().map(|latest| latest.version),
+        ..proved.clone()
+    };
+    let terms = latest.map(|latest| acceptable_use::terms(state, &latest, Some(note)));
+    Err(confirm(state, &code, &proved, terms, here).await)
 }
 
 /// `POST /device/deny`.

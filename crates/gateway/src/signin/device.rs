@@ -27,8 +27,8 @@ pub struct Asked {
 /// What a browser must bring back from the identity provider.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Trip {
-    /// The code it is about.
-    pub user_code: String,
+    /// What the person comes back for.
+    pub purpose: Purpose,
     /// The issuer that was asked.
     pub issuer: String,
     /// PKCE.
@@ -37,6 +37,16 @@ pub(super) struct Trip {
     pub nonce: String,
     /// The browser.
     pub binding: String,
+}
+
+/// What a trip to the identity provider is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Purpose {
+    /// To let in the device of this code.
+    Device(String),
+    /// To read and accept the acceptable-use policy.
+    AcceptableUse,
 }
 
 /// `GET /device`.
@@ -96,17 +106,29 @@ pub async fn proceed(State(state): State<Arc<SignIn>>, request: Request) -> Resp
         Ok(code) => code,
         Err(page) => return page,
     };
+    let purpose = Purpose::Device(code.user_code);
+    set_out(&state, purpose, form.field("issuer"), &browser, address).await
+}
+
+/// Sends the browser to the identity provider.
+pub(super) async fn set_out(
+    state: &SignIn,
+    purpose: Purpose,
+    issuer: &str,
+    browser: &browser::Browser,
+    address: Option<std::net::IpAddr>,
+) -> Response {
     // A right code is good for one trip, not for filling the places of everyone's.
     if !state.trips.admit(address, state.clock.now()) {
         return pages::message(
-            &state,
+            state,
             StatusCode::TOO_MANY_REQUESTS,
             "Too many sign-ins",
             "Sign-ins have been started too often from here.",
-            "Wait ten minutes, then open the address your client shows once more.",
+            "Wait ten minutes, then open the address once more.",
         );
     }
-    match depart(&state, &code, form.field("issuer"), &browser).await {
+    match depart(state, purpose, issuer, browser).await {
         Ok(url) => {
             let mut response = Redirect::to(url.as_str()).into_response();
             response
@@ -120,11 +142,11 @@ pub async fn proceed(State(state): State<Arc<SignIn>>, request: Request) -> Resp
                 "a sign-in cannot go to the identity provider"
             );
             pages::message(
-                &state,
+                state,
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The identity provider cannot be asked",
                 &refusal.sentence(),
-                "Your client keeps waiting. Go back and try once more.",
+                "Go back and try once more; a client that waits for you keeps waiting.",
             )
         }
     }
@@ -181,7 +203,7 @@ pub(super) async fn pending(
 /// Prepares the trip to the identity provider and returns where to send the browser.
 async fn depart(
     state: &SignIn,
-    code: &DeviceCode,
+    purpose: Purpose,
     issuer_name: &str,
     browser: &browser::Browser,
 ) -> Result<Url, Refusal> {
@@ -205,7 +227,7 @@ async fn depart(
         .ok_or_else(unusable)?;
     let ticket = browser::new_secret(&*state.ids);
     let trip = Trip {
-        user_code: code.user_code.clone(),
+        purpose,
         issuer: issuer.name().to_string(),
         verifier: browser::new_secret(&*state.ids),
         nonce: browser::new_secret(&*state.ids),
@@ -251,7 +273,7 @@ pub(super) fn redirect_uri(state: &SignIn) -> String {
 }
 
 /// Where our form may lead: browsers apply `form-action` to redirects as well.
-async fn idp_origins(state: &SignIn) -> Vec<String> {
+pub(super) async fn idp_origins(state: &SignIn) -> Vec<String> {
     let mut origins = Vec::new();
     for issuer in state
         .identity

@@ -10,6 +10,7 @@
 //! | [`device`] | `GET` and `POST /device` |
 //! | [`callback`] | `GET /oauth/callback` |
 //! | [`decision`] | `POST /device/approve`, `POST /device/deny` |
+//! | [`acceptable_use`] | `GET` and `POST /acceptable-use`, `POST /acceptable-use/accept` |
 //!
 //! Beside them: [`browser`] binds each step to one browser, [`throttle`] slows down guessing, [`pages`] is what people see.
 
@@ -20,6 +21,7 @@ pub mod revoke;
 pub mod device;
 pub mod callback;
 pub mod decision;
+pub mod acceptable_use;
 pub mod browser;
 pub mod throttle;
 pub mod pages;
@@ -35,6 +37,7 @@ use axum::routing::{get, post};
 use domain::{Client, Clock, Ids, OrgId, Refusal};
 use http::header::USER_AGENT;
 use ledger::record::{Origin, SignIn as SignInRecord, Verdict};
+use pipeline::AcceptableUse;
 use pipeline::identity::{Identity, SessionTokens, Sessions};
 use store::Store;
 
@@ -58,6 +61,8 @@ pub struct SignIn {
     pub store: Store,
     /// Who people are.
     pub identity: Arc<Identity>,
+    /// What they must agree to.
+    pub acceptable_use: Arc<AcceptableUse>,
     /// Their sessions.
     pub sessions: Arc<Sessions>,
     /// The keys of session tokens.
@@ -93,6 +98,11 @@ pub fn routes(state: Arc<SignIn>) -> Router {
         .route("/device", get(device::show).post(device::proceed))
         .route("/device/approve", post(decision::approve))
         .route("/device/deny", post(decision::deny))
+        .route(
+            "/acceptable-use",
+            get(acceptable_use::show).post(acceptable_use::proceed),
+        )
+        .route("/acceptable-use/accept", post(acceptable_use::accept))
         .route("/oauth/callback", get(callback::returned))
         .route("/assets/{name}", get(pages::asset))
         .with_state(state)

@@ -1,4 +1,4 @@
-//! What people see: five small pages that work without scripts. Their style sheets are ours and served by name and hash, so that
+//! What people see: small pages that work without scripts. Their style sheets are ours and served by name and hash, so that
 //! browsers may keep them for ever.
 
 use std::sync::LazyLock;
@@ -12,6 +12,10 @@ use http::header::{
     X_FRAME_OPTIONS,
 };
 use http::{HeaderValue, StatusCode};
+
+use domain::acceptable_use::Block;
+use domain::acceptable_use::text::blocks;
+use store::UseVersion;
 
 use super::SignIn;
 
@@ -143,6 +147,83 @@ page!(
         issuers: Vec<String>
     }
 );
+/// The acceptable-use policy as pages show it.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    version: u64,
+    language: String,
+    parts: Vec<Part>,
+    /// What is recorded now, where the text says something else.
+    now: Vec<String>,
+    /// What was missing the last time.
+    note: Option<&'static str>,
+}
+
+#[derive(Debug, Clone)]
+struct Part {
+    kind: Kind,
+    id: String,
+    text: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Title,
+    Heading,
+    Clause,
+    Item,
+    Paragraph,
+}
+
+impl Terms {
+    /// A version, with what is recorded now where it says something else.
+    pub fn new(version: &UseVersion, now: Option<&str>, note: Option<&'static str>) -> Self {
+        let part = |kind, id: &str, text: &str| Part {
+            kind,
+            id: id.to_owned(),
+            text: text.to_owned(),
+        };
+        let parts = blocks(&version.text).into_iter().map(|block| match block {
+            Block::Title(text) => part(Kind::Title, "", text),
+            Block::Heading(text) => part(Kind::Heading, "", text),
+            Block::Clause(id, text) => part(Kind::Clause, id, text),
+            Block::Item(text) => part(Kind::Item, "", text),
+            Block::Paragraph(text) => part(Kind::Paragraph, "", text),
+        });
+        Self {
+            version: version.version,
+            language: version.language.clone(),
+            parts: parts.collect(),
+            now: now.unwrap_or_default().lines().map(str::to_owned).collect(),
+            note,
+        }
+    }
+}
+
+page!(
+    /// Asks who wants to read the acceptable-use policy.
+    Prove, "prove.html" {
+        /// The form token.
+        csrf: String,
+        /// Whom one can sign in with.
+        issuers: Vec<String>
+    }
+);
+page!(
+    /// Shows the acceptable-use policy to the person who may accept it.
+    Accept, "accept.html" {
+        /// The person's name.
+        person: String,
+        /// When the version was published.
+        published: String,
+        /// The policy.
+        terms: Terms,
+        /// The secret of this decision.
+        confirm: String,
+        /// The form token.
+        csrf: String
+    }
+);
 page!(
     /// Shows the code and the person, for the decision.
     Confirm, "confirm.html" {
@@ -160,6 +241,8 @@ page!(
         email: String,
         /// Who vouches for them.
         issuer: String,
+        /// The acceptable-use policy, where they must accept it first.
+        terms: Option<Terms>,
         /// The secret of this decision.
         confirm: String,
         /// The form token.
@@ -245,6 +328,36 @@ mod tests {
         }
     }
 
+    fn terms() -> Terms {
+        let version = UseVersion {
+            version: 3,
+            language: "en".into(),
+            text: "# Use\n## May\nA1. Write <b>letters</b>.\n- item\nText".into(),
+            fingerprint: "f".into(),
+            settings: "{}".into(),
+            accept_from: 3,
+            author: "grace".into(),
+            reason: "first".into(),
+            created: domain::Timestamp::default(),
+        };
+        Terms::new(&version, Some("one\ntwo"), None)
+    }
+
+    #[test]
+    fn the_policy_is_shown_as_text_with_its_clauses_and_what_changed_since() {
+        let html = accept().render().unwrap();
+        for part in [
+            "<h2>Use</h2>",
+            "<h3>May</h3>",
+            "<b>A1</b> <span>Write &#60;b&#62;letters",
+            "has changed since",
+            "<p>two</p>",
+            r#"name="acceptable_use" value="3" required"#,
+        ] {
+            assert!(html.contains(part), "{part} is missing in\n{html}");
+        }
+    }
+
     #[test]
     fn what_a_stranger_wrote_stays_text() {
         let page = CheckCode::new(
@@ -304,6 +417,7 @@ mod tests {
                     person,
                     email,
                     issuer,
+                    Some(terms()),
                     secret,
                     csrf,
                 )
@@ -317,12 +431,28 @@ mod tests {
             }),
         ];
         for page in pages {
-            let html = page();
-            assert_eq!(html, page());
-            assert!(
-                !html.contains("style=") && !html.contains("<script"),
-                "{html}"
-            );
+            is_steady(&*page);
         }
+        let text = String::from("x");
+        is_steady(&|| {
+            let issuers = vec![text.clone()];
+            let page = Prove::new(&frame(), "t", text.clone(), issuers);
+            page.render().unwrap()
+        });
+        is_steady(&|| accept().render().unwrap());
+    }
+
+    fn accept() -> Accept {
+        let text = || String::from("Ada");
+        Accept::new(&frame(), "t", text(), text(), terms(), text(), text())
+    }
+
+    fn is_steady(page: &dyn Fn() -> String) {
+        let html = page();
+        assert_eq!(html, page());
+        assert!(
+            !html.contains("style=") && !html.contains("<script"),
+            "{html}"
+        );
     }
 }

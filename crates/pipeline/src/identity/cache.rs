@@ -11,6 +11,7 @@ use quick_cache::sync::Cache;
 
 use super::memberships::Watch;
 use super::revocation::Live;
+use crate::acceptance::Known;
 
 /// A caller whose credential was verified.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct Verified {
     pub live: Arc<Live>,
     groups: Option<Arc<Watch>>,
     policy: ArcSwapOption<Compiled>,
+    pub(crate) acceptance: Known,
 }
 
 /// What of a policy concerns the caller, and the policy it was taken from. Identity, not the version number, tells whether it is
@@ -46,6 +48,7 @@ impl Verified {
             live,
             groups,
             policy: ArcSwapOption::empty(),
+            acceptance: Known::default(),
         }
     }
 

@@ -9,6 +9,7 @@ mod shape;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use domain::acceptable_use::Installation;
 use gateway::inference::catalogue::Model;
 use gateway::upstream::UpstreamConfig;
 use ipnet::IpNet;
@@ -36,6 +37,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// What it says about the recording of people's use.
+    pub fn as_recorded(&self) -> Installation {
+        let host = |otlp: &OtlpConfig| otlp.url.host_str().map(str::to_owned);
+        Installation {
+            sent_to: self.ledger.otlp.iter().filter_map(host).collect(),
+        }
+    }
+
     /// How many identity providers vouch for people.
     pub fn issuers_for_people(&self) -> usize {
         let for_people = |issuer: &&IssuerConfig| issuer.vouches_for_people();

@@ -31,7 +31,7 @@ use pipeline::fetch::{Fetch, Reach};
 use pipeline::identity::{Identity, Revocations, SessionTokens, Sessions, Setup, self_test};
 use pipeline::last_policy::LastPolicy;
 use pipeline::quota::Quota;
-use pipeline::{Inspector, Metrics, Pipeline, Rules, ship};
+use pipeline::{AcceptableUse, Inspector, Metrics, Pipeline, Rules, ship};
 use prometheus_client::registry::Registry;
 use secrecy::ExposeSecret as _;
 use store::Store;
@@ -111,17 +111,15 @@ pub async fn wire(
         .load_at_start(&ground.store, ground.org)
         .await
         .context("the policy in the store cannot be put in force")?;
-    let prices = match &config.server.prices {
-        None => PriceBook::shipped(),
-        Some(path) => PriceBook::parse(&std::fs::read_to_string(path)?)?,
-    };
+    let acceptable_use = Arc::new(acceptable_use(config, &ground, &rules, &clock));
     let pipeline = Arc::new(Pipeline {
         identity: Arc::clone(&people.identity),
         rules,
+        acceptable_use: Arc::clone(&acceptable_use),
         inspector,
         quota: Arc::clone(&ground.quota),
         ledger: Arc::clone(&ground.ledger),
-        prices: Arc::new(prices),
+        prices: Arc::new(prices(config)?),
         metrics: Arc::new(Metrics::default()),
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
@@ -158,7 +156,7 @@ pub async fn wire(
         from: ground.from,
         marks,
         otlp: otlp(config)?,
-        signin: Arc::new(sign_in(config, ground, people, clock, ids)),
+        signin: Arc::new(sign_in(config, ground, people, acceptable_use, clock, ids)),
     })
 }
 
@@ -247,6 +245,7 @@ fn sign_in(
     config: &Config,
     ground: Ground,
     people: People,
+    acceptable_use: Arc<AcceptableUse>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 ) -> SignIn {
@@ -257,6 +256,7 @@ fn sign_in(
         login_notice: config.server.login_notice.clone(),
         store: ground.store,
         identity: people.identity,
+        acceptable_use,
         sessions: people.sessions,
         tokens: people.tokens,
         ledger: ground.ledger,
@@ -266,6 +266,31 @@ fn sign_in(
         // Fewer than an installation's login states by far, and enough for an office behind one address.
         trips: Throttle::new(120, 600),
         guesses: Throttle::new(10, 600),
+    }
+}
+
+fn prices(config: &Config) -> anyhow::Result<PriceBook> {
+    Ok(match &config.server.prices {
+        None => PriceBook::shipped(),
+        Some(path) => PriceBook::parse(&std::fs::read_to_string(path)?)?,
+    })
+}
+
+fn acceptable_use(
+    config: &Config,
+    ground: &Ground,
+    rules: &Arc<Rules>,
+    clock: &Arc<dyn Clock>,
+) -> AcceptableUse {
+    AcceptableUse {
+        org: ground.org,
+        org_name: config.server.org.clone(),
+        public_url: config.server.public_url.clone(),
+        installation: config.as_recorded(),
+        rules: Arc::clone(rules),
+        store: ground.store.clone(),
+        ledger: Arc::clone(&ground.ledger),
+        clock: Arc::clone(clock),
     }
 }
 

@@ -124,8 +124,10 @@ fn the_example_policy_names_every_key() {
     }
     let error = toml::from_str::<Document>("zz = 1").unwrap_err();
     for table in listed(error.message()) {
-        assert!(POLICY.contains(&format!("[[{table}]]")), "{table}");
+        assert!(POLICY.contains(&format!("[{table}]")), "{table}");
     }
+    let error = toml::from_str::<Document>("[acceptable_use]\nzz = 1").unwrap_err();
+    check(POLICY, "acceptable_use", error.message());
     let error = toml::from_str::<Document>("[[grant]]\nwho = { zz = 1 }").unwrap_err();
     for key in listed(error.message()) {
         assert!(POLICY.contains(&format!("#   {key} ")), "who.{key}");

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod acceptable_use;
 mod answers;
 mod backup;
 mod billing;

@@ -1,6 +1,7 @@
 //! The store on both engines: every scene runs on a SQLite file and on a PostgreSQL database of its own.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod acceptable_use;
 mod bed;
 
 mod changes;
