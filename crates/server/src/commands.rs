@@ -168,6 +168,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             false
         }
     };
+    if is_asked_to {
+        running
+            .leave(Duration::from_secs(config.server.leave_s))
+            .await;
+    }
     running
         .stop(Duration::from_secs(config.server.drain_s))
         .await?;
@@ -257,6 +262,13 @@ pub async fn start_at(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
 }
 
 impl Running {
+    /// Says that it is about to end, and goes on for a while, so that whoever sends it new connections can stop doing so.
+    pub async fn leave(&self, after: Duration) {
+        tracing::info!("leaving");
+        self.ops.draining.store(true, Ordering::Relaxed);
+        tokio::time::sleep(after).await;
+    }
+
     /// Stops in good order: not ready, no new connections, open streams end or are cut, the ledger is written to its end.
     pub async fn stop(mut self, drain: Duration) -> anyhow::Result<()> {
         tracing::info!("draining");

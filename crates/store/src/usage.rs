@@ -78,6 +78,27 @@ impl Store {
             .collect()
     }
 
+    /// What all other chains than this one have spent of one purse in the window of a period around `at`.
+    pub async fn spent_elsewhere(
+        &self,
+        org: OrgId,
+        chain: &str,
+        (purse, period): (&str, Period),
+        at: Timestamp,
+    ) -> Result<Usd> {
+        let statement = query(
+            "SELECT CAST(COALESCE(SUM(spent_nanos), 0) AS BIGINT) FROM spending \
+             WHERE org = $1 AND purse = $2 AND period = $3 AND window_start = $4 AND chain <> $5",
+        )
+        .bind(org.to_string())
+        .bind(purse)
+        .bind(period.as_str())
+        .bind(period.window(at).0.unix_ms())
+        .bind(chain);
+        let row = self.pools.row(statement).await?;
+        row.map_or(Ok(Usd::ZERO), |row| Ok(Usd::from_nanos(row.try_get(0)?)))
+    }
+
     /// The beginning of the latest window of a period in which anything was spent.
     pub async fn latest_window(&self, org: OrgId, period: Period) -> Result<Option<Timestamp>> {
         let statement = query(

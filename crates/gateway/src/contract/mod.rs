@@ -15,13 +15,14 @@ pub mod telemetry;
 pub mod usage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use domain::policy::CallerPolicy;
-use domain::{OrgId, RequestId};
+use domain::{OrgId, RequestId, Subject, Timestamp, limits};
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
 use pipeline::identity::Verified;
@@ -111,5 +112,17 @@ impl Contract {
             .map_err(refuse(facts.request))?;
         let (who, policy) = call.done();
         Ok((who, policy, facts.request))
+    }
+
+    /// Makes what is shown hold what was spent at other replicas by now: of one caller, or of everybody. A store that is slow or away
+    /// leaves it as it is known here.
+    async fn learn_from_others(&self, whose: Option<Subject>, now: Timestamp) {
+        let pipeline = &self.door.pipeline;
+        let chain = pipeline.ledger.chain().as_str();
+        let learned = pipeline
+            .quota
+            .learn_from(&self.store, self.org, chain, whose, now);
+        let limit = Duration::from_millis(limits::LEASE_CALL_MS);
+        let _learned_or_late = tokio::time::timeout(limit, learned).await;
     }
 }

@@ -20,6 +20,9 @@ pub async fn usage(State(state): State<Arc<Contract>>, request: Request) -> Resp
         Ok(caller) => caller,
         Err(refused) => return refused,
     };
+    state
+        .learn_from_others(Some(who.caller.subject), facts.began)
+        .await;
     let standing = state
         .door
         .pipeline

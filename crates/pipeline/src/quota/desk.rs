@@ -8,12 +8,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Clock, OrgId, limits};
+use domain::window::Period;
+use domain::{Clock, OrgId, Subject, Timestamp, limits};
 use store::Store;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Quota;
-use super::budget::Place;
+use super::budget::{Key, Place};
 use super::leases::{Given, Wants, Weighed};
 
 /// The latest round.
@@ -36,6 +37,38 @@ pub(super) enum Obtained {
 }
 
 impl Quota {
+    /// Reads what other replicas have spent by now of one caller's own purses, or of everybody's. Whoever shows them wants to know;
+    /// a call does not wait for it. Where nobody else spends, and where the store does not answer, all stays as it is known.
+    pub async fn learn_from(
+        &self,
+        store: &Store,
+        org: OrgId,
+        chain: &str,
+        whose: Option<Subject>,
+        now: Timestamp,
+    ) {
+        if !self.is_shared() {
+            return;
+        }
+        for period in Period::ALL {
+            let Some(subject) = whose else {
+                let all = store.spent(org, chain, period, now).await;
+                for spent in all.unwrap_or_default() {
+                    if let Some(key) = Key::parse(&spent.purse) {
+                        self.learn(&key, period, spent.elsewhere, now);
+                    }
+                }
+                continue;
+            };
+            let key = Key::Own(subject);
+            let purse = key.to_string();
+            let asked = store.spent_elsewhere(org, chain, (&purse, period), now);
+            if let Ok(elsewhere) = asked.await {
+                self.learn(&key, period, elsewhere, now);
+            }
+        }
+    }
+
     /// Asks for what is wanted and waits for it, at most until `until`.
     pub(super) async fn obtain(self: Arc<Self>, wants: Wants, until: Instant) -> Obtained {
         let others_until = Instant::now() + Duration::from_millis(limits::LEASE_CALL_MS);

@@ -236,8 +236,13 @@ impl Quota {
         book.purses.restore(key, period, spent, at);
     }
 
+    /// Whether other replicas spend the same purses.
+    fn is_shared(&self) -> bool {
+        self.lock().purses.leases.is_some()
+    }
+
     /// Notes what other replicas have spent of a purse by now.
-    pub fn learn(&self, key: &Key, period: Period, elsewhere: Usd, now: Timestamp) {
+    fn learn(&self, key: &Key, period: Period, elsewhere: Usd, now: Timestamp) {
         let mut book = self.lock();
         let now = book.moment(now);
         book.purses.learn(key, period, elsewhere, now);

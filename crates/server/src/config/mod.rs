@@ -82,7 +82,10 @@ pub struct ServerConfig {
     /// A price list to use instead of the shipped one.
     #[serde(default)]
     pub prices: Option<PathBuf>,
-    /// Seconds that streams may go on after the order to stop.
+    /// Seconds between the order to stop, from which on `/readyz` says no, and the last new connection.
+    #[serde(default)]
+    pub leave_s: u64,
+    /// Seconds that streams may go on after that.
     #[serde(default = "default_drain_s")]
     pub drain_s: u64,
 }

@@ -1,6 +1,7 @@
 //! `doorward demo`: an identity provider, two simulated Claude providers and Doorward itself, on loopback with everything it keeps
 //! in a temporary folder, and the story of a working day told with real HTTP. None of its people and providers exist elsewhere.
 
+pub mod second;
 pub mod story;
 pub mod world;
 
@@ -13,7 +14,8 @@ use serde_json::json;
 
 use crate::signals;
 use crate::system::{chain, complain, say};
-use world::World;
+use second::Second;
+use world::{Stage, World};
 
 /// How to show it.
 #[derive(Debug, Clone, Args)]
@@ -24,6 +26,9 @@ pub struct Options {
     /// The port clients connect to; any free one when left out
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// An empty PostgreSQL database, `postgres://user@host/database`: the demo then shows two replicas on it
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
     /// Do not walk through the story, only stay up
     #[arg(long, conflicts_with = "once")]
     serve_only: bool,
@@ -48,7 +53,8 @@ pub async fn run(options: Options) -> ExitCode {
 }
 
 async fn show(options: &Options) -> anyhow::Result<()> {
-    let world = World::start(options.port).await?;
+    let stage = Stage::set_on(options.port, options.postgres.as_deref()).await?;
+    let world = World::on(stage).await?;
     say(&format!(
         "Doorward {} at {}\n",
         env!("CARGO_PKG_VERSION"),
@@ -57,7 +63,7 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     let told = if options.serve_only {
         Ok(())
     } else {
-        story::tell(&world).await
+        tell(&world, options).await
     };
     if told.is_ok() && !options.once {
         if let Some(file) = &options.describe_to {
@@ -72,6 +78,16 @@ async fn show(options: &Options) -> anyhow::Result<()> {
         .stop(Duration::from_secs(if options.once { 2 } else { 5 }))
         .await?;
     told
+}
+
+async fn tell(world: &World, options: &Options) -> anyhow::Result<()> {
+    if options.postgres.is_some() {
+        let second = Second::beside(world).await?;
+        let proved = second.tell(world).await;
+        second.stop().await?;
+        story::step("two replicas on one PostgreSQL", &proved?);
+    }
+    story::tell(world).await
 }
 
 async fn stay(world: &World) {

@@ -89,7 +89,8 @@ pub async fn tell(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn step(what: &str, proved: &str) {
+/// Says what a step proved.
+pub(super) fn step(what: &str, proved: &str) {
     say(&format!("● {what}\n    {proved}"));
 }
 

@@ -65,6 +65,11 @@ impl std::ops::Deref for World {
 impl Stage {
     /// Sets everything up; `port` 0 takes any free one.
     pub async fn set(port: u16) -> anyhow::Result<Self> {
+        Self::set_on(port, None).await
+    }
+
+    /// The same, on an empty PostgreSQL database when its address is given.
+    pub async fn set_on(port: u16, postgres: Option<&str>) -> anyhow::Result<Self> {
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) =
             (Arc::new(SystemClock), Arc::new(SystemIds));
         let dir = TempFolder::new("demo", &*ids)?;
@@ -100,7 +105,10 @@ impl Stage {
         ] {
             dir.write(name, text)?;
         }
-        let text = configuration(&dir, &base, listen, ops, &idp, &first, &second);
+        let mut text = configuration(&dir, &base, listen, ops, &idp, &first, &second);
+        if let Some(url) = postgres {
+            text = on_postgres(&dir, &text, url, &*ids)?;
+        }
         dir.write("doorward.toml", &text)?;
         let config = config::load(&dir.path().join("doorward.toml"))
             .map_err(|mistakes| anyhow::anyhow!(mistakes.join("\n")))?;
@@ -166,6 +174,19 @@ pub async fn apply_policy(
     Ok(())
 }
 
+/// The configuration with another store, whose address and sealing key stand in files of their own.
+fn on_postgres(dir: &TempFolder, text: &str, url: &str, ids: &dyn Ids) -> anyhow::Result<String> {
+    let mut key = [0u8; 32];
+    ids.fill(&mut key);
+    dir.write("store.url", url)?;
+    dir.write("store.key", &hex(&key))?;
+    let folder = dir.path().display();
+    let sqlite = format!("url = \"sqlite:{folder}/doorward.db\"");
+    let postgres =
+        format!("url = \"file:{folder}/store.url\"\nmaster_key = \"file:{folder}/store.key\"");
+    Ok(text.replace(&sqlite, &postgres))
+}
+
 fn configuration(
     dir: &TempFolder,
     base: &str,
@@ -224,7 +245,7 @@ writes = true
 }
 
 /// A loopback address that is free now.
-fn free(port: u16) -> anyhow::Result<SocketAddr> {
+pub(super) fn free(port: u16) -> anyhow::Result<SocketAddr> {
     if port == 0 {
         return Ok(SocketAddr::from(([127, 0, 0, 1], free_port()?)));
     }

@@ -85,6 +85,7 @@ pub async fn effective(State(state): State<Arc<Contract>>, request: Request) -> 
     if let Err(refused) = state.admin(&headers, Needs::Reading, id) {
         return *refused;
     }
+    state.learn_from_others(None, facts.began).await;
     let shown = match state.people_asked_for(&asked, id, facts.began).await {
         Ok(shown) => shown,
         Err(refused) => return *refused,

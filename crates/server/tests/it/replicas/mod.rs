@@ -4,6 +4,7 @@ mod chaos;
 mod world;
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use http::Method;
@@ -12,7 +13,10 @@ use ledger::read::Reader;
 use serde_json::json;
 use testkit::sign_in::Device;
 use testkit::{Actor, Browser, device_sign_in};
+
 use world::{LOOK, Pair, Replica};
+
+use crate::database::Database;
 
 const HAIKU: &str = "claude-haiku-5-5";
 const SONNET: &str = "claude-sonnet-5-5";
@@ -180,4 +184,37 @@ fn chain(replica: &Replica) -> String {
     let line = entry.decode().unwrap();
     assert!(matches!(line.record(), Ok(Record::System(_))));
     line.chain.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_shows_two_replicas_where_postgresql_is_at_hand() {
+    let database = Database::make().await;
+    let url = database.url();
+    let run = move || {
+        Command::new(env!("CARGO_BIN_EXE_doorward"))
+            .args(["demo", "--once", "--postgres", &url])
+            .output()
+            .unwrap()
+    };
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("two replicas on one PostgreSQL"), "{text}");
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_spent_at_one_shows_at_the_other() {
+    let pair = Pair::start().await;
+    let edsger = device_sign_in(&pair.stage.base, "edsger").await.unwrap();
+    let [here, there] = pair.both().map(|it| it.actor(&edsger));
+    assert_eq!(status(&here, HAIKU).await, 200);
+    let spent = async |actor: &Actor| {
+        let usage = actor.usage().await.unwrap();
+        usage["extra_usage"]["daily"]["used_credits"].to_string()
+    };
+    let expected = spent(&here).await;
+    assert_ne!(expected, "0");
+    soon("usage", async || spent(&there).await == expected).await;
+    pair.stop().await;
 }
