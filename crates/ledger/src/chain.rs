@@ -328,6 +328,12 @@ impl<'a> Line<'a> {
             .starts_with("{\"kind\":\"system\",\"event\":\"checkpoint\"")
     }
 
+    /// Whether the record is a change of the key that signs.
+    pub fn is_key_change(&self) -> bool {
+        self.record
+            .starts_with("{\"kind\":\"system\",\"event\":\"key_changed\"")
+    }
+
     /// The record's kind; none for one this version does not know.
     pub fn kind(&self) -> Option<Kind> {
         let rest = self.record.strip_prefix("{\"kind\":\"")?;

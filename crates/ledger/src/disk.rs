@@ -3,7 +3,7 @@
 //! ```text
 //! lock                          held while a process writes here
 //! 00000000000000000001.ndjson   a segment, named by the number of its first record
-//! checkpoints.ndjson            every checkpoint, one JSON object a line
+//! checkpoints.ndjson            every checkpoint and every change of key, one JSON object a line
 //! 00000000000000000001.cut-0    what was cut off a segment's end at a start and was more than half a line
 //! ```
 //!
@@ -14,6 +14,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::key_change::LISTED;
 use crate::private;
 
 const LOCK: &str = "lock";
@@ -34,7 +35,8 @@ pub trait Disk: Send + fmt::Debug {
     fn open_segment(&mut self, segment: u64) -> io::Result<Box<dyn SegmentFile>>;
     /// Copies what stands in a segment from this byte on into a file beside it, durably; returns that file's name.
     fn set_aside(&mut self, segment: u64, from: u64) -> io::Result<String>;
-    /// Adds a line to the list of checkpoints. Need not be durable on return: the chain itself holds the checkpoint.
+    /// Adds a line to the list of checkpoints. A checkpoint need not be durable on return, since the chain itself holds it; a
+    /// change of key must be, or the list could go on with checkpoints of a key it does not introduce.
     fn publish_checkpoint(&mut self, line: &[u8]) -> io::Result<()>;
     /// The last whole line of the list of checkpoints.
     fn last_checkpoint(&self) -> io::Result<Option<Vec<u8>>>;
@@ -184,6 +186,9 @@ impl Disk for Folder {
         // somebody may have made the list shorter; it is never made longer but by lines
         let start = len.min(self.checkpoints_len);
         self.checkpoints.write_all(line)?;
+        if line.starts_with(LISTED) {
+            self.checkpoints.sync_data()?;
+        }
         self.checkpoints_len = start + u64::try_from(line.len()).unwrap_or(u64::MAX);
         Ok(())
     }
@@ -202,8 +207,9 @@ pub(crate) fn last_checkpoint_in(folder: &Path) -> io::Result<Option<Vec<u8>>> {
     ))?;
     let mut tail = Vec::new();
     file.take(2 * CHECKPOINT_BYTES_MAX).read_to_end(&mut tail)?;
-    // half a line that a crash left is no checkpoint: look for the last that reads as an object
-    let whole = |line: &&[u8]| line.starts_with(b"{") && line.ends_with(b"}");
+    // half a line that a crash left is no checkpoint: look for the last that reads as an object, and not as a change of key
+    let whole =
+        |line: &&[u8]| line.starts_with(b"{") && line.ends_with(b"}") && !line.starts_with(LISTED);
     Ok(tail.split(|&b| b == b'\n').rfind(whole).map(<[u8]>::to_vec))
 }
 

@@ -12,6 +12,7 @@ pub mod checkpoint;
 pub mod copy;
 pub mod disk;
 pub mod export;
+pub mod key_change;
 pub mod private;
 mod queue;
 pub mod read;
@@ -25,6 +26,7 @@ mod writer;
 
 pub use chain::{ChainId, Hash, Line};
 pub use checkpoint::Checkpoint;
+pub use key_change::{KeyChange, Keyring};
 pub use record::Record;
 pub use signing::{PublicKey, SigningKey};
 pub use spool::{Ledger, LedgerError, OpenError, Options, Position, Receipt};

@@ -7,7 +7,8 @@ use domain::limits::LEDGER_LINE_BYTES_MAX;
 
 use crate::chain::{Head, Line};
 use crate::disk::{Disk, read_line};
-use crate::{ChainId, Checkpoint, Hash, OpenError};
+use crate::signing::KeyId;
+use crate::{ChainId, Checkpoint, Hash, OpenError, Record};
 
 /// The end of a spool.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Recovered {
     pub(crate) torn_holds_lines: bool,
     /// Whether the last line is a checkpoint.
     pub(crate) is_signed: bool,
+    /// The key of the last checkpoint.
+    pub(crate) signed_by: Option<KeyId>,
 }
 
 /// Reads the end of a spool.
@@ -35,6 +38,7 @@ pub(crate) fn recover(disk: &dyn Disk, chain: &ChainId) -> Result<Recovered, Ope
         torn_bytes: 0,
         torn_holds_lines: false,
         is_signed: false,
+        signed_by: None,
     };
     if let Some(&last) = segments.last() {
         end = scan(disk, last, chain)?;
@@ -49,6 +53,7 @@ pub(crate) fn recover(disk: &dyn Disk, chain: &ChainId) -> Result<Recovered, Ope
                 });
             }
             end.head = full.head;
+            end.signed_by = full.signed_by;
         }
         if end.len == 0 && last != end.head.seq + 1 {
             return Err(OpenError::Damaged {
@@ -91,6 +96,7 @@ fn scan(disk: &dyn Disk, segment: u64, chain: &ChainId) -> Result<Recovered, Ope
         torn_bytes: 0,
         torn_holds_lines: false,
         is_signed: false,
+        signed_by: None,
     };
     let mut buffer = Vec::new();
     loop {
@@ -118,6 +124,9 @@ fn scan(disk: &dyn Disk, segment: u64, chain: &ChainId) -> Result<Recovered, Ope
                     hash: read.hash,
                 };
                 end.is_signed = read.is_checkpoint();
+                if end.is_signed {
+                    end.signed_by = signer(&read).or(end.signed_by);
+                }
                 end.len += u64::try_from(line.len()).unwrap_or(u64::MAX);
             }
             ended => {
@@ -133,6 +142,13 @@ fn scan(disk: &dyn Disk, segment: u64, chain: &ChainId) -> Result<Recovered, Ope
                 return Ok(end);
             }
         }
+    }
+}
+
+fn signer(line: &Line<'_>) -> Option<KeyId> {
+    match line.record() {
+        Ok(Record::System(system)) => system.checkpoint.map(|checkpoint| checkpoint.key),
+        _ => None,
     }
 }
 

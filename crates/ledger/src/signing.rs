@@ -103,6 +103,15 @@ impl SigningKey {
         Self::from_pkcs8(&bytes)
     }
 
+    #[cfg(test)]
+    pub(crate) fn pkcs8(&self) -> Vec<u8> {
+        let document = self
+            .pair
+            .to_pkcs8()
+            .expect("the key was made from its text");
+        document.as_ref().to_vec()
+    }
+
     /// The public half, to give to whoever verifies.
     pub const fn public(&self) -> PublicKey {
         self.public
@@ -172,6 +181,19 @@ impl FromStr for PublicKey {
         } else {
             Err(KeyError::NotPublic)
         }
+    }
+}
+
+impl Serialize for PublicKey {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -14,8 +14,8 @@ use crate::disk::{Disk, Folder};
 use crate::queue::{Entry, NotTaken, Queue};
 use crate::recover::recover;
 use crate::signing::{PublicKey, SigningKey};
-use crate::writer::Writer;
-use crate::{ChainId, Record};
+use crate::writer::{Keyed, NextKeys, Writer};
+use crate::{ChainId, Keyring, Record};
 
 /// Why a record is not known to be durable. All mean the same to a client (`ledger_unavailable`); operators see which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -130,7 +130,7 @@ pub struct Ledger {
     clock: Arc<dyn Clock>,
     durable: watch::Receiver<Position>,
     chain: ChainId,
-    key: PublicKey,
+    keys: Arc<NextKeys>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -150,6 +150,21 @@ impl Ledger {
         Self::open_on(Box::new(disk), chain, key, clock, Options::default())
     }
 
+    /// As [`Ledger::open`], with the keys before the one that signs: a chain that an older one signed says in a record of its own
+    /// that the key has changed.
+    pub fn open_with(
+        folder: &Path,
+        chain: ChainId,
+        keys: Keyring,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        let disk = Folder::open(folder).map_err(|error| match error.kind() {
+            std::io::ErrorKind::WouldBlock => OpenError::Locked,
+            _ => OpenError::Io(error),
+        })?;
+        Self::open_on_with(Box::new(disk), chain, keys, clock, Options::default())
+    }
+
     /// The same on any disk.
     pub fn open_on(
         disk: Box<dyn Disk>,
@@ -158,9 +173,26 @@ impl Ledger {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Self, OpenError> {
+        Self::open_on_with(disk, chain, Keyring::one(key), clock, options)
+    }
+
+    /// The same with older keys.
+    pub fn open_on_with(
+        disk: Box<dyn Disk>,
+        chain: ChainId,
+        keys: Keyring,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
         let end = recover(&*disk, &chain)?;
-        let public = key.public();
-        let writer = Writer::open(disk, chain.clone(), key, clock.clone(), options, &end)?;
+        let (key, next) = keys.after(end.signed_by);
+        let keys = Arc::new(NextKeys::new(key.public()));
+        let keyed = Keyed {
+            key,
+            next: keys.clone(),
+        };
+        keys.add(next);
+        let writer = Writer::open(disk, chain.clone(), keyed, clock.clone(), options, &end)?;
         let (queue, durable) = (writer.queue.clone(), writer.durable.subscribe());
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
@@ -170,7 +202,7 @@ impl Ledger {
             clock,
             durable,
             chain,
-            key: public,
+            keys,
             writer: Some(thread),
         })
     }
@@ -240,9 +272,15 @@ impl Ledger {
         &self.chain
     }
 
-    /// The key that verifies this ledger's checkpoints.
-    pub const fn public_key(&self) -> PublicKey {
-        self.key
+    /// The key that verifies this ledger's checkpoints, once what was told to change has changed.
+    pub fn public_key(&self) -> PublicKey {
+        self.keys.newest()
+    }
+
+    /// Goes on with the newest of these keys, from the next record on. Nothing happens when it signs already.
+    pub fn change_keys(&self, keys: Keyring) {
+        let (_, next) = keys.after(Some(self.keys.newest().id()));
+        self.keys.add(next);
     }
 }
 

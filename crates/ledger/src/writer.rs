@@ -2,8 +2,9 @@
 //! whose record is durable. When the disk fails it refuses, repairs what was half written, and tries again; nothing is sealed
 //! after a line that may be torn.
 
+use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::Clock;
@@ -11,16 +12,71 @@ use tokio::sync::watch;
 
 use crate::chain::Head;
 use crate::disk::{Disk, SegmentFile};
+use crate::key_change::NextKey;
 use crate::queue::{Entry, Queue};
 use crate::record::{System, SystemEvent};
 use crate::recover::Recovered;
-use crate::{ChainId, Checkpoint, Options, Position, Receipt, Record, SigningKey};
+use crate::{ChainId, Checkpoint, Options, Position, PublicKey, Receipt, Record, SigningKey};
+
+/// Keys that shall take over, in order, and the last of them.
+#[derive(Debug)]
+pub(crate) struct NextKeys {
+    state: Mutex<(VecDeque<NextKey>, PublicKey)>,
+}
+
+impl NextKeys {
+    /// None yet; this one signs.
+    pub(crate) const fn new(current: PublicKey) -> Self {
+        Self {
+            state: Mutex::new((VecDeque::new(), current)),
+        }
+    }
+
+    /// The key that will sign when all have taken over.
+    pub(crate) fn newest(&self) -> PublicKey {
+        self.state().1
+    }
+
+    /// Further keys, which follow the newest.
+    pub(crate) fn add(&self, keys: Vec<NextKey>) {
+        let mut state = self.state();
+        for next in keys {
+            state.1 = next.key.public();
+            state.0.push_back(next);
+        }
+    }
+
+    fn take(&self) -> Option<NextKey> {
+        self.state().0.pop_front()
+    }
+
+    fn state(&self) -> MutexGuard<'_, (VecDeque<NextKey>, PublicKey)> {
+        // every change above is complete before the lock is let go
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The key that signs, and those to come.
+#[derive(Debug)]
+pub(crate) struct Keyed {
+    pub(crate) key: SigningKey,
+    pub(crate) next: Arc<NextKeys>,
+}
+
+/// A key that is taking over: what of it is done, so that a disk that fails half way makes nothing twice.
+#[derive(Debug)]
+struct Change {
+    to: NextKey,
+    is_recorded: bool,
+}
 
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) queue: Arc<Queue>,
     pub(crate) durable: watch::Sender<Position>,
     spool: Spool,
+    next: Arc<NextKeys>,
+    change: Option<Change>,
     options: Options,
     checkpoint_at: Instant,
 }
@@ -49,11 +105,12 @@ impl Writer {
     pub(crate) fn open(
         mut disk: Box<dyn Disk>,
         chain: ChainId,
-        key: SigningKey,
+        keyed: Keyed,
         clock: Arc<dyn Clock>,
         options: Options,
         end: &Recovered,
     ) -> io::Result<Self> {
+        let Keyed { key, next } = keyed;
         // before anything is cut or begun anew
         let aside = match end.segment.filter(|_| end.torn_holds_lines) {
             Some(segment) => Some(disk.set_aside(segment, end.len)?),
@@ -91,6 +148,8 @@ impl Writer {
             queue: Arc::new(Queue::new()),
             durable: watch::Sender::new(position),
             spool,
+            next,
+            change: None,
             checkpoint_at: Instant::now() + options.checkpoint_every,
             options,
         };
@@ -165,6 +224,7 @@ impl Writer {
 
     /// Makes these records durable, in this order, or none of them. Returns the number of the first.
     fn commit(&mut self, entries: &[Entry], sign: bool) -> io::Result<u64> {
+        self.change_key()?;
         let first = self.spool.write(entries, sign)?;
         if sign {
             self.checkpoint_at = Instant::now() + self.options.checkpoint_every;
@@ -179,6 +239,40 @@ impl Writer {
             offset: len,
         });
         Ok(first)
+    }
+}
+
+impl Writer {
+    /// Lets the next keys take over. Each change is a record under the old key and a line of the list before the new key signs
+    /// anything, so that whoever trusts the old one can follow. While the list cannot be written the old one goes on.
+    fn change_key(&mut self) -> io::Result<()> {
+        while let Some(mut change) = self.change.take().or_else(|| {
+            let to = self.next.take()?;
+            let is_recorded = false;
+            Some(Change { to, is_recorded })
+        }) {
+            if let Some(said) = &change.to.change {
+                if !change.is_recorded {
+                    let mut system = System::new(SystemEvent::KeyChanged);
+                    system.key_change = Some(said.clone());
+                    let entry = self.spool.own_entry(system);
+                    if let Err(error) = self.spool.write(&[entry], false) {
+                        self.change = Some(change);
+                        return Err(error);
+                    }
+                    change.is_recorded = true;
+                    self.spool.publish_checkpoints();
+                }
+                if let Err(error) = self.spool.disk.publish_checkpoint(&said.line()) {
+                    tracing::warn!(%error, "a change of the ledger's key is not in the list yet; the old key goes on");
+                    self.change = Some(change);
+                    return Ok(());
+                }
+            }
+            tracing::info!(chain = %self.spool.chain, key = %change.to.key.public().id(), "another key signs the ledger");
+            self.spool.key = change.to.key;
+        }
+        Ok(())
     }
 }
 

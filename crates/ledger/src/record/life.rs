@@ -6,7 +6,7 @@ use domain::{OrgId, Subject};
 use serde::{Deserialize, Serialize};
 
 use super::Text;
-use crate::Checkpoint;
+use crate::{Checkpoint, KeyChange};
 
 /// What was done to a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,6 +72,8 @@ pub enum SystemEvent {
     Reopened,
     /// The place was put back from a backup; the chains before it are closed.
     Restored,
+    /// Another key signs checkpoints from here on; the key before it says so.
+    KeyChanged,
 }
 
 /// The gateway's own life.
@@ -85,6 +87,9 @@ pub struct System {
     /// The signature, for a checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Checkpoint>,
+    /// The old key's word for the new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_change: Option<KeyChange>,
     /// How many bytes were cut off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut_bytes: Option<u64>,
@@ -103,6 +108,7 @@ impl System {
             event,
             version: None,
             checkpoint: None,
+            key_change: None,
             cut_bytes: None,
             refused: None,
             detail: None,

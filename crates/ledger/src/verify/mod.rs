@@ -4,7 +4,8 @@
 //! What each kind of evidence can show:
 //!
 //! - The **chain** in the lines shows any change that was not carried through to the end of the file.
-//! - **Trusted public keys** show a change that was: checkpoints inside would need new signatures.
+//! - **Trusted public keys** show a change that was: checkpoints inside would need new signatures. A key that a trusted one gave
+//!   its word for ([`crate::KeyChange`]) is trusted too.
 //! - **Checkpoints kept elsewhere** show a cut-off end, and a fork signed with the ledger's own key.
 //!
 //! Called by `doorward ledger verify`, by evidence packs, and by the demo.
@@ -23,6 +24,7 @@ use domain::limits::{LEDGER_LINE_BYTES_MAX, VERIFY_ANCHORS_MAX, VERIFY_CHAINS_MA
 use crate::chain::{Line, LineError};
 use crate::disk::{read_line, segment_path, segments_in};
 use crate::export::{Bridge, Omitted};
+use crate::key_change::{KeyChange, LISTED, ListedChange};
 use crate::signing::{KeyId, PublicKey};
 use crate::{Checkpoint, Hash, Record};
 use marks::Marks;
@@ -30,6 +32,8 @@ pub use report::{ChainReport, Damage, Finding, Report};
 use report::{Findings, Place};
 use strand::Strand;
 
+/// Keys that are trusted at once; words for further ones are not followed.
+const VERIFY_KEYS_MAX: usize = 1_024;
 /// Lines that cannot be read and whose place in the chain is not known yet.
 const UNPLACED_MAX: usize = 1_024;
 
@@ -77,6 +81,14 @@ impl Trust {
             match serde_json::from_slice(line.trim_ascii()) {
                 Ok(checkpoint) => self.add_checkpoint(&checkpoint, &place),
                 Err(_) if line.trim_ascii().is_empty() => {}
+                Err(_) if line.starts_with(LISTED) => {
+                    match serde_json::from_slice::<ListedChange>(line) {
+                        Ok(listed) => self.add_listed_change(&listed.key_change, &place),
+                        Err(_) => self
+                            .findings
+                            .push(Damage::NotACheckpoint, None, &place, 0, 0),
+                    }
+                }
                 Err(_) => self
                     .findings
                     .push(Damage::NotACheckpoint, None, &place, 0, 0),
@@ -104,6 +116,27 @@ impl Trust {
                 .push(Damage::Disagrees, Some(chain), place, seq, seq);
         }
         marks.add(seq, checkpoint.hash);
+    }
+
+    fn add_listed_change(&mut self, change: &KeyChange, place: &Place) {
+        if let Err(damage) = self.follow_key(change) {
+            self.findings.push(damage, None, place, 0, 0);
+        }
+    }
+
+    /// Trusts a key that a trusted one gave its word for. Without keys nothing is trusted and nothing learned.
+    fn follow_key(&mut self, change: &KeyChange) -> Result<(), Damage> {
+        if self.keys.is_empty() {
+            return Ok(());
+        }
+        let old = self.keys.get(&change.from).ok_or(Damage::UnknownKey)?;
+        if !change.is_signed_by(old) {
+            return Err(Damage::BadSignature);
+        }
+        if self.keys.len() < VERIFY_KEYS_MAX {
+            self.keys.insert(change.to.id(), change.to);
+        }
+        Ok(())
     }
 
     /// Whether a checkpoint is signed by a key we trust; without keys every signature passes unchecked (`false`).
@@ -241,6 +274,8 @@ impl Verifier {
         self.compare_with_kept(chain, seq, line.hash, place);
         if line.is_checkpoint() {
             self.take_checkpoint(line, place);
+        } else if line.is_key_change() {
+            self.take_key_change(line, place);
         }
     }
 
@@ -304,6 +339,20 @@ impl Verifier {
             Err(damage) => self
                 .findings
                 .push(damage, Some(line.chain), place, line.seq, line.seq),
+        }
+    }
+
+    fn take_key_change(&mut self, line: &Line<'_>, place: &Place) {
+        let change = match line.record() {
+            Ok(Record::System(system)) => system.key_change,
+            _ => None,
+        };
+        let followed = change
+            .ok_or(Damage::BadSignature)
+            .and_then(|change| self.trust.follow_key(&change));
+        if let Err(damage) = followed {
+            self.findings
+                .push(damage, Some(line.chain), place, line.seq, line.seq);
         }
     }
 

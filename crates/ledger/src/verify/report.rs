@@ -210,11 +210,11 @@ impl fmt::Display for Finding {
             Damage::Disagrees => write!(out, "{were} rewritten: a checkpoint names another hash"),
             Damage::BadSignature => write!(
                 out,
-                "{stand} beside a checkpoint whose signature does not hold"
+                "{stand} beside a checkpoint, or a change of key, whose signature does not hold"
             ),
             Damage::UnknownKey => write!(
                 out,
-                "{stand} beside a checkpoint of a key that is not trusted"
+                "{stand} beside a checkpoint, or a change, of a key that is not trusted"
             ),
             Damage::Unsigned => write!(out, "{were} never signed by a trusted key"),
             Damage::NotACheckpoint => write!(out, "in a list of checkpoints is none"),

@@ -7,6 +7,7 @@ mod attack;
 mod crash;
 mod exporting;
 mod faults;
+mod keys;
 mod reading;
 mod sinks;
 mod spool;
