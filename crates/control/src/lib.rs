@@ -6,6 +6,7 @@ pub mod access;
 mod entry;
 pub mod idempotency;
 pub mod acceptable_use;
+pub mod keys;
 pub mod people;
 pub mod policies;
 pub mod records;

@@ -126,6 +126,14 @@ pub const VERIFY_CHAINS_MAX: usize = 256;
 pub const VERIFY_ANCHORS_MAX: usize = 4_096;
 /// Kinds of damage that one verification names; further ones are counted.
 pub const VERIFY_FINDINGS_MAX: usize = 1_000;
+/// How often a process looks whether keys were changed.
+pub const KEYS_POLL_MS: u64 = 2_000;
+/// How long a new key of session tokens is known everywhere before it signs.
+pub const KEYS_PUBLISHED_MS: i64 = 60_000;
+/// When keys could not be looked at for this long, a token of an unknown key may be of a new one (`store_unavailable`).
+pub const KEYS_STALE_MS: i64 = 30_000;
+/// Keys of one name that are kept; with more, the oldest leave.
+pub const KEYS_KEPT_MAX: usize = 16;
 /// Largest manifest of a backup that is read: about a file for every 64 MiB of ledger. A larger one is refused.
 pub const BACKUP_MANIFEST_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Longest line of a backup's rows: the largest policy, every character of it escaped. A longer one is damage.

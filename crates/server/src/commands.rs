@@ -23,8 +23,8 @@ use crate::ops::{self, Ops};
 use crate::system::{SystemClock, SystemIds, chain, complain, raise_open_files, say};
 use crate::wiring::{self, Wired};
 use crate::{
-    acceptable_use_command, backup, demo, doctor, import_command, ledger_command, policy_command,
-    role_command, service_key_command, signals,
+    acceptable_use_command, backup, demo, doctor, import_command, keys, ledger_command,
+    policy_command, role_command, service_key_command, signals,
 };
 
 /// Your company's identity in front of Claude.
@@ -70,6 +70,8 @@ enum What {
     /// Turn another gateway's configuration into ours
     #[command(subcommand)]
     Import(import_command::ImportCommand),
+    /// List and change the keys that sign and seal
+    Keys(keys::KeysCommand),
     /// Keep everything Doorward knows in a folder, beside a running server
     Backup(backup::Backup),
     /// Put a backup back into an empty place, or only check it
@@ -109,6 +111,7 @@ impl Command {
             What::ServiceKey(command) => service_key_command::run(command).await,
             What::Role(command) => role_command::run(command).await,
             What::Import(command) => import_command::run(command),
+            What::Keys(command) => keys::run(command).await,
             What::Backup(what) => backup::backup(what).await,
             What::Restore(what) => backup::restore(what).await,
             What::Ledger(command) => ledger_command::run(command),

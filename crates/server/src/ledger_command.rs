@@ -38,15 +38,28 @@ pub enum LedgerCommand {
 pub struct Verify {
     /// A ledger's folder, or an exported NDJSON file
     path: PathBuf,
-    /// The public key that checkpoints must be signed with (the text of `ledger.pub`)
-    #[arg(long)]
-    key: Option<PublicKey>,
+    /// The public keys that checkpoints must be signed with (the text of `ledger.pub`); the first is enough to follow every change
+    #[arg(long, value_parser = public_keys)]
+    key: Option<PublicKeys>,
     /// The file is an export that leaves records out
     #[arg(long)]
     excerpt: bool,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// The keys of `ledger.pub`.
+#[derive(Debug, Clone)]
+struct PublicKeys(Vec<PublicKey>);
+
+fn public_keys(text: &str) -> Result<PublicKeys, String> {
+    let keys: Result<Vec<PublicKey>, _> = text.split_whitespace().map(str::parse).collect();
+    match keys {
+        Ok(keys) if !keys.is_empty() => Ok(PublicKeys(keys)),
+        Ok(_) => Err("there is no key in it".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// What to copy, and where to.
@@ -97,7 +110,7 @@ fn check(what: Verify) -> ExitCode {
         json,
     } = what;
     let mut trust = Trust::none();
-    if let Some(key) = key {
+    for key in key.into_iter().flat_map(|keys| keys.0) {
         trust.add_key(key);
     }
     if excerpt {

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod doctor;
 pub mod import;
 pub mod import_command;
+pub mod keys;
 pub mod ledger_command;
 pub mod listen;
 pub mod ops;

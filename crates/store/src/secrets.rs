@@ -9,7 +9,7 @@ use domain::Ids;
 use secrecy::{ExposeSecret as _, SecretBox};
 use sqlx::{Row as _, query};
 
-use crate::{Result, Store, StoreError};
+use crate::{Engine, Result, Store, StoreError};
 
 const VERSION: u8 = 1;
 const KEY_ID_BYTES: usize = 4;
@@ -32,6 +32,17 @@ impl std::fmt::Debug for SealingKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a sealed secret cannot be opened with this key; is it the key it was sealed with?")]
 pub struct CannotOpen;
+
+/// Why secrets were not sealed anew.
+#[derive(Debug, thiserror::Error)]
+pub enum ResealError {
+    /// The store.
+    #[error("the store cannot be reached or refused")]
+    Store(#[from] StoreError),
+    /// None of the keys opens this secret; nothing was written.
+    #[error("the secret `{0}` can be opened with none of the keys; nothing was sealed anew")]
+    CannotOpen(String),
+}
 
 impl SealingKey {
     /// From 32 secret bytes.
@@ -85,6 +96,17 @@ impl SealingKey {
         Ok(text)
     }
 
+    /// What tells the newest key from others, in hexadecimal; says nothing else about it.
+    pub fn fingerprint(&self) -> String {
+        header(&self.newest)[1..]
+            .iter()
+            .fold(String::new(), |mut text, byte| {
+                use std::fmt::Write as _;
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
+    }
+
     /// Whether it was sealed with an older key, so that it should be sealed anew.
     pub fn is_older(&self, sealed: &[u8]) -> bool {
         !sealed.starts_with(&header(&self.newest))
@@ -136,6 +158,57 @@ impl Store {
         );
         self.pools.write(statement.bind(name).bind(sealed)).await?;
         Ok(())
+    }
+
+    /// Puts a sealed secret in the place of the one that was read; false, and nothing written, when another is there by now.
+    pub async fn swap_secret(&self, name: &str, read: &[u8], sealed: &[u8]) -> Result<bool> {
+        let statement = query("UPDATE secrets SET sealed = $3 WHERE name = $1 AND sealed = $2");
+        let statement = statement.bind(name).bind(read).bind(sealed);
+        Ok(self.pools.write(statement).await? == 1)
+    }
+
+    /// Every secret's name, and whether an older key sealed it.
+    pub async fn sealed_by(&self, key: &SealingKey) -> Result<Vec<(String, bool)>> {
+        let rows = query("SELECT name, sealed FROM secrets ORDER BY name LIMIT 1000");
+        let told = |row: &sqlx::any::AnyRow| {
+            let sealed: Vec<u8> = row.try_get(1)?;
+            Ok((row.try_get(0)?, key.is_older(&sealed)))
+        };
+        self.pools.rows(rows).await?.iter().map(told).collect()
+    }
+
+    /// Seals with the newest key what an older one sealed, all of it in one transaction, and returns how many that were.
+    /// [`ResealError::CannotOpen`], and nothing written, when one can be opened with none of the keys.
+    pub async fn reseal(
+        &self,
+        key: &SealingKey,
+        ids: &dyn Ids,
+    ) -> std::result::Result<u64, ResealError> {
+        let mut tx = self.pools.begin().await?;
+        if self.engine() == Engine::Postgres {
+            // whoever puts one meanwhile waits, and then puts it in place of what was sealed anew
+            tx.settings("LOCK TABLE secrets IN SHARE ROW EXCLUSIVE MODE")
+                .await?;
+        }
+        let mut resealed = 0;
+        let rows = tx
+            .rows(query("SELECT name, sealed FROM secrets ORDER BY name"))
+            .await?;
+        for row in &rows {
+            let name: String = row.try_get(0).map_err(StoreError::from)?;
+            let sealed: Vec<u8> = row.try_get(1).map_err(StoreError::from)?;
+            if !key.is_older(&sealed) {
+                continue;
+            }
+            let secret = key
+                .open(&name, &sealed)
+                .map_err(|_| ResealError::CannotOpen(name.clone()))?;
+            let anew = query("UPDATE secrets SET sealed = $2 WHERE name = $1");
+            let sealed = key.seal(&name, &secret, ids);
+            resealed += tx.run(anew.bind(name).bind(sealed)).await?;
+        }
+        tx.commit().await?;
+        Ok(resealed)
     }
 
     /// A sealed secret.

@@ -173,9 +173,8 @@ impl Store {
         if !expected(&before) {
             return Ok(Replaced::Another(before));
         }
-        match new {
-            Some(new) => {
-                let statement = query(
+        if let Some(new) = new {
+            let statement = query(
                     "UPDATE spend_limits SET amount_cents = $3, pooled_json = $4, updated = $5 WHERE org = $1 AND id = $2",
                 )
                 .bind(org.to_string())
@@ -183,13 +182,11 @@ impl Store {
                 .bind(&new.amount_cents)
                 .bind(&new.pooled_json)
                 .bind(new.updated.unix_ms());
-                tx.run(statement).await?;
-            }
-            None => {
-                let statement = query("DELETE FROM spend_limits WHERE org = $1 AND id = $2");
-                tx.run(statement.bind(org.to_string()).bind(limit.to_string()))
-                    .await?;
-            }
+            tx.run(statement).await?;
+        } else {
+            let statement = query("DELETE FROM spend_limits WHERE org = $1 AND id = $2");
+            tx.run(statement.bind(org.to_string()).bind(limit.to_string()))
+                .await?;
         }
         insert_audit(&mut tx, org, &audit(&before), limit).await?;
         tx.commit().await?;

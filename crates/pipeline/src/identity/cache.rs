@@ -102,6 +102,10 @@ impl TokenCache {
         self.0.get(fingerprint)
     }
 
+    pub(super) fn forget_all(&self) {
+        self.0.clear();
+    }
+
     pub(super) fn forget(&self, fingerprint: &Fingerprint) {
         self.0.remove(fingerprint);
     }

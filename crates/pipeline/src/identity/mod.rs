@@ -172,6 +172,11 @@ impl Identity {
         self.memberships.follow(&self.store).await;
     }
 
+    /// Verifies every credential anew when it comes next: one of the keys that proved some is not believed any more.
+    pub fn forget_verified(&self) {
+        self.cache.forget_all();
+    }
+
     /// Who is calling, if their credential was verified before and is still good. No waiting, no signature check.
     pub fn identify_cached(&self, headers: &HeaderMap) -> Option<Arc<Verified>> {
         let credential = bearer::credential(headers).ok()?;

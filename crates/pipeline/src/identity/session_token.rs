@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
@@ -161,6 +162,8 @@ pub struct SessionTokens {
     public_url: String,
     clock: Arc<dyn Clock>,
     ring: ArcSwap<Ring>,
+    /// When the keys were last compared with the store's, in Unix milliseconds; `i64::MAX` while nobody does.
+    looked: AtomicI64,
 }
 
 impl SessionTokens {
@@ -177,7 +180,19 @@ impl SessionTokens {
             public_url: public_url.trim_end_matches('/').to_owned(),
             clock,
             ring,
+            looked: AtomicI64::new(i64::MAX),
         })
+    }
+
+    /// The keys are the store's at this moment. Said once, it must be said again and again: a token whose key is not known is
+    /// refused for good only by whoever has looked lately.
+    pub fn keys_are_current(&self, now: Timestamp) {
+        self.looked.store(now.unix_ms(), Ordering::Release);
+    }
+
+    fn is_stale(&self, now: Timestamp) -> bool {
+        let looked = self.looked.load(Ordering::Acquire);
+        now.unix_ms().saturating_sub(looked) > limits::KEYS_STALE_MS
     }
 
     /// Puts other keys in place of the present ones, at once.
@@ -252,6 +267,7 @@ impl SessionTokens {
             .verify(&jws.compact, |_| false)
             .map_err(|problem| {
                 Refusal::plain(match problem {
+                    Unproved::KeyUnknown if self.is_stale(now) => ReasonCode::StoreUnavailable,
                     Unproved::KeyUnknown | Unproved::Issuer => ReasonCode::TokenKeyUnknown,
                     Unproved::Algorithm => ReasonCode::TokenAlgorithm,
                     Unproved::Signature => ReasonCode::TokenSignature,

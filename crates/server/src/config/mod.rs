@@ -110,6 +110,9 @@ pub struct StoreConfig {
     /// database.
     #[serde(default)]
     pub master_key: Option<SecretString>,
+    /// The key before it, while what it sealed is sealed anew.
+    #[serde(default)]
+    pub master_key_before: Option<SecretString>,
 }
 
 /// `[ledger]`.

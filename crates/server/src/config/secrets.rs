@@ -18,6 +18,9 @@ pub(super) fn resolve(config: &mut Config, mistakes: &mut Vec<String>) {
     if let Some(key) = &mut config.store.master_key {
         one("store.master_key".to_owned(), key);
     }
+    if let Some(key) = &mut config.store.master_key_before {
+        one("store.master_key_before".to_owned(), key);
+    }
     if let Some(bearer) = config
         .ledger
         .otlp

@@ -11,13 +11,14 @@ use toml::de::{DeTable, DeValue, Deserializer, Error};
 /// Mistakes of one section that are named; whoever has more has another file in mind.
 const MISTAKES_OF_A_SECTION_MAX: usize = 50;
 /// Keys whose values may be secrets written in by mistake.
-const SECRET_KEYS: [&str; 8] = [
+const SECRET_KEYS: [&str; 9] = [
     "auth",
     "bearer",
     "client_secret",
     "graph_client_secret",
     "key",
     "master_key",
+    "master_key_before",
     "prices",
     "url",
 ];

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
-use domain::{Clock, Ids};
+use domain::{Clock, Ids, Timestamp, limits};
 use ledger::{ChainId, Ledger, private};
 use pipeline::identity::SigningKey;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -12,6 +12,14 @@ use store::Store;
 use store::secrets::SealingKey;
 
 use crate::config::Config;
+use crate::keys::ring::Ring;
+
+/// What the keys of session tokens are sealed as.
+pub(crate) const SESSION: &str = "session-key";
+/// What the ledger's signing keys are sealed as.
+pub(crate) const LEDGER: &str = "ledger-key";
+/// What the key of findings' fingerprints is sealed as.
+pub(crate) const FINGERPRINT: &str = "fingerprint-key";
 
 /// The key that seals what the store keeps: configured, or in a file of our own beside SQLite, which is made when it is not there.
 pub(super) fn sealing_key(config: &Config, ids: &dyn Ids) -> anyhow::Result<SealingKey> {
@@ -32,14 +40,19 @@ pub(crate) fn sealing_key_there(config: &Config) -> anyhow::Result<SealingKey> {
     let text = sealing_key_text(config)?;
     parse_key(&text).ok_or_else(|| match key_file(config) {
         Ok(Some(path)) => anyhow!("{} does not hold 64 hex digits", path.display()),
-        _ => anyhow!("store.master_key must be 64 hex digits"),
+        _ => anyhow!("store.master_key and store.master_key_before must be 64 hex digits"),
     })
 }
 
 /// That key as it is written down.
 pub(crate) fn sealing_key_text(config: &Config) -> anyhow::Result<SecretString> {
     if let Some(key) = &config.store.master_key {
-        return Ok(key.clone());
+        let before = config.store.master_key_before.as_ref();
+        let before = before.map_or("", |key| key.expose_secret());
+        return Ok(SecretString::from(format!(
+            "{}\n{before}",
+            key.expose_secret()
+        )));
     }
     let path = key_file(config)?.context("neither a key nor a file for it is configured")?;
     let text = std::fs::read_to_string(&path)
@@ -68,9 +81,16 @@ pub(crate) fn key_file(config: &Config) -> anyhow::Result<Option<PathBuf>> {
     Ok(Some(path.with_extension("key")))
 }
 
-/// A key from its text.
+/// A key from its text: the one that seals, then older ones that only open, each 64 hex digits.
 pub(crate) fn parse_key(text: &SecretString) -> Option<SealingKey> {
-    let text = text.expose_secret().trim();
+    let mut words = text.expose_secret().split_whitespace();
+    let newest = SealingKey::new(key_bytes(words.next()?)?);
+    words
+        .take(limits::KEYS_KEPT_MAX)
+        .try_fold(newest, |key, older| Some(key.and_older(key_bytes(older)?)))
+}
+
+fn key_bytes(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0u8; 32];
     if text.len() != 64 || !text.is_ascii() {
         return None;
@@ -78,7 +98,7 @@ pub(crate) fn parse_key(text: &SecretString) -> Option<SealingKey> {
     for (byte, index) in bytes.iter_mut().zip((0..64).step_by(2)) {
         *byte = u8::from_str_radix(&text[index..index + 2], 16).ok()?;
     }
-    Some(SealingKey::new(bytes))
+    Some(bytes)
 }
 
 /// A new file that only we can read.
@@ -99,7 +119,7 @@ pub(super) async fn open_ledger(
 ) -> anyhow::Result<Ledger> {
     private::create_folder(dir)
         .with_context(|| format!("the ledger's folder {} cannot be made", dir.display()))?;
-    let key = ledger_key(store, seal, ids).await?;
+    let ring = ledger_ring(store, seal, clock.now(), ids).await?;
     let named = dir.join("replica");
     if !named.exists() {
         let mut bytes = [0u8; 6];
@@ -111,14 +131,18 @@ pub(super) async fn open_ledger(
     }
     let replica = std::fs::read_to_string(&named)?;
     let chain = ChainId::new(replica.trim(), 1)?;
-    private::write(
-        &dir.join("ledger.pub"),
-        format!("{}\n", key.public()).as_bytes(),
-    )?;
+    write_public_keys(dir, &ring)?;
     let folder = dir.to_owned();
+    let keys = ring.ledger_keys()?;
     let opened =
-        tokio::task::spawn_blocking(move || Ledger::open(&folder, chain, key, clock)).await?;
+        tokio::task::spawn_blocking(move || Ledger::open_with(&folder, chain, keys, clock)).await?;
     opened.context("the ledger cannot be opened")
+}
+
+/// The keys that checkpoints are checked with, newest first.
+pub(super) fn write_public_keys(dir: &Path, ring: &Ring) -> anyhow::Result<()> {
+    private::write(&dir.join("ledger.pub"), ring.public_keys()?.as_bytes())?;
+    Ok(())
 }
 
 /// What is sealed in the store under this name; made at first use. Of two replicas that start at once, both get the first one's.
@@ -126,25 +150,27 @@ async fn kept(
     store: &Store,
     seal: &SealingKey,
     name: &str,
-    ids: &dyn Ids,
+    (now, ids): (Timestamp, &dyn Ids),
     make: impl FnOnce() -> anyhow::Result<Vec<u8>>,
-) -> anyhow::Result<Vec<u8>> {
+) -> anyhow::Result<Ring> {
     let sealed = if let Some(sealed) = store.secret(name).await? {
         sealed
     } else {
+        let ring = Ring::one(make()?, now);
         store
-            .keep_secret(name, &seal.seal(name, &make()?, ids))
+            .keep_secret(name, &seal.seal(name, &ring.to_bytes(), ids))
             .await?
     };
-    Ok(seal.open(name, &sealed)?)
+    Ring::parse(seal.open(name, &sealed)?)
 }
 
-/// The ledger's signing key, the same for every replica of a store.
-async fn ledger_key(
+/// The ledger's signing keys, the same for every replica of a store.
+async fn ledger_ring(
     store: &Store,
     seal: &SealingKey,
+    now: Timestamp,
     ids: &dyn Ids,
-) -> anyhow::Result<ledger::SigningKey> {
+) -> anyhow::Result<Ring> {
     let make = || {
         Ok(ledger::SigningKey::generate()?
             .1
@@ -152,39 +178,52 @@ async fn ledger_key(
             .as_bytes()
             .to_vec())
     };
-    let text = String::from_utf8(kept(store, seal, "ledger-key", ids, make).await?)?;
-    Ok(ledger::SigningKey::from_text(&SecretString::from(text))?)
+    kept(store, seal, LEDGER, (now, ids), make).await
 }
 
-/// The key of session tokens, the same for every replica of a store.
-pub(super) async fn session_key(
+/// The keys of session tokens, the same for every replica of a store; the first signs.
+pub(super) async fn session_keys(
     store: &Store,
     seal: &SealingKey,
+    now: Timestamp,
     ids: &dyn Ids,
-) -> anyhow::Result<SigningKey> {
+) -> anyhow::Result<Vec<SigningKey>> {
     let make = || Ok(SigningKey::generate(ids)?.expose_secret().clone());
-    Ok(SigningKey::from_pkcs8(
-        &kept(store, seal, "session-key", ids, make).await?,
-    )?)
+    kept(store, seal, SESSION, (now, ids), make)
+        .await?
+        .session_keys(now)
 }
 
-/// The key of session tokens of a store that is only looked at.
-pub(super) async fn session_key_there(
+/// The keys of session tokens of a store that is only looked at.
+pub(super) async fn session_keys_there(
     config: &Config,
     store: &Store,
-) -> anyhow::Result<SigningKey> {
-    let sealed = store.secret("session-key").await?;
+    now: Timestamp,
+) -> anyhow::Result<Vec<SigningKey>> {
+    let seal = sealing_key_there(config)?;
+    let (ring, _) = ring_there(store, &seal, SESSION).await?;
+    ring.session_keys(now)
+}
+
+/// What is sealed under this name, where it is there, and as it is sealed.
+pub(crate) async fn ring_there(
+    store: &Store,
+    seal: &SealingKey,
+    name: &str,
+) -> anyhow::Result<(Ring, Vec<u8>)> {
+    let sealed = store.secret(name).await?;
     let sealed = sealed.context("no Doorward has started on this store yet")?;
-    let opened = sealing_key_there(config)?
-        .open("session-key", &sealed)
+    let opened = seal
+        .open(name, &sealed)
         .context("the key file or store.master_key is not the one this store was sealed with")?;
-    Ok(SigningKey::from_pkcs8(&opened)?)
+    Ok((Ring::parse(opened)?, sealed))
 }
 
 /// The key of findings' fingerprints, the same for every replica of a store.
 pub(super) async fn fingerprint_key(
     store: &Store,
     seal: &SealingKey,
+    now: Timestamp,
     ids: &dyn Ids,
 ) -> anyhow::Result<Vec<u8>> {
     let make = || {
@@ -192,7 +231,8 @@ pub(super) async fn fingerprint_key(
         ids.fill(&mut bytes);
         Ok(bytes.to_vec())
     };
-    kept(store, seal, "fingerprint-key", ids, make).await
+    let ring = kept(store, seal, FINGERPRINT, (now, ids), make).await?;
+    Ok(ring.newest().key.expose_secret().clone())
 }
 
 #[cfg(test)]

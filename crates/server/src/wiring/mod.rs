@@ -2,6 +2,7 @@
 //! be wrong at start is wrong here, with a sentence that says what.
 
 mod console;
+mod follow_keys;
 mod keys;
 mod replicas;
 mod restored;
@@ -42,7 +43,8 @@ use crate::config::Config;
 use crate::sink::Receiver;
 
 pub(crate) use keys::{
-    key_file, parse_key, sealing_key_text, sealing_key_there, write_sealing_key,
+    FINGERPRINT, LEDGER, SESSION, key_file, parse_key, ring_there, sealing_key_text,
+    sealing_key_there, write_sealing_key,
 };
 pub(crate) use restored::{Closed, GoneOn, UNFINISHED, go_on_after, refuse_unfinished};
 
@@ -67,6 +69,8 @@ pub struct Wired {
     base_paths: Vec<String>,
     from: Position,
     marks: store::Watermarks,
+    tokens: Arc<SessionTokens>,
+    config: Arc<Config>,
     otlp: Option<(Arc<Receiver>, StatusHandle)>,
 }
 
@@ -98,7 +102,8 @@ pub async fn wire(
         .context("the crypto backend does not work as it must; nothing may be trusted to it")?;
     let ground = ground(config, &clock, &*ids).await?;
     let people = people(config, &ground, &clock, &ids).await?;
-    let fingerprint_key = keys::fingerprint_key(&ground.store, &ground.seal, &*ids).await?;
+    let now = clock.now();
+    let fingerprint_key = keys::fingerprint_key(&ground.store, &ground.seal, now, &*ids).await?;
     let inspector = Arc::new(Inspector::new(detect::Engine::new(&fingerprint_key)));
     let last = LastPolicy::at(config.ledger.dir.join("policy.last"), ground.org);
     let rules = Rules::new(
@@ -155,6 +160,8 @@ pub async fn wire(
         base_paths: config.server.base_paths.clone(),
         from: ground.from,
         marks,
+        tokens: Arc::clone(&people.tokens),
+        config: Arc::new(config.clone()),
         otlp: otlp(config)?,
         signin: Arc::new(sign_in(config, ground, people, acceptable_use, clock, ids)),
     })
@@ -203,12 +210,12 @@ async fn people(
     ids: &Arc<dyn Ids>,
 ) -> anyhow::Result<People> {
     let (org, store) = (ground.org, &ground.store);
-    let key = keys::session_key(store, &ground.seal, &**ids).await?;
+    let session_keys = keys::session_keys(store, &ground.seal, clock.now(), &**ids).await?;
     let public_url = &config.server.public_url;
     let tokens = Arc::new(SessionTokens::new(
         org,
         public_url,
-        vec![key],
+        session_keys,
         Arc::clone(clock),
     )?);
     let revocations = Arc::new(Revocations::new(org, Arc::clone(clock)));
@@ -367,9 +374,9 @@ pub async fn identity_beside(
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 ) -> anyhow::Result<Identity> {
-    let key = keys::session_key_there(config, store).await?;
+    let keys = keys::session_keys_there(config, store, clock.now()).await?;
     let public_url = &config.server.public_url;
-    let tokens = SessionTokens::new(org, public_url, vec![key], Arc::clone(&clock))?;
+    let tokens = SessionTokens::new(org, public_url, keys, Arc::clone(&clock))?;
     let revocations = Arc::new(Revocations::new(org, Arc::clone(&clock)));
     revocations.refresh(store).await?;
     Ok(Identity::new(Setup {
@@ -459,6 +466,8 @@ impl Wired {
         });
         let wired = Arc::clone(self);
         tasks.spawn(async move { wired.revocations.follow(&wired.store).await });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move { follow_keys::follow(&wired).await });
         let wired = Arc::clone(self);
         tasks.spawn(async move { wired.pipeline.identity.follow_memberships().await });
         let wired = Arc::clone(self);

@@ -18,6 +18,7 @@ mod hourglass;
 mod import;
 mod idle_detectors;
 mod idp_down;
+mod keys;
 mod kill;
 mod last_policy;
 mod ledger_export;

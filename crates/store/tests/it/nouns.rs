@@ -1,6 +1,7 @@
 //! Organisations, people, services, sessions, login states and secrets: kept, found again, and kept apart by organisation.
 
 use domain::{OrgId, limits};
+use store::secrets::{ResealError, SealingKey};
 use store::{Engine, Seen, ServiceKey, StoreError, Target};
 
 use crate::bed::{at, number, on_both_engines, service_key};
@@ -288,5 +289,43 @@ on_both_engines! {
         bed.store.put_secret("session-key", b"anew").await.unwrap();
         assert_eq!(bed.store.secret("session-key").await.unwrap().unwrap(), b"anew");
         assert_eq!(bed.store.secret("other").await.unwrap(), None);
+    }
+
+    async fn of_two_who_change_a_secret_at_once_the_second_is_told(bed) {
+        bed.store.keep_secret("key", b"one").await.unwrap();
+        assert!(bed.store.swap_secret("key", b"one", b"two").await.unwrap());
+        assert!(!bed.store.swap_secret("key", b"one", b"three").await.unwrap());
+        assert!(!bed.store.swap_secret("other", b"one", b"two").await.unwrap());
+        assert_eq!(bed.store.secret("key").await.unwrap().unwrap(), b"two");
+    }
+
+    async fn all_secrets_are_sealed_anew_or_none(bed) {
+        let ids = Nines;
+        let (old, new) = (SealingKey::new([1; 32]), SealingKey::new([2; 32]));
+        for name in ["a", "b"] {
+            bed.store.keep_secret(name, &old.seal(name, name.as_bytes(), &ids)).await.unwrap();
+        }
+        let both = SealingKey::new([2; 32]).and_older([1; 32]);
+        bed.store.keep_secret("c", &SealingKey::new([3; 32]).seal("c", b"c", &ids)).await.unwrap();
+        let refused = bed.store.reseal(&both, &ids).await.unwrap_err();
+        assert!(matches!(&refused, ResealError::CannotOpen(name) if name == "c"), "{refused}");
+        assert!(old.open("a", &bed.store.secret("a").await.unwrap().unwrap()).is_ok(), "nothing was written");
+        bed.store.put_secret("c", &both.seal("c", b"c", &ids)).await.unwrap();
+        assert_eq!(bed.store.reseal(&both, &ids).await.unwrap(), 2);
+        for name in ["a", "b", "c"] {
+            let sealed = bed.store.secret(name).await.unwrap().unwrap();
+            assert_eq!(new.open(name, &sealed).unwrap(), name.as_bytes());
+        }
+        assert_eq!(bed.store.reseal(&both, &ids).await.unwrap(), 0);
+        assert!(bed.store.sealed_by(&new).await.unwrap().iter().all(|(_, is_older)| !is_older));
+    }
+}
+
+#[derive(Debug)]
+struct Nines;
+
+impl domain::Ids for Nines {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(9);
     }
 }

@@ -1,7 +1,7 @@
 //! A backup taken beside a server under load, put back into an empty place of either engine, and used there.
 
 mod damage;
-mod place;
+pub(crate) mod place;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
