@@ -286,6 +286,7 @@ impl Running {
             self.listeners.shutdown().await;
         }
         self.wired.note(SystemEvent::Stop).await?;
+        self.wired.hand_over().await;
         self.background.shutdown().await;
         self.wired.give_back().await;
         self.wired.store.close().await;

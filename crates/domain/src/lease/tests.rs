@@ -33,6 +33,8 @@ fn a_grant_is_what_calls_need_and_a_part_of_what_is_free() {
     check(1_000, &[(200, 0)], 0, &[801], (0, true));
     // A call that does not fit leaves room for a smaller one.
     check(1_000, &[(600, 0)], 0, &[500, 300], (300, true));
+    // Two that fit one by one and not together.
+    check(1_000, &[], 0, &[600, 600], (600, true));
     check(1_000, &[(1_000, 0)], 50, &[1], (0, true));
 }
 

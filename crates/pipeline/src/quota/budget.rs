@@ -186,7 +186,7 @@ impl Purses {
     ) -> Result<(), NoRoom> {
         let mut reasons = Vec::new();
         let mut spent_budget = None;
-        let mut wants = Vec::new();
+        let mut wants: Vec<Want> = Vec::new();
         for budget in budgets.iter().filter(|budget| budget.hard) {
             let (key, period) = (Key::of(budget, subject), budget.period);
             let Some(mut purse) = self.at(&key, period, now) else {
@@ -206,8 +206,11 @@ impl Purses {
                     period,
                     window,
                 };
-                if !short.contains(&place) {
-                    wants.push(Want { place, cap, more });
+                if !short.contains(&place) && !self.has_refused(&place, more) {
+                    match wants.iter_mut().find(|want| want.place == place) {
+                        Some(want) => want.cap = want.cap.min(cap),
+                        None => wants.push(Want { place, cap, more }),
+                    }
                     continue;
                 }
                 // What others hold is as good as held here.
@@ -317,6 +320,14 @@ impl Purses {
                 .map(Purse::view),
             _ => Some(View::default()),
         }
+    }
+
+    /// Whether the store has refused so much of it a moment ago.
+    fn has_refused(&self, place: &Place, more: Usd) -> bool {
+        let purse = self.current.get(&(place.key.clone(), place.period));
+        let purse = purse.filter(|purse| purse.window == place.window);
+        let lease = purse.and_then(|purse| purse.lease.as_ref());
+        lease.is_some_and(|lease| lease.told.has_refused(more))
     }
 
     /// The purse of this window, unless it is forgotten.

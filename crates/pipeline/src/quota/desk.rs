@@ -93,8 +93,7 @@ impl Quota {
                     tokio::time::sleep(Duration::from_millis(limits::LEASE_AGAIN_MS)).await;
                 }
                 Weighed::Waiting => {
-                    self.lock().purses.wait_no_longer(&wants.0);
-                    return Obtained::Short(wants.0.into_iter().map(|want| want.place).collect());
+                    return Obtained::Short(self.lock().purses.wait_no_longer(&wants.0));
                 }
             }
         }

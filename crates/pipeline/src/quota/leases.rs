@@ -5,11 +5,13 @@
 //! What is granted here is never more than what the store says was granted: it is raised after the store was, and lowered before.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use domain::lease::{self, Elsewhere, Look};
 use domain::policy::Budget;
 use domain::{Subject, Timestamp, Usd, limits};
 use store::{LeaseAsk, Leased};
+use tokio::time::Instant;
 
 use super::budget::{Key, Place, Purse, Purses};
 
@@ -37,6 +39,9 @@ pub(super) struct Told {
     pub(super) elsewhere: Elsewhere,
     /// What others had when they were waited for in vain.
     waited_for: Option<Usd>,
+    /// Until when nobody asks again for so much or more: whoever is refused may come back a thousand times a second, and the store shall
+    /// not feel it.
+    refused: Option<(Instant, Usd)>,
 }
 
 /// What calls want that have no room here.
@@ -189,6 +194,7 @@ impl Purses {
             is_short: leased.grant.is_short,
             elsewhere: leased.elsewhere,
             waited_for: lease.told.waited_for,
+            refused: lease.told.refused,
         };
         if !std::mem::replace(&mut lease.is_listed, true) {
             self.leases().listed.push_back(place.clone());
@@ -213,6 +219,7 @@ impl Purses {
                 Some(_) => waiting = true,
             }
         }
+        self.note_refused(wants, &short);
         match (short.is_empty(), waiting, again) {
             (false, ..) => Weighed::Short(short),
             (true, true, _) => Weighed::Waiting,
@@ -221,11 +228,34 @@ impl Purses {
         }
     }
 
-    /// Notes that others were waited for in vain: while they have as much, nobody waits for them again.
-    pub(super) fn wait_no_longer(&mut self, wants: &[Want]) {
+    /// Notes that others were waited for in vain: while they have as much, nobody waits for them again. Gives the purses that are
+    /// short.
+    pub(super) fn wait_no_longer(&mut self, wants: &[Want]) -> Vec<Place> {
+        let mut short = Vec::new();
         for want in wants {
-            if let Some(lease) = self.purse(&want.place).and_then(|it| it.lease.as_mut()) {
+            let Some(purse) = self.purse(&want.place) else {
+                continue;
+            };
+            let fits = purse.used().plus(want.more) <= purse.granted();
+            if let Some(lease) = purse.lease.as_mut().filter(|_| !fits) {
                 lease.told.waited_for = Some(lease.told.elsewhere.committed);
+                short.push(want.place.clone());
+            }
+        }
+        self.note_refused(wants, &short);
+        short
+    }
+
+    fn note_refused(&mut self, wants: &[Want], short: &[Place]) {
+        let until = Instant::now() + Duration::from_millis(limits::LEASE_LOOK_MS);
+        for want in wants.iter().filter(|want| short.contains(&want.place)) {
+            if let Some(lease) = self.purse(&want.place).and_then(|it| it.lease.as_mut()) {
+                let before = lease
+                    .told
+                    .refused
+                    .filter(|(until, _)| *until > Instant::now());
+                let least = before.map_or(want.more, |(_, least)| least.min(want.more));
+                lease.told.refused = Some((until, least));
             }
         }
     }
@@ -316,6 +346,12 @@ impl Purses {
 }
 
 impl Told {
+    /// Whether so much was refused a moment ago.
+    pub(super) fn has_refused(&self, more: Usd) -> bool {
+        let refused = self.refused.filter(|(until, _)| *until > Instant::now());
+        refused.is_some_and(|(_, least)| more >= least)
+    }
+
     /// Whether nothing that others may give back can be hoped for.
     fn is_final(&self) -> bool {
         self.elsewhere.unproved() <= Usd::ZERO || self.waited_for == Some(self.elsewhere.committed)

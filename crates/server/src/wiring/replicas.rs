@@ -48,6 +48,30 @@ impl Wired {
         }
     }
 
+    /// Waits until the store has every record of this replica, so that the others know what it spent and its copy is whole even if
+    /// it never starts again. For the end of the process, while records are still shipped; not for ever.
+    pub async fn hand_over(&self) {
+        if self.desk().is_none() {
+            return;
+        }
+        let ledger = &self.pipeline.ledger;
+        let whole = async {
+            loop {
+                let next = self.store.ledger_cursor(ledger.chain().as_str()).await;
+                if next.is_ok_and(|next| next > ledger.status().durable.seq) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(limits::LEDGER_GATHER_MS / 4)).await;
+            }
+        };
+        let limit = Duration::from_millis(limits::STORE_WAIT_MS);
+        if tokio::time::timeout(limit, whole).await.is_err() {
+            tracing::warn!(
+                "the store does not have every record of this replica; the rest is shipped when it starts again"
+            );
+        }
+    }
+
     /// What operators of several replicas look at, in OpenMetrics text.
     pub(super) fn write_replica_gauges(&self, text: &mut String) {
         let _ = write!(
