@@ -15,6 +15,7 @@ mod manifest;
 mod progress;
 mod restore;
 mod rows;
+mod since;
 mod take;
 
 use std::io;
@@ -71,6 +72,10 @@ pub struct Restore {
     /// Also end every service key, which may have been revoked since
     #[arg(long)]
     end_service_keys: bool,
+    /// The database is lost and the ledger is not: put back the rows alone and go on with the ledger that is here, which knows what
+    /// was recorded since
+    #[arg(long)]
+    keep_ledger: bool,
     /// Put it back although its ledger was damaged already when it was taken
     #[arg(long)]
     accept_damage: bool,

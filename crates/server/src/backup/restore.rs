@@ -19,7 +19,7 @@ use store::whole::{Ended, Loading};
 use super::files::{Checked, NewFile, read_bounded, sync_above, sync_folders};
 use super::manifest::{KEY, Manifest, PUBLIC_KEYS, SEAL, chain_path, table_path};
 use super::progress::Progress;
-use super::{BEFORE, Restore, SEALED_AS, rows};
+use super::{BEFORE, Restore, SEALED_AS, rows, since};
 use crate::config::Config;
 use crate::system::{SystemClock, SystemIds, complain, say};
 use crate::wiring::{self, Closed, UNFINISHED};
@@ -141,35 +141,33 @@ async fn put_back(
 ) -> anyhow::Result<()> {
     let dir = &config.ledger.dir;
     wiring::refuse_unfinished(config)?;
-    let is_empty = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-        entries => entries
-            .with_context(|| format!("{} cannot be read", dir.display()))?
-            .next()
-            .is_none(),
-    };
-    ensure!(
-        is_empty,
-        "the ledger's folder {} is not empty; a backup is put back into an empty place only",
-        dir.display()
-    );
+    if what.keep_ledger {
+        since::check(dir, manifest)?;
+    } else {
+        ensure_empty(dir)?;
+    }
     let loading = Loading::begin(config.store.url.expose_secret(), manifest.schema)
         .await
         .context("the store cannot be filled")?;
     let filled = fill(what, dir, manifest, loading, progress).await;
     let ended = match filled {
         Ok(ended) => ended,
-        Err(error) => {
-            // nothing was committed: the place is as empty as it was
-            empty(dir);
+        Err(Unfilled::Untouched(error)) => {
+            // nothing was committed: the place is as it was
+            undo_files(dir, what.keep_ledger);
             return Err(error);
         }
+        Err(Unfilled::Uncertain(error)) => return Err(error),
     };
     let finish = async {
         if let Some(text) = kept {
             wiring::write_sealing_key(config, &text)?;
         }
-        let closed = closed(dir, manifest);
+        let closed = if what.keep_ledger {
+            Vec::new()
+        } else {
+            closed(dir, manifest)
+        };
         let gone_on = wiring::go_on_after(
             &closed,
             config,
@@ -183,17 +181,40 @@ async fn put_back(
         anyhow::Ok(gone_on)
     };
     let gone_on = finish.await.context(
-        "the rows and files are back, but the last steps failed; empty both places and restore again",
+        "the rows and files are back, but the last steps failed; empty what was empty before and restore again",
     )?;
     told(what, dir, manifest, &ended, &gone_on);
+    if what.keep_ledger {
+        told_since(dir, manifest)?;
+    }
     Ok(())
 }
 
-/// Takes away what a failed attempt left in a folder that was empty before.
-fn empty(dir: &Path) {
-    for ours in [BEFORE, PUBLIC_KEYS, UNFINISHED] {
-        let path = dir.join(ours);
-        // the mark goes last; what cannot be removed keeps it company
+fn ensure_empty(dir: &Path) -> anyhow::Result<()> {
+    let is_empty = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        entries => entries
+            .with_context(|| format!("{} cannot be read", dir.display()))?
+            .next()
+            .is_none(),
+    };
+    ensure!(
+        is_empty,
+        "the ledger's folder {} is not empty; a backup is put back into an empty place only (--keep-ledger when the database alone is lost)",
+        dir.display()
+    );
+    Ok(())
+}
+
+/// Takes away what a failed attempt left. The mark goes last; what cannot be removed keeps it company.
+fn undo_files(dir: &Path, keep_ledger: bool) {
+    let ours: &[&str] = if keep_ledger {
+        &[UNFINISHED]
+    } else {
+        &[BEFORE, PUBLIC_KEYS, UNFINISHED]
+    };
+    for name in ours {
+        let path = dir.join(name);
         let gone = if path.is_dir() {
             fs::remove_dir_all(&path)
         } else {
@@ -203,6 +224,14 @@ fn empty(dir: &Path) {
             return;
         }
     }
+}
+
+/// Why the rows are not, or may not be, back.
+enum Unfilled {
+    /// Nothing was committed.
+    Untouched(anyhow::Error),
+    /// The commit's answer was lost: the mark stays, and whoever looks decides.
+    Uncertain(anyhow::Error),
 }
 
 struct Back {
@@ -218,7 +247,7 @@ async fn fill(
     manifest: &Manifest,
     mut loading: Loading,
     progress: &mut Progress,
-) -> anyhow::Result<Back> {
+) -> Result<Back, Unfilled> {
     let filled = async {
         private::create_folder(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
         let mark = NewFile::make(dir, UNFINISHED)?;
@@ -242,7 +271,8 @@ async fn fill(
             )
             .await?;
         }
-        for file in &manifest.files {
+        let files = manifest.files.iter().filter(|_| !what.keep_ledger);
+        for file in files {
             if let Some(path) = place(&file.path) {
                 let mut from = Checked::open(&what.from, file)?;
                 let mut to = NewFile::make(dir, &path)?;
@@ -264,16 +294,21 @@ async fn fill(
         anyhow::Ok(back)
     };
     match filled.await {
-        Ok(back) => {
-            loading
-                .commit()
-                .await
-                .context("the rows cannot be committed")?;
-            Ok(back)
-        }
+        Ok(back) => match loading.commit().await {
+            Ok(()) => Ok(back),
+            Err(error) => {
+                let is_certain = error.nothing_written();
+                let error = anyhow::Error::from(error).context("the rows cannot be committed");
+                Err(if is_certain {
+                    Unfilled::Untouched(error)
+                } else {
+                    Unfilled::Uncertain(error)
+                })
+            }
+        },
         Err(error) => {
             loading.undo().await;
-            Err(error)
+            Err(Unfilled::Untouched(error))
         }
     }
 }
@@ -343,7 +378,8 @@ fn told(what: &Restore, dir: &Path, manifest: &Manifest, back: &Back, gone_on: &
         "{} rows are back, as they were at {}",
         back.rows, manifest.made
     ));
-    for entry in &manifest.chains {
+    let closed = manifest.chains.iter().filter(|_| !what.keep_ledger);
+    for entry in closed {
         say(&format!(
             "  chain {}: records {} to {} verified, in {}",
             entry.chain,
@@ -352,8 +388,13 @@ fn told(what: &Restore, dir: &Path, manifest: &Manifest, back: &Back, gone_on: &
             dir.join(BEFORE).join(entry.chain.as_str()).display()
         ));
     }
+    let goes_on = if what.keep_ledger {
+        "the ledger goes on with its chain"
+    } else {
+        "the ledger goes on with a new chain, whose first records say what it follows,"
+    };
     say(&format!(
-        "the ledger goes on with the new chain {}, whose first records say what it follows; {} calls had no end and count as spent",
+        "{goes_on} {}; {} calls had no end and count as spent",
         gone_on.chain, gone_on.lost
     ));
     say(&format!(
@@ -376,8 +417,31 @@ fn told(what: &Restore, dir: &Path, manifest: &Manifest, back: &Back, gone_on: &
             "Service keys open as they did then: revoke those again that were revoked since (doorward service-key list).",
         );
     }
-    complain(&format!(
-        "What happened after {} is not known here: people disabled, roles and limits changed, policies applied, money spent. Have the directory synchronise, look at `doorward policy export`, and only then start the server.",
-        manifest.made
-    ));
+    if !what.keep_ledger {
+        complain(&format!(
+            "What happened after {} is not known here: people disabled, roles and limits changed, policies applied, money spent. Have the directory synchronise, look at `doorward policy export`, and only then start the server.",
+            manifest.made
+        ));
+    }
+}
+
+/// What the ledger knows and the rows do not.
+fn told_since(dir: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+    let since = since::changes(dir, manifest)?;
+    if since.named.is_empty() {
+        say(
+            "the ledger knows of no change since the backup; what was spent since is counted again",
+        );
+        return Ok(());
+    }
+    complain(
+        "The ledger knows of these changes since the backup, which are not in the rows; make them again before you start the server. What was spent since is counted again.",
+    );
+    for change in &since.named {
+        say(&format!("  {change}"));
+    }
+    if since.more > 0 {
+        say(&format!("  and {} more", since.more));
+    }
+    Ok(())
 }

@@ -73,6 +73,14 @@ pub(crate) async fn go_on_after(
     let dir = &config.ledger.dir;
     let ledger = keys::open_ledger(dir, "gw", &store, &seal, clock, ids).await?;
     let mut lost = 0;
+    if closed.is_empty() {
+        let mut record = System::new(SystemEvent::Restored);
+        record.version = Some(env!("CARGO_PKG_VERSION").into());
+        record.detail =
+            Some(format!("backup of {made}: the rows alone, beside this ledger").into());
+        ledger.append(Record::System(record)).await?;
+        lost = ship::recover(dir, &ledger).await?;
+    }
     for before in closed {
         let mut record = System::new(SystemEvent::Restored);
         record.version = Some(env!("CARGO_PKG_VERSION").into());

@@ -131,7 +131,10 @@ async fn put_back(place: &Place, backup: &str) {
         "{said}"
     );
     let said = done(&place.config, &["restore", backup]).await;
-    for part in ["nobody is signed in any more: 1 sessions", "new chain gw-"] {
+    for part in [
+        "nobody is signed in any more: 1 sessions",
+        "a new chain, whose first records say what it follows, gw-",
+    ] {
         assert!(said.contains(part), "{said}");
     }
     let again = refused(&place.config, &["restore", backup]).await;
@@ -331,4 +334,62 @@ async fn what_a_restore_left_half_done_is_not_served() {
             words(&output)
         );
     }
+}
+
+async fn the_rows_come_back_beside_the_ledger_that_knows_more(on: On) {
+    let (world, first) = serving(on).await;
+    let ada = device_sign_in(&world.base, "ada").await.unwrap().actor();
+    let out = world.dir.path().join("backup").display().to_string();
+    done(&first.config, &["backup", "--out", &out]).await;
+    assert_eq!(status(&ada, HAIKU).await, 200, "after the backup");
+    done(&first.config, &["service-key", "create", "afterwards"]).await;
+    let World { stage, running } = world;
+    running.stop(Duration::from_secs(2)).await.unwrap();
+    // The database is lost: another one takes its place, beside the same ledger and key.
+    let second = Place::make(&stage, "second", on).await;
+    second.bring_key(&first.folder.join("doorward.key"));
+    std::fs::rename(&first.ledger, &second.ledger).unwrap();
+    let said = refused(&second.config, &["restore", &out]).await;
+    assert!(said.contains("--keep-ledger"), "{said}");
+    let said = done(&second.config, &["restore", &out, "--keep-ledger"]).await;
+    assert!(
+        said.contains("service_key afterwards") && said.contains("created by"),
+        "{said}"
+    );
+    let stage = second.on(stage);
+    let running = start(&stage.config).await.unwrap();
+    let chain = running.wired.pipeline.ledger.chain().as_str().to_owned();
+    let last = running.wired.pipeline.ledger.status().durable.seq;
+    let shipped = running.wired.store.ledger_cursor(&chain).await.unwrap();
+    assert!(shipped > 1 && shipped <= last + 1);
+    let world = World { stage, running };
+    assert_eq!(
+        status(&ada, HAIKU).await,
+        401,
+        "a session came back to life"
+    );
+    let ada = device_sign_in(&world.base, "ada").await.unwrap().actor();
+    assert_eq!(status(&ada, HAIKU).await, 200);
+    let World { stage, running } = world;
+    running.stop(Duration::from_secs(2)).await.unwrap();
+    let key = std::fs::read_to_string(second.ledger.join("ledger.pub")).unwrap();
+    holds(&second.ledger, &key);
+    // A ledger of another installation, or an older copy of this one, is not gone on with.
+    let third = Place::make(&stage, "third", on).await;
+    third.bring_key(&first.folder.join("doorward.key"));
+    let said = refused(&third.config, &["restore", &out, "--keep-ledger"]).await;
+    assert!(said.contains("is not in"), "{said}");
+    for place in [first, second, third] {
+        place.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_sqlite_database_comes_back_beside_its_ledger() {
+    the_rows_come_back_beside_the_ledger_that_knows_more(On::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_postgres_database_comes_back_beside_its_ledger() {
+    the_rows_come_back_beside_the_ledger_that_knows_more(On::Postgres).await;
 }
