@@ -30,6 +30,11 @@ pub const HEADERS_MAX: usize = 100;
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Open client connections; beyond it new ones wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 10_000;
+/// Open connections of one client address (of an IPv6 /64), in numbers that a company behind one address does not reach; beyond it
+/// new ones are closed at once. Where fewer connections fit in all, a quarter of them. Trusted proxies are not bounded.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 2_500;
+/// How long an HTTP/2 connection may go without a request under way; then it is told to go, and closed [`HEADER_TIME_MS`] later.
+pub const CONNECTION_IDLE_MS: u64 = 180_000;
 /// Calls between admission and their end; beyond it new ones get 529 (`overloaded`).
 pub const CALLS_MAX: usize = 8_192;
 /// How long the provider may take until its response headers; then the next upstream, or 504 (`upstream_timeout`).

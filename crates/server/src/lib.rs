@@ -1,8 +1,9 @@
 //! The program: configuration, wiring, lifecycle and subcommands, one file each. This crate alone reads the environment, the clock
 //! and the system's randomness; everything below is given them.
 
-pub mod backup;
 pub mod acceptable_use_command;
+pub mod asking;
+pub mod backup;
 pub mod certificate;
 pub mod commands;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod ledger_command;
 pub mod listen;
 pub mod ops;
 pub mod patient;
+pub mod places;
 pub mod policy_command;
 pub mod role_command;
 pub mod service_key_command;

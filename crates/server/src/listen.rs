@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,6 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,8 +24,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
+use crate::asking::Asking;
 use crate::certificate::Certificate;
 use crate::patient::{Patient, Spoken};
+use crate::places::Places;
 use crate::unread::Unread;
 
 /// How much of one listener its clients may take.
@@ -37,6 +39,10 @@ pub struct Bounds {
     pub write_idle: Duration,
     /// Open connections; beyond it new ones wait in the kernel's queue.
     pub connections: usize,
+    /// Open connections of one address; beyond it new ones are closed. Trusted proxies are not bounded.
+    pub per_address: usize,
+    /// Time for HTTP/2 to go without a request; then the connection closes.
+    pub idle: Duration,
 }
 
 impl Default for Bounds {
@@ -45,6 +51,8 @@ impl Default for Bounds {
             head: Duration::from_millis(limits::HEADER_TIME_MS),
             write_idle: Duration::from_millis(limits::CLIENT_WRITE_IDLE_MS),
             connections: limits::CONNECTIONS_MAX,
+            per_address: limits::CONNECTIONS_PER_ADDRESS_MAX,
+            idle: Duration::from_millis(limits::CONNECTION_IDLE_MS),
         }
     }
 }
@@ -58,8 +66,10 @@ impl Bounds {
         let usual = Self::default();
         let connections = open_files.saturating_sub(FILES_OF_OUR_OWN) / 2;
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
+        let connections = usual.connections.min(connections.max(1));
         Self {
-            connections: usual.connections.min(connections.max(1)),
+            connections,
+            per_address: usual.per_address.min(connections.div_ceil(4)),
             ..usual
         }
     }
@@ -85,7 +95,7 @@ pub struct Listener {
 impl Listener {
     /// Serves until told to stop, then lets what is open end, for a while.
     pub async fn serve(self, stop: CancellationToken) {
-        let open = GracefulShutdown::new();
+        let of_each = Places::new(self.bounds.per_address);
         let places = Arc::new(Semaphore::new(self.bounds.connections));
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -104,23 +114,37 @@ impl Listener {
                     continue;
                 }
             };
-            let watcher = open.watcher();
+            let address = peer.ip().to_canonical();
+            let is_proxy = self
+                .trusted_proxies
+                .iter()
+                .any(|net| net.contains(&address));
+            let of_address = if is_proxy {
+                None
+            } else {
+                match of_each.take(address) {
+                    Some(place) => Some(place),
+                    None => continue,
+                }
+            };
             let service = Served {
                 router: self.router.clone(),
                 peer,
                 trusted: Arc::clone(&self.trusted_proxies),
                 spoken: Spoken::default(),
                 unread: Unread::default(),
+                asking: Asking::default(),
             };
-            let (certificate, bounds) = (self.certificate.clone(), self.bounds);
+            let (certificate, bounds, stop) = (self.certificate.clone(), self.bounds, stop.clone());
             tokio::spawn(async move {
-                let _place = place;
-                connection(stream, certificate, service, watcher, bounds).await;
+                let _places = (place, of_address);
+                connection(stream, certificate, service, stop, bounds).await;
             });
         }
         drop(self.socket);
+        let all = u32::try_from(self.bounds.connections).unwrap_or(u32::MAX);
         tokio::select! {
-            () = open.shutdown() => tracing::info!("every connection has ended"),
+            _ = places.acquire_many(all) => tracing::info!("every connection has ended"),
             () = tokio::time::sleep(self.drain) => tracing::warn!("the time to drain is over; open streams are cut"),
         }
     }
@@ -133,6 +157,7 @@ struct Served {
     trusted: Arc<[IpNet]>,
     spoken: Spoken,
     unread: Unread,
+    asking: Asking,
 }
 
 impl Served {
@@ -148,12 +173,12 @@ impl Served {
         );
         request.extensions_mut().insert(ClientAddress(address));
         let shares_its_connection = request.version() == Version::HTTP_2;
+        if !shares_its_connection {
+            return self.router.call(request.map(Body::new)).await;
+        }
+        let asked = self.asking.begin();
         let response = self.router.call(request.map(Body::new)).await?;
-        Ok(if shares_its_connection {
-            response.map(|body| self.unread.watch(body))
-        } else {
-            response
-        })
+        Ok(response.map(|body| asked.until_the_end_of(self.unread.watch(body))))
     }
 }
 
@@ -161,7 +186,7 @@ async fn connection(
     stream: TcpStream,
     certificate: Option<Arc<Certificate>>,
     service: Served,
-    watcher: Watcher,
+    stop: CancellationToken,
     bounds: Bounds,
 ) {
     let head_by = Instant::now() + bounds.head;
@@ -172,17 +197,17 @@ async fn connection(
     }
     let stream = Patient::new(stream, service.spoken.clone(), head_by, bounds.write_idle);
     match certificate {
-        None => speak(stream, service, watcher, bounds).await,
+        None => speak(stream, service, stop, bounds).await,
         Some(certificate) => {
             let handshake = TlsAcceptor::from(certificate.current()).accept(stream);
             if let Ok(stream) = handshake.await {
-                speak(stream, service, watcher, bounds).await;
+                speak(stream, service, stop, bounds).await;
             }
         }
     }
 }
 
-async fn speak<S>(stream: S, service: Served, watcher: Watcher, bounds: Bounds)
+async fn speak<S>(stream: S, service: Served, stop: CancellationToken, bounds: Bounds)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -201,16 +226,33 @@ where
         .max_concurrent_streams(256)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
-    let unread = service.unread.clone();
+    let (unread, asking) = (service.unread.clone(), service.asking.clone());
     let answer = service_fn(move |request| service.clone().answer(request));
     let connection = builder
         .serve_connection_with_upgrades(TokioIo::new(stream), answer)
         .into_owned();
-    tokio::select! {
-        ended = watcher.watch(connection) => if let Err(error) = ended {
-            tracing::debug!(error = %error, "a connection ended early");
-        },
-        () = unread.given_up(bounds.write_idle) => tracing::debug!("a connection is left unread"),
+    let mut connection = pin!(connection);
+    let mut leaving = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(error = %error, "a connection ended early");
+                }
+                return;
+            }
+            () = unread.given_up(bounds.write_idle) => {
+                return tracing::debug!("a connection is left unread");
+            }
+            () = stop.cancelled(), if !leaving => {}
+            () = asking.idle_for(bounds.idle), if !leaving => {}
+            () = asking.idle_for(bounds.idle + bounds.head), if leaving => {
+                return tracing::debug!("a connection was told to go and stayed");
+            }
+        }
+        // What is under way ends first; HTTP/2 learns that nothing new is taken.
+        leaving = true;
+        connection.as_mut().graceful_shutdown();
     }
 }
 
@@ -338,7 +380,9 @@ mod tests {
             (20_256, limits::CONNECTIONS_MAX),
             (u64::MAX, limits::CONNECTIONS_MAX),
         ] {
-            assert_eq!(Bounds::within(open_files).connections, connections);
+            let bounds = Bounds::within(open_files);
+            assert_eq!(bounds.connections, connections);
+            assert_eq!(bounds.per_address, connections.div_ceil(4));
         }
     }
 }

@@ -65,7 +65,8 @@ impl Throttle {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// What an address counts as: itself, or the /64 of an IPv6 address.
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),

@@ -10,6 +10,7 @@ mod billing;
 mod clock;
 mod database;
 mod doctor;
+mod doors;
 mod examples;
 mod foundry;
 mod full_disk;
