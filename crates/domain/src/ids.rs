@@ -130,6 +130,10 @@ id!(
     /// A role given to a person or a group.
     BindingId, "rol"
 );
+id!(
+    /// Something to be done for a person who comes or goes.
+    TaskId, "tsk"
+);
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,7 @@ pub mod opaque;
 pub mod policy;
 pub mod price;
 pub mod reason;
+pub mod task;
 pub mod usage;
 pub mod window;
 
@@ -24,7 +25,7 @@ pub use client::{Client, ClientKind, Version};
 pub use clock::{Clock, Ids, Timestamp};
 pub use ids::{
     BindingId, BudgetId, DirectoryGroupId, DirectoryUserId, OrgId, PersonId, RequestId, ServiceId,
-    SessionId, TokenId,
+    SessionId, TaskId, TokenId,
 };
 pub use model::ModelId;
 pub use money::Usd;

@@ -203,6 +203,14 @@ pub const ACCEPTABLE_USE_MISTAKES_MAX: usize = 50;
 pub const ACCEPTABLE_USE_SENTENCE_WORDS: usize = 35;
 /// Shortest time between two looks in the store for the acceptance of one credential's person; in between a refusal stands.
 pub const ACCEPTANCE_LOOK_MS: i64 = 250;
+/// How often people's access is compared with the tasks that it demands.
+pub const TASKS_FOLLOW_MS: u64 = 15_000;
+/// Largest member list; a larger one is refused unread.
+pub const MEMBER_LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Most rows of a member list; a longer one is refused.
+pub const MEMBER_LIST_ROWS_MAX: usize = 200_000;
+/// Longest cell of a member list, in characters; a row with a longer one is refused, and the list with it.
+pub const MEMBER_LIST_CELL_CHARS_MAX: usize = 1_000;
 /// Connections of one replica to the store; beyond it queries wait their turn.
 pub const STORE_CONNECTIONS_MAX: u32 = 8;
 /// How long a query waits for a connection; then it fails (`store_unavailable`).

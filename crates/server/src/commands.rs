@@ -24,7 +24,7 @@ use crate::system::{SystemClock, SystemIds, chain, complain, raise_open_files, s
 use crate::wiring::{self, Wired};
 use crate::{
     acceptable_use_command, backup, demo, doctor, import_command, keys, ledger_command,
-    policy_command, role_command, service_key_command, signals,
+    policy_command, role_command, service_key_command, signals, tasks_command,
 };
 
 /// Your company's identity in front of Claude.
@@ -63,6 +63,10 @@ enum What {
     Policy(policy_command::PolicyCommand),
     /// Draft and publish the acceptable-use policy, and see who has accepted it
     AcceptableUse(acceptable_use_command::AcceptableUseCommand),
+    /// See what is to be done for people who come and go, and say what is done
+    Tasks(tasks_command::TasksCommand),
+    /// Compare a workspace's member list with the directory
+    Members(tasks_command::MembersCommand),
     /// Make, list and revoke keys for machines that have no OpenID provider
     ServiceKey(service_key_command::ServiceKeyCommand),
     /// Give roles to people and groups, take them away, list them
@@ -108,6 +112,8 @@ impl Command {
             What::Doctor(options) => doctor::run(options).await,
             What::Policy(command) => policy_command::run(command).await,
             What::AcceptableUse(command) => acceptable_use_command::run(command).await,
+            What::Tasks(command) => tasks_command::run_tasks(command).await,
+            What::Members(command) => tasks_command::run_members(command).await,
             What::ServiceKey(command) => service_key_command::run(command).await,
             What::Role(command) => role_command::run(command).await,
             What::Import(command) => import_command::run(command),

@@ -23,6 +23,7 @@ pub mod service_key_command;
 pub mod signals;
 pub mod sink;
 pub mod system;
+pub mod tasks_command;
 pub mod unread;
 pub mod wiring;
 

@@ -27,6 +27,7 @@ pub mod secrets;
 pub mod services;
 pub mod sessions;
 pub mod spend_limits;
+pub mod tasks;
 pub mod tokens;
 pub mod usage;
 pub mod whole;
@@ -59,6 +60,7 @@ pub use scim_tokens::ScimToken;
 pub use services::ServiceKey;
 pub use sessions::{Rotation, Session};
 pub use spend_limits::{Page, SpendLimit, SpendLimitAudit};
+pub use tasks::{Cause, Closed, Closing, Mover, Task};
 pub use tokens::PersonalToken;
 pub use usage::{Spent, UsageSum};
 

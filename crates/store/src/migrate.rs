@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006_leases.sql"),
     include_str!("../migrations/0007_roles_and_tokens.sql"),
     include_str!("../migrations/0008_acceptable_use.sql"),
+    include_str!("../migrations/0009_tasks.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

@@ -457,6 +457,8 @@ impl Wired {
             tasks.spawn(async move { desk.serve().await });
         }
         let wired = Arc::clone(self);
+        tasks.spawn(async move { wired.follow_people().await });
+        let wired = Arc::clone(self);
         tasks.spawn(async move {
             wired
                 .pipeline
@@ -512,6 +514,21 @@ impl Wired {
             });
         }
         tasks
+    }
+
+    /// Opens and ends tasks as people come and go. Replicas that do so at once open one set.
+    async fn follow_people(&self) {
+        let actor = Actor::command_line("doorward");
+        let mut tick = tokio::time::interval(Duration::from_millis(limits::TASKS_FOLLOW_MS));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            match control::tasks::follow(&self.operation(&actor)).await {
+                Ok(followed) if followed == control::tasks::Followed::default() => {}
+                Ok(followed) => tracing::info!(?followed, "tasks for people who come and go"),
+                Err(error) => tracing::warn!(error = %error, "tasks are not followed yet"),
+            }
+        }
     }
 
     /// Deletes rows that decide nothing any more.

@@ -23,6 +23,7 @@ mod keys;
 mod kill;
 mod last_policy;
 mod ledger_export;
+mod leavers;
 mod money;
 mod otlp;
 mod private_files;

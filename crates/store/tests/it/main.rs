@@ -16,4 +16,5 @@ mod policies;
 mod revocations;
 mod rotation;
 mod spend_limits;
+mod tasks;
 mod whole;

@@ -1,0 +1,478 @@
+//! A workspace's member list against the directory: who is in one and not in the other, by e-mail address, because the list knows
+//! people by nothing else. [`compare`] is exact and changes nothing; [`check`] acts on it: a leaver who is gone from the list is
+//! done with, one who is still in it the next day is escalated.
+
+pub mod read;
+pub mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::task::TaskKind;
+use domain::{PersonId, Timestamp, limits};
+use ledger::record::ChangeKind;
+use serde::Serialize;
+use store::{Closed, Person};
+
+pub use read::{BadList, BadRow, Columns, Member};
+
+use crate::access::Right;
+use crate::tasks::{self, Evidence, Task};
+use crate::{ControlError, Operation};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// What is expected of a list.
+#[derive(Debug, Clone, Default)]
+pub struct Expected {
+    /// The organisation's own domains, in lower case; addresses of others are guests. Unknown when empty.
+    pub domains: BTreeSet<String>,
+    /// Which group of the directory has which role in the workspace, the higher first; everyone else is a `member`. Not compared
+    /// when empty.
+    pub roles: Vec<(String, String)>,
+}
+
+/// What of a list and the directory does not agree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "finding")]
+pub enum Finding {
+    /// In the list, and left the directory.
+    LeftButListed {
+        /// The list's line.
+        line: u64,
+        /// The address.
+        email: String,
+        /// Who.
+        person: PersonId,
+        /// Since when they are gone.
+        since: Timestamp,
+    },
+    /// In the list, and nobody the directory knows.
+    Unknown {
+        /// The list's line.
+        line: u64,
+        /// The address.
+        email: String,
+    },
+    /// In the list with an address of another domain.
+    Guest {
+        /// The list's line.
+        line: u64,
+        /// The address.
+        email: String,
+    },
+    /// In the list more than once.
+    Duplicate {
+        /// The second line.
+        line: u64,
+        /// The first.
+        first: u64,
+        /// The address.
+        email: String,
+    },
+    /// In the directory, and not in the list.
+    NotListed {
+        /// Who.
+        person: PersonId,
+        /// The address.
+        email: Option<String>,
+    },
+    /// Another role than the directory's groups say.
+    RoleDiffers {
+        /// The list's line.
+        line: u64,
+        /// The address.
+        email: String,
+        /// In the list.
+        listed: String,
+        /// By the directory.
+        expected: String,
+    },
+    /// Not one or two owners.
+    Owners {
+        /// How many there are.
+        owners: usize,
+        /// What of it.
+        what: &'static str,
+    },
+}
+
+/// What a comparison counted, and what it found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    /// People in the list.
+    pub listed: usize,
+    /// People in the directory who may come in.
+    pub present: usize,
+    /// Whether guests could be told, and roles compared: what was not looked at found nothing.
+    pub domains_known: bool,
+    /// Idem, for roles.
+    pub roles_compared: bool,
+    /// In the order of the list, then of the directory.
+    pub findings: Vec<Finding>,
+}
+
+/// Compares a list with the directory's people. Whoever has one address twice in the directory has left when none of the two may come
+/// in.
+pub fn compare(members: &[Member], people: &[Person], expected: &Expected) -> Compared {
+    let mut known: BTreeMap<String, Vec<&Person>> = BTreeMap::new();
+    for person in people {
+        if let Some(email) = &person.email {
+            known.entry(email.to_lowercase()).or_default().push(person);
+        }
+    }
+    let mut lines: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut findings = Vec::new();
+    let listed = members.iter().filter(|member| member.is_in);
+    let has_roles = members.iter().any(|member| member.role.is_some());
+    for member in listed.clone() {
+        if let Some(first) = lines.get(&*member.email) {
+            findings.push(Finding::Duplicate {
+                line: member.line,
+                first: *first,
+                email: member.email.clone(),
+            });
+            continue;
+        }
+        lines.insert(&member.email, member.line);
+        let namesakes = known.get(&member.email).map_or(&[][..], Vec::as_slice);
+        findings.extend(of_member(member, namesakes, expected));
+    }
+    for person in people.iter().filter(|person| person.disabled_at.is_none()) {
+        let email = person.email.as_ref().map(|email| email.to_lowercase());
+        let is_listed = |email: &String| lines.contains_key(&**email);
+        if !email.as_ref().is_some_and(is_listed) {
+            findings.push(Finding::NotListed {
+                person: person.id,
+                email,
+            });
+        }
+    }
+    if has_roles {
+        let is_owner = |m: &&Member| m.role.as_deref().is_some_and(|role| is_role(role, "owner"));
+        findings.extend(owners(listed.filter(is_owner).count()));
+    }
+    Compared {
+        listed: lines.len(),
+        present: people.iter().filter(|p| p.disabled_at.is_none()).count(),
+        domains_known: !expected.domains.is_empty(),
+        roles_compared: has_roles && !expected.roles.is_empty(),
+        findings,
+    }
+}
+
+fn of_member(member: &Member, namesakes: &[&Person], expected: &Expected) -> Vec<Finding> {
+    let (line, email) = (member.line, member.email.clone());
+    let host = email.rsplit('@').next().unwrap_or_default();
+    let is_foreign = !expected.domains.is_empty() && !expected.domains.contains(host);
+    let mut findings = Vec::new();
+    if is_foreign || email.contains("#ext#") {
+        findings.push(Finding::Guest {
+            line,
+            email: email.clone(),
+        });
+    }
+    let present = namesakes.iter().find(|p| p.disabled_at.is_none());
+    match (present, namesakes.first()) {
+        (None, None) if findings.is_empty() => findings.push(Finding::Unknown { line, email }),
+        (None, None) => {}
+        (None, Some(person)) => findings.push(Finding::LeftButListed {
+            line,
+            email,
+            person: person.id,
+            since: person.disabled_at.unwrap_or_default(),
+        }),
+        (Some(person), _) => {
+            let wanted = role_of(person, expected);
+            if let (Some(listed), Some(wanted)) = (&member.role, wanted)
+                && !is_role(listed, &wanted)
+            {
+                findings.push(Finding::RoleDiffers {
+                    line,
+                    email,
+                    listed: listed.clone(),
+                    expected: wanted,
+                });
+            }
+        }
+    }
+    findings
+}
+
+fn role_of(person: &Person, expected: &Expected) -> Option<String> {
+    if expected.roles.is_empty() {
+        return None;
+    }
+    let held = expected
+        .roles
+        .iter()
+        .find(|(_, group)| person.groups.contains(group));
+    Some(held.map_or_else(|| "member".to_owned(), |(role, _)| role.to_lowercase()))
+}
+
+/// Whether a list's word is this role: `primary owner` is an owner, and a `user` a member.
+fn is_role(listed: &str, role: &str) -> bool {
+    let plain = listed.strip_prefix("primary ").unwrap_or(listed);
+    let plain = if plain == "user" { "member" } else { plain };
+    plain == role
+}
+
+/// One or two owners are right: none can do nothing, one has nobody beside them, more are too many for what cannot be undone.
+fn owners(owners: usize) -> Option<Finding> {
+    let what = match owners {
+        0 => "nobody can do what only an owner may",
+        1 => "nobody is there when the one owner is not",
+        2 => return None,
+        _ => "more than two can do what cannot be undone",
+    };
+    Some(Finding::Owners { owners, what })
+}
+
+/// What a check did about what it found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// Leavers who are gone from the list: their tasks are done.
+    pub removed: Vec<String>,
+    /// Leavers who are in it a day later: their tasks are escalated.
+    pub escalated: Vec<String>,
+}
+
+/// Everyone the directory knows, page by page.
+pub async fn everyone(operation: &Operation<'_>) -> Result<Vec<Person>, ControlError> {
+    operation.require(Right::TasksRead)?;
+    let (mut everyone, mut after) = (Vec::new(), None);
+    loop {
+        let page = operation
+            .store
+            .people_page(operation.org, "", after, limits::STORE_PAGE_MAX);
+        let (people, more) = page.await?;
+        after = people.last().map(|last| last.id);
+        everyone.extend(people);
+        if !more || after.is_none() {
+            return Ok(everyone);
+        }
+    }
+}
+
+/// Acts on a list that was compared: what it proves of leavers' tasks. `source` is what people call it, `hash` its SHA-256.
+pub async fn check(
+    operation: &Operation<'_>,
+    members: &[Member],
+    compared: &Compared,
+    (source, hash): (&str, &str),
+) -> Result<Done, ControlError> {
+    operation.require(Right::TasksWrite)?;
+    let source = crate::text::name("source", source)?;
+    let mut change = operation.change("member_list", &source, ChangeKind::Created);
+    change.after = Some(hash.into());
+    let said = format!(
+        "{} listed, {} in the directory, {} findings",
+        compared.listed,
+        compared.present,
+        compared.findings.len()
+    );
+    change.reason = Some(said.into());
+    operation.record(change).await?;
+    tasks::follow(operation).await?;
+    let listed: BTreeSet<&str> = members
+        .iter()
+        .filter(|member| member.is_in)
+        .map(|member| &*member.email)
+        .collect();
+    let evidence = Evidence {
+        kind: "member_list".to_owned(),
+        source,
+        hash: Some(hash.to_owned()),
+        at: operation.clock.now(),
+    };
+    let mut done = Done::default();
+    let mut after = None;
+    loop {
+        let page = tasks::list(operation, false, after, limits::STORE_PAGE_MAX).await?;
+        for task in page.iter().filter(|task| is_removal(task)) {
+            let email = address_of(operation, task).await?;
+            let Some(email) = email else { continue };
+            act(operation, task, &email, (&listed, &evidence), &mut done).await?;
+        }
+        match page.last() {
+            Some(last) if page.len() == limits::STORE_PAGE_MAX as usize => after = Some(last.id),
+            _ => return Ok(done),
+        }
+    }
+}
+
+fn is_removal(task: &Task) -> bool {
+    task.kind == TaskKind::RemoveFromWorkspace && task.over_at.is_none()
+}
+
+async fn address_of(
+    operation: &Operation<'_>,
+    task: &Task,
+) -> Result<Option<String>, ControlError> {
+    let Ok(person) = task.about.parse() else {
+        return Ok(Some(task.about.clone()));
+    };
+    let person = operation.store.person(operation.org, person).await?;
+    let email = person.and_then(|person| person.email);
+    Ok(email.map(|email| email.to_lowercase()))
+}
+
+async fn act(
+    operation: &Operation<'_>,
+    task: &Task,
+    email: &str,
+    (listed, evidence): (&BTreeSet<&str>, &Evidence),
+    done: &mut Done,
+) -> Result<(), ControlError> {
+    let is_next_day = evidence.at > task.due;
+    if !listed.contains(email) {
+        if task.closing.is_none() && evidence.at >= task.since {
+            tasks::close_with(operation, task.id, Closed::Done, evidence).await?;
+            done.removed.push(email.to_owned());
+        }
+    } else if is_next_day {
+        let days = evidence.at.ms_since(task.due).div_euclid(DAY_MS) + 1;
+        let why = format!("still in {} {days} days late", evidence.source);
+        if tasks::escalate(operation, task, &why).await? {
+            done.escalated.push(email.to_owned());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::OrgId;
+
+    fn person(number: u64, email: &str, groups: &[&str], left: bool) -> Person {
+        Person {
+            id: PersonId::from_parts(number, 0),
+            org: OrgId::from_parts(1, 1),
+            issuer: "entra".into(),
+            stable_id: number.to_string(),
+            email: Some(email.into()),
+            name: None,
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            not_before: Timestamp::default(),
+            disabled_at: left.then(|| Timestamp::from_unix_ms(5)),
+        }
+    }
+
+    fn member(line: u64, email: &str, role: &str) -> Member {
+        Member {
+            line,
+            email: email.into(),
+            name: None,
+            role: (!role.is_empty()).then(|| role.to_owned()),
+            is_in: true,
+        }
+    }
+
+    fn expected() -> Expected {
+        Expected {
+            domains: BTreeSet::from(["acme.example".to_owned()]),
+            roles: vec![
+                ("owner".into(), "it-leads".into()),
+                ("admin".into(), "it".into()),
+            ],
+        }
+    }
+
+    #[test]
+    fn the_differences_are_exact_in_both_directions() {
+        let people = [
+            person(1, "Ada@acme.example", &[], false),
+            person(2, "bob@acme.example", &["it"], false),
+            person(3, "gone@acme.example", &[], true),
+            person(4, "eve@acme.example", &[], false),
+        ];
+        let members = [
+            member(2, "ada@acme.example", "user"),
+            member(3, "bob@acme.example", "member"),
+            member(4, "gone@acme.example", "member"),
+            member(5, "who@acme.example", "member"),
+            member(6, "guest@gmail.example", "member"),
+            member(7, "ada@acme.example", "member"),
+            Member {
+                is_in: false,
+                ..member(8, "eve@acme.example", "member")
+            },
+        ];
+        let found = compare(&members, &people, &expected());
+        assert_eq!((found.listed, found.present), (5, 3));
+        let (email, since) = (String::from, Timestamp::from_unix_ms(5));
+        assert_eq!(
+            found.findings,
+            [
+                Finding::RoleDiffers {
+                    line: 3,
+                    email: email("bob@acme.example"),
+                    listed: "member".into(),
+                    expected: "admin".into()
+                },
+                Finding::LeftButListed {
+                    line: 4,
+                    email: email("gone@acme.example"),
+                    person: PersonId::from_parts(3, 0),
+                    since
+                },
+                Finding::Unknown {
+                    line: 5,
+                    email: email("who@acme.example")
+                },
+                Finding::Guest {
+                    line: 6,
+                    email: email("guest@gmail.example")
+                },
+                Finding::Duplicate {
+                    line: 7,
+                    first: 2,
+                    email: email("ada@acme.example")
+                },
+                Finding::NotListed {
+                    person: PersonId::from_parts(4, 0),
+                    email: Some(email("eve@acme.example"))
+                },
+                Finding::Owners {
+                    owners: 0,
+                    what: "nobody can do what only an owner may"
+                },
+            ]
+        );
+    }
+
+    #[test]
+    fn a_list_that_agrees_finds_nothing_and_says_what_was_not_looked_at() {
+        let people = [
+            person(1, "ada@acme.example", &["it-leads"], false),
+            // the same address at another issuer, gone there
+            person(2, "ada@acme.example", &[], true),
+            person(3, "bob@acme.example", &["it-leads"], false),
+        ];
+        let members = [
+            member(2, "ada@acme.example", "primary owner"),
+            member(3, "bob@acme.example", "owner"),
+        ];
+        let found = compare(&members, &people, &expected());
+        assert_eq!(
+            (found.findings, found.domains_known, found.roles_compared),
+            (vec![], true, true)
+        );
+        let bare = [
+            member(2, "ada@acme.example", ""),
+            member(3, "bob@acme.example", ""),
+        ];
+        let found = compare(&bare, &people, &Expected::default());
+        assert_eq!(
+            (found.findings, found.domains_known, found.roles_compared),
+            (vec![], false, false)
+        );
+    }
+
+    #[test]
+    fn only_two_owners_are_no_finding() {
+        for (count, is_found) in [(0, true), (1, true), (2, false), (3, true)] {
+            assert_eq!(owners(count).is_some(), is_found, "{count}");
+        }
+    }
+}

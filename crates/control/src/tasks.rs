@@ -1,0 +1,515 @@
+//! Tasks for people who come and go: opened from what the store itself says of their access, or by hand from a list; done with
+//! evidence; over when the occasion is. Whoever ends a person's access, by SCIM, API or command line, need not think of them:
+//! [`follow`] finds everyone whose access says one thing and whose tasks another, and may run as often as it likes.
+
+use domain::task::{Occasion, TaskKind};
+use domain::{TaskId, Timestamp, limits};
+use ledger::record::ChangeKind;
+use serde::{Deserialize, Serialize};
+use store::{Cause, Closed, Closing, Mover};
+
+pub use store::Task;
+
+use crate::access::Right;
+use crate::text::Unusable;
+use crate::{ControlError, Operation};
+
+/// Whose tasks are opened at a start on a store that knew none: only theirs who left or came lately.
+const LOOK_BACK_MS: i64 = 30 * DAY_MS;
+const NEW_MS: i64 = 7 * DAY_MS;
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// People of each kind that one run takes; the rest are the next one's.
+const AT_ONCE: u32 = 500;
+/// Who does what nobody asked for.
+const OURSELVES: &str = "doorward";
+
+/// What proves that something is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// `record`, `member_list`, `acceptance`, `statement`.
+    pub kind: String,
+    /// Where it is: a record's chain and number, a file's name, somebody's words.
+    pub source: String,
+    /// SHA-256 of it, in hexadecimal, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// When it was so.
+    pub at: Timestamp,
+}
+
+impl Evidence {
+    fn to_json(&self) -> Option<String> {
+        serde_json::to_string(self).ok()
+    }
+
+    /// What a task was closed with.
+    pub fn of(task: &Task) -> Option<Self> {
+        let closing = task.closing.as_ref()?;
+        serde_json::from_str(closing.evidence.as_deref()?).ok()
+    }
+}
+
+/// How a task stands at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// To be done.
+    Open,
+    /// To be done since longer than it may.
+    Overdue {
+        /// Whole days since then, rounded up.
+        days: i64,
+    },
+    /// Done in time.
+    Done,
+    /// Done, but late.
+    Late {
+        /// Whole days too late, rounded up.
+        days: i64,
+    },
+    /// It no longer applies.
+    NotNeeded,
+}
+
+/// How a task stands at this moment, by the clock alone.
+pub fn standing(task: &Task, now: Timestamp) -> Standing {
+    let days_after = |at: Timestamp| at.ms_since(task.due).div_euclid(DAY_MS) + 1;
+    match &task.closing {
+        None if now <= task.due => Standing::Open,
+        None => Standing::Overdue {
+            days: days_after(now),
+        },
+        Some(closing) if closing.how == Closed::NotNeeded => Standing::NotNeeded,
+        Some(closing) if closing.at <= task.due => Standing::Done,
+        Some(closing) => Standing::Late {
+            days: days_after(closing.at),
+        },
+    }
+}
+
+/// What a run of [`follow`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Followed {
+    /// People who left.
+    pub left: usize,
+    /// People who were let in again.
+    pub returned: usize,
+    /// People who are new.
+    pub joined: usize,
+    /// Acceptances that closed a task.
+    pub accepted: usize,
+}
+
+/// Opens and ends what people's access demands. The same departure twice opens one set; a return ends it.
+pub async fn follow(operation: &Operation<'_>) -> Result<Followed, ControlError> {
+    operation.require(Right::TasksWrite)?;
+    let (store, org, now) = (operation.store, operation.org, operation.clock.now());
+    let mut followed = Followed::default();
+    let since = now.plus_ms(-LOOK_BACK_MS);
+    for mover in store.leavers_without_tasks(org, since, AT_ONCE).await? {
+        left(operation, &mover).await?;
+        followed.left += 1;
+    }
+    for mover in store.returned_with_tasks(org, now, AT_ONCE).await? {
+        returned(operation, &mover).await?;
+        followed.returned += 1;
+    }
+    let since = now.plus_ms(-NEW_MS);
+    for mover in store.joiners_without_tasks(org, since, AT_ONCE).await? {
+        let about = mover.person.to_string();
+        note(
+            operation,
+            "arrival",
+            &about,
+            ChangeKind::Created,
+            "is new; tasks opened",
+        )
+        .await?;
+        let tasks = opened(
+            operation,
+            &mover,
+            Occasion::Joining,
+            (Cause::Access, OURSELVES),
+        );
+        store.open_tasks(org, &tasks).await?;
+        followed.joined += 1;
+    }
+    followed.accepted = close_accepted(operation).await?;
+    Ok(followed)
+}
+
+async fn left(operation: &Operation<'_>, mover: &Mover) -> Result<(), ControlError> {
+    let (store, org) = (operation.store, operation.org);
+    let about = mover.person.to_string();
+    let sessions = store.sessions_ended_at(org, mover.person, mover.at).await?;
+    let done = format!(
+        "access through Doorward ended {}: {sessions} open sessions ended, every credential refused, streams cut; tasks opened",
+        mover.at
+    );
+    let source = note(operation, "departure", &about, ChangeKind::Created, &done).await?;
+    let evidence = Evidence {
+        kind: "record".to_owned(),
+        source,
+        hash: None,
+        at: mover.at,
+    };
+    let ended = Closing {
+        at: mover.at,
+        by: OURSELVES.to_owned(),
+        how: Closed::Done,
+        evidence: evidence.to_json(),
+    };
+    store
+        .end_occasion(
+            org,
+            (&about, Occasion::Joining),
+            operation.clock.now(),
+            OURSELVES,
+        )
+        .await?;
+    let mut tasks = opened(
+        operation,
+        mover,
+        Occasion::Leaving,
+        (Cause::Access, OURSELVES),
+    );
+    for task in &mut tasks {
+        if task.kind == TaskKind::EndAccess {
+            task.closing = Some(ended.clone());
+        }
+    }
+    store.open_tasks(org, &tasks).await?;
+    // Those that a list opened before the access ended are the same departure's.
+    store
+        .confirm_occasion(org, &about, Occasion::Leaving)
+        .await?;
+    let current = store.current_tasks(org, &about).await?;
+    let waiting = current
+        .iter()
+        .find(|task| task.kind == TaskKind::EndAccess && task.closing.is_none());
+    if let Some(task) = waiting {
+        store.close_task(org, task.id, &ended).await?;
+    }
+    Ok(())
+}
+
+async fn returned(operation: &Operation<'_>, mover: &Mover) -> Result<(), ControlError> {
+    let about = mover.person.to_string();
+    let said = "may come in again; what was still to do is not needed";
+    note(operation, "departure", &about, ChangeKind::Deleted, said).await?;
+    let occasion = (&*about, Occasion::Leaving);
+    let (store, now) = (operation.store, operation.clock.now());
+    store
+        .end_occasion(operation.org, occasion, now, OURSELVES)
+        .await?;
+    Ok(())
+}
+
+/// Whoever has accepted the policy in force needs nobody to remind them.
+async fn close_accepted(operation: &Operation<'_>) -> Result<usize, ControlError> {
+    let (store, org) = (operation.store, operation.org);
+    let Some(published) = store.published_use(org).await? else {
+        return Ok(0);
+    };
+    let (mut closed, mut after) = (0, None);
+    loop {
+        let page = store
+            .tasks_page(org, true, after, limits::STORE_PAGE_MAX)
+            .await?;
+        for task in &page {
+            let person = task.about.parse().ok();
+            let (TaskKind::AcceptPolicy, Some(person)) = (task.kind, person) else {
+                continue;
+            };
+            let latest = store.acceptances_of(org, person, 1).await?.pop();
+            let counts = |a: &store::Acceptance| a.version >= published.accept_from;
+            let Some(acceptance) = latest.filter(counts) else {
+                continue;
+            };
+            let evidence = Evidence {
+                kind: "acceptance".to_owned(),
+                source: format!("version {} by {}", acceptance.version, acceptance.way),
+                hash: None,
+                at: acceptance.at,
+            };
+            let closing = Closing {
+                at: acceptance.at,
+                by: task.label.clone(),
+                how: Closed::Done,
+                evidence: evidence.to_json(),
+            };
+            closed += usize::from(store.close_task(org, task.id, &closing).await?);
+        }
+        match page.last() {
+            Some(last) if page.len() == limits::STORE_PAGE_MAX as usize => after = Some(last.id),
+            _ => return Ok(closed),
+        }
+    }
+}
+
+/// Opens a leaver's tasks before, or without, the end of their access here: somebody said that they leave at this moment. `who`
+/// is a person the directory knows, or an e-mail address.
+pub async fn tell_leaver(
+    operation: &Operation<'_>,
+    who: &str,
+    at: Timestamp,
+    source: &str,
+) -> Result<u64, ControlError> {
+    operation.require(Right::TasksWrite)?;
+    let source = crate::text::reason("source", source)?;
+    let mut found = operation.store.find_people(operation.org, who).await?;
+    let (about, label) = match found.len() {
+        0 => (address("who", who)?, who.to_owned()),
+        1 => {
+            let person = found.remove(0);
+            let label = person.email.or(person.name).unwrap_or(person.stable_id);
+            (person.id.to_string(), label)
+        }
+        many => return Err(ControlError::Ambiguous(many)),
+    };
+    let current = operation.store.current_tasks(operation.org, &about).await?;
+    let is_leaving = |task: &Task| task.kind.occasion() == Occasion::Leaving;
+    if current.iter().any(is_leaving) {
+        return Ok(0);
+    }
+    let said = format!("leaves {at}, says {source}; tasks opened");
+    note(operation, "departure", &about, ChangeKind::Created, &said).await?;
+    let by = (Cause::Told, operation.actor.label());
+    let about = About { about, label, at };
+    let tasks = open_for(operation, &about, Occasion::Leaving, by);
+    Ok(operation.store.open_tasks(operation.org, &tasks).await?)
+}
+
+/// An e-mail address in lower case, as tasks and lists know people whom the directory does not.
+pub(crate) fn address(field: &'static str, text: &str) -> Result<String, Unusable> {
+    let (name, host) = text.rsplit_once('@').unwrap_or_default();
+    let fine = !name.is_empty()
+        && host.contains('.')
+        && text.chars().count() <= limits::CLAIM_CHARS_MAX
+        && !text
+            .chars()
+            .any(|c| c.is_whitespace() || crate::text::is_hostile(c));
+    if fine {
+        Ok(text.to_lowercase())
+    } else {
+        Err(Unusable::new(field, "must be an e-mail address"))
+    }
+}
+
+struct About {
+    about: String,
+    label: String,
+    at: Timestamp,
+}
+
+fn opened(
+    operation: &Operation<'_>,
+    mover: &Mover,
+    occasion: Occasion,
+    by: (Cause, &str),
+) -> Vec<Task> {
+    let about = About {
+        about: mover.person.to_string(),
+        label: mover.label.clone(),
+        at: mover.at,
+    };
+    open_for(operation, &about, occasion, by)
+}
+
+fn open_for(
+    operation: &Operation<'_>,
+    about: &About,
+    occasion: Occasion,
+    (cause, by): (Cause, &str),
+) -> Vec<Task> {
+    let (unix_ms, random) = operation.id_parts();
+    // A millisecond apart each, so that a set is listed in the order of doing.
+    let task = |(place, kind): (u64, TaskKind)| Task {
+        id: TaskId::from_parts(unix_ms + place, random),
+        about: about.about.clone(),
+        label: about.label.clone(),
+        kind,
+        cause,
+        since: about.at,
+        due: kind.due(about.at),
+        opened: operation.clock.now(),
+        opened_by: by.to_owned(),
+        escalated_at: None,
+        closing: None,
+        over_at: None,
+    };
+    (0..).zip(occasion.kinds()).map(task).collect()
+}
+
+/// Writes a change down and says where it stands.
+async fn note(
+    operation: &Operation<'_>,
+    noun: &str,
+    name: &str,
+    done: ChangeKind,
+    said: &str,
+) -> Result<String, ControlError> {
+    let mut change = operation.change(noun, name, done);
+    change.reason = Some(said.into());
+    let receipt = operation
+        .ledger
+        .append(ledger::Record::Change(change))
+        .await?;
+    Ok(format!("{}/{}", operation.ledger.chain(), receipt.seq))
+}
+
+/// At most a page of tasks after one of them, oldest first; with `open`, only those still to be done.
+pub async fn list(
+    operation: &Operation<'_>,
+    open: bool,
+    after: Option<TaskId>,
+    limit: u32,
+) -> Result<Vec<Task>, ControlError> {
+    operation.require(Right::TasksRead)?;
+    let (store, org) = (operation.store, operation.org);
+    Ok(store.tasks_page(org, open, after, limit).await?)
+}
+
+/// Says that a task is done, or no longer needed, in somebody's words and with the fingerprint of a file where there is one.
+pub async fn close(
+    operation: &Operation<'_>,
+    task: TaskId,
+    (how, statement): (Closed, &str),
+    hash: Option<String>,
+) -> Result<Task, ControlError> {
+    operation.require(Right::TasksWrite)?;
+    let statement = crate::text::reason("evidence", statement)?;
+    let evidence = Evidence {
+        kind: "statement".to_owned(),
+        source: statement,
+        hash,
+        at: operation.clock.now(),
+    };
+    close_with(operation, task, how, &evidence).await
+}
+
+/// As [`close`], with any evidence.
+pub(crate) async fn close_with(
+    operation: &Operation<'_>,
+    task: TaskId,
+    how: Closed,
+    evidence: &Evidence,
+) -> Result<Task, ControlError> {
+    let (store, org) = (operation.store, operation.org);
+    let known = store.task(org, task).await?;
+    let known = known.ok_or(ControlError::NoSuch("task"))?;
+    if known.closing.is_some() {
+        return Ok(known);
+    }
+    let mut change = operation.change("task", &task.to_string(), ChangeKind::Updated);
+    let said = format!(
+        "{} of {}: {}, {} {}",
+        known.kind,
+        known.about,
+        how.as_str(),
+        evidence.kind,
+        evidence.source
+    );
+    change.reason = Some(said.into());
+    change.after = evidence.hash.as_deref().map(Into::into);
+    operation.record(change).await?;
+    let closing = Closing {
+        at: operation.clock.now(),
+        by: operation.actor.label().to_owned(),
+        how,
+        evidence: evidence.to_json(),
+    };
+    store.close_task(org, task, &closing).await?;
+    let closed = store.task(org, task).await?;
+    closed.ok_or(ControlError::NoSuch("task"))
+}
+
+/// Notes that a task was not done in time; it is open again where somebody had said that it was. False when that is known.
+pub(crate) async fn escalate(
+    operation: &Operation<'_>,
+    task: &Task,
+    why: &str,
+) -> Result<bool, ControlError> {
+    let is_known = task.escalated_at.is_some() && task.closing.is_none();
+    if is_known || task.over_at.is_some() {
+        return Ok(false);
+    }
+    let mut change = operation.change("task", &task.id.to_string(), ChangeKind::Updated);
+    let said = format!("escalated: {} of {}, {why}", task.kind, task.about);
+    change.reason = Some(said.into());
+    operation.record(change).await?;
+    let now = operation.clock.now();
+    Ok(operation
+        .store
+        .escalate_task(operation.org, task.id, now)
+        .await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(closed_at: Option<i64>, how: Closed) -> Task {
+        Task {
+            id: TaskId::from_parts(1, 1),
+            about: "x".into(),
+            label: "x".into(),
+            kind: TaskKind::DisableAccount,
+            cause: Cause::Told,
+            since: Timestamp::default(),
+            due: Timestamp::from_unix_ms(DAY_MS - 1),
+            opened: Timestamp::default(),
+            opened_by: "x".into(),
+            escalated_at: None,
+            closing: closed_at.map(|at| Closing {
+                at: Timestamp::from_unix_ms(at),
+                by: "x".into(),
+                how,
+                evidence: None,
+            }),
+            over_at: None,
+        }
+    }
+
+    #[test]
+    fn what_is_overdue_or_late_is_told_by_the_clock_alone() {
+        let check = |closed_at, how, now, expected| {
+            let found = standing(&task(closed_at, how), Timestamp::from_unix_ms(now));
+            assert_eq!(found, expected, "{closed_at:?} at {now}");
+        };
+        check(None, Closed::Done, DAY_MS - 1, Standing::Open);
+        check(None, Closed::Done, DAY_MS, Standing::Overdue { days: 1 });
+        check(
+            None,
+            Closed::Done,
+            3 * DAY_MS,
+            Standing::Overdue { days: 3 },
+        );
+        check(Some(DAY_MS - 1), Closed::Done, 9 * DAY_MS, Standing::Done);
+        check(
+            Some(3 * DAY_MS),
+            Closed::Done,
+            9 * DAY_MS,
+            Standing::Late { days: 3 },
+        );
+        check(Some(5), Closed::NotNeeded, 9 * DAY_MS, Standing::NotNeeded);
+    }
+
+    #[test]
+    fn an_address_is_one_and_nothing_else() {
+        assert_eq!(
+            address("who", "Ada@Acme.example").as_deref(),
+            Ok("ada@acme.example")
+        );
+        for text in [
+            "",
+            "ada",
+            "@acme.example",
+            "ada@acme",
+            "a b@c.d",
+            "a\u{202e}@c.d",
+            "a\n@c.d",
+        ] {
+            assert!(address("who", text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! Tasks for people who come and go. An occasion opens its tasks once, however often it is told of; when it is over, what was not
+//! done is no longer needed, and the next occasion opens its own.
+
+use domain::task::{Occasion, TaskKind};
+use domain::{OrgId, PersonId, TaskId, Timestamp, limits};
+use sqlx::any::AnyRow;
+use sqlx::{Row as _, query};
+
+use crate::{Result, Store, StoreError, id, maybe_time, time};
+
+/// What told of the occasion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The person's access ended or began: what this store itself says.
+    Access,
+    /// A list or a person said so.
+    Told,
+}
+
+impl Cause {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Told => "told",
+        }
+    }
+}
+
+/// How a task was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// It is done.
+    Done,
+    /// It no longer applies.
+    NotNeeded,
+}
+
+impl Closed {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NotNeeded => "not_needed",
+        }
+    }
+}
+
+/// A task's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    /// When.
+    pub at: Timestamp,
+    /// Who says so.
+    pub by: String,
+    /// How.
+    pub how: Closed,
+    /// What proves it, as JSON.
+    pub evidence: Option<String>,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// Whom it is about: our id of the person, or an e-mail address in lower case.
+    pub about: String,
+    /// For people to read.
+    pub label: String,
+    /// What is to be done.
+    pub kind: TaskKind,
+    /// What told of it.
+    pub cause: Cause,
+    /// When the person leaves or came.
+    pub since: Timestamp,
+    /// Until when.
+    pub due: Timestamp,
+    /// When it was opened.
+    pub opened: Timestamp,
+    /// By whom.
+    pub opened_by: String,
+    /// Since when it is known that it was not done in time.
+    pub escalated_at: Option<Timestamp>,
+    /// Its end, if it has one.
+    pub closing: Option<Closing>,
+    /// Since when its occasion is over.
+    pub over_at: Option<Timestamp>,
+}
+
+/// Somebody whose access says one thing and whose tasks another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mover {
+    /// Who.
+    pub person: PersonId,
+    /// For people to read.
+    pub label: String,
+    /// When they came, left or were let in again.
+    pub at: Timestamp,
+}
+
+/// Columns in the order that [`read`] wants them.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, about, label, kind, cause, since, due, opened, opened_by, escalated_at, \
+             closed_at, closed_by, closed_as, evidence, over_at FROM tasks ",
+            $rest
+        )
+    };
+}
+
+impl Store {
+    /// Opens tasks; those that are open already for the same person and occasion stay as they are. Returns how many are new.
+    pub async fn open_tasks(&self, org: OrgId, tasks: &[Task]) -> Result<u64> {
+        let mut tx = self.pools.begin().await?;
+        let mut new = 0;
+        for task in tasks {
+            let closing = task.closing.as_ref();
+            let statement = query(
+                "INSERT INTO tasks (id, org, about, label, occasion, kind, cause, since, due, opened, opened_by, \
+                   closed_at, closed_by, closed_as, evidence) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING",
+            )
+            .bind(task.id.to_string())
+            .bind(org.to_string())
+            .bind(&task.about)
+            .bind(&task.label)
+            .bind(task.kind.occasion().as_str())
+            .bind(task.kind.as_str())
+            .bind(task.cause.as_str())
+            .bind(task.since.unix_ms())
+            .bind(task.due.unix_ms())
+            .bind(task.opened.unix_ms())
+            .bind(&task.opened_by)
+            .bind(closing.map(|closing| closing.at.unix_ms()))
+            .bind(closing.map(|closing| closing.by.as_str()))
+            .bind(closing.map(|closing| closing.how.as_str()))
+            .bind(closing.and_then(|closing| closing.evidence.as_deref()));
+            new += tx.run(statement).await?;
+        }
+        tx.commit().await?;
+        Ok(new)
+    }
+
+    /// Closes a task; false when it is closed or over already, or not there.
+    pub async fn close_task(&self, org: OrgId, task: TaskId, closing: &Closing) -> Result<bool> {
+        let statement = query(
+            "UPDATE tasks SET closed_at = $3, closed_by = $4, closed_as = $5, evidence = $6 \
+             WHERE org = $1 AND id = $2 AND closed_at IS NULL AND over_at IS NULL",
+        )
+        .bind(org.to_string())
+        .bind(task.to_string())
+        .bind(closing.at.unix_ms())
+        .bind(&closing.by)
+        .bind(closing.how.as_str())
+        .bind(&closing.evidence);
+        Ok(self.pools.write(statement).await? == 1)
+    }
+
+    /// Notes that a task was not done in time or, though said to be, not done at all: it is open again. False when that is known
+    /// already, or its occasion is over.
+    pub async fn escalate_task(&self, org: OrgId, task: TaskId, at: Timestamp) -> Result<bool> {
+        let statement = query(
+            "UPDATE tasks SET escalated_at = COALESCE(escalated_at, $3), closed_at = NULL, closed_by = NULL, \
+               closed_as = NULL, evidence = NULL \
+             WHERE org = $1 AND id = $2 AND over_at IS NULL AND (escalated_at IS NULL OR closed_at IS NOT NULL)",
+        )
+        .bind(org.to_string())
+        .bind(task.to_string())
+        .bind(at.unix_ms());
+        Ok(self.pools.write(statement).await? == 1)
+    }
+
+    /// Ends an occasion: what was not done is no longer needed. Returns how many tasks are over with it.
+    pub async fn end_occasion(
+        &self,
+        org: OrgId,
+        (about, occasion): (&str, Occasion),
+        at: Timestamp,
+        by: &str,
+    ) -> Result<u64> {
+        let statement = query(
+            "UPDATE tasks SET over_at = $4, closed_at = COALESCE(closed_at, $4), \
+               closed_by = CASE WHEN closed_at IS NULL THEN $5 ELSE closed_by END, \
+               closed_as = CASE WHEN closed_at IS NULL THEN 'not_needed' ELSE closed_as END \
+             WHERE org = $1 AND about = $2 AND occasion = $3 AND over_at IS NULL",
+        )
+        .bind(org.to_string())
+        .bind(about)
+        .bind(occasion.as_str())
+        .bind(at.unix_ms())
+        .bind(by);
+        self.pools.write(statement).await
+    }
+
+    /// Says that a person's access itself tells of their occasion now, whoever told of it first.
+    pub async fn confirm_occasion(
+        &self,
+        org: OrgId,
+        about: &str,
+        occasion: Occasion,
+    ) -> Result<u64> {
+        let statement = query(
+            "UPDATE tasks SET cause = 'access' WHERE org = $1 AND about = $2 AND occasion = $3 AND over_at IS NULL \
+               AND cause <> 'access'",
+        );
+        self.pools
+            .write(
+                statement
+                    .bind(org.to_string())
+                    .bind(about)
+                    .bind(occasion.as_str()),
+            )
+            .await
+    }
+
+    /// A task by its id.
+    pub async fn task(&self, org: OrgId, task: TaskId) -> Result<Option<Task>> {
+        let statement = query(select!("WHERE org = $1 AND id = $2"));
+        let row = self
+            .pools
+            .row(statement.bind(org.to_string()).bind(task.to_string()))
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The tasks of occasions that are not over, of one person.
+    pub async fn current_tasks(&self, org: OrgId, about: &str) -> Result<Vec<Task>> {
+        let statement = query(select!(
+            "WHERE org = $1 AND about = $2 AND over_at IS NULL ORDER BY id LIMIT 100"
+        ));
+        let rows = self
+            .pools
+            .rows(statement.bind(org.to_string()).bind(about))
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// At most `limit` tasks after one of them, in the order they were opened; with `open`, only those still to be done.
+    pub async fn tasks_page(
+        &self,
+        org: OrgId,
+        open: bool,
+        after: Option<TaskId>,
+        limit: u32,
+    ) -> Result<Vec<Task>> {
+        let statement = query(select!(
+            "WHERE org = $1 AND id > $2 AND ($3 = 0 OR closed_at IS NULL) ORDER BY id LIMIT $4"
+        ))
+        .bind(org.to_string())
+        .bind(after.map_or_else(String::new, |after| after.to_string()))
+        .bind(i64::from(open))
+        .bind(i64::from(limit.min(limits::STORE_PAGE_MAX)));
+        let rows = self.pools.rows(statement).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// People whose access has ended since `not_before` and who have no tasks of leaving that say so. Throw-away people of
+    /// drills, whose issuer is ourselves, are nobody.
+    pub async fn leavers_without_tasks(
+        &self,
+        org: OrgId,
+        not_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Mover>> {
+        self.movers(
+            "SELECT p.id, COALESCE(p.email, p.name, p.stable_id), COALESCE(p.disabled_at, p.left_at) FROM people p \
+             WHERE p.org = $1 AND p.issuer <> 'doorward' AND COALESCE(p.disabled_at, p.left_at) >= $2 AND NOT EXISTS \
+               (SELECT 1 FROM tasks t WHERE t.org = p.org AND t.about = p.id AND t.occasion = 'leaving' \
+                  AND t.cause = 'access' AND t.over_at IS NULL) \
+             ORDER BY p.id LIMIT $3",
+            (org, not_before, limit),
+        )
+        .await
+    }
+
+    /// People who may come in and whose tasks of leaving, opened when their access ended, are not over.
+    pub async fn returned_with_tasks(
+        &self,
+        org: OrgId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Mover>> {
+        self.movers(
+            "SELECT DISTINCT p.id, COALESCE(p.email, p.name, p.stable_id), CAST($2 AS BIGINT) FROM tasks t \
+             JOIN people p ON p.org = t.org AND p.id = t.about \
+             WHERE t.org = $1 AND t.occasion = 'leaving' AND t.cause = 'access' AND t.over_at IS NULL \
+               AND p.disabled_at IS NULL AND p.left_at IS NULL \
+             ORDER BY p.id LIMIT $3",
+            (org, now, limit),
+        )
+        .await
+    }
+
+    /// People first seen since `not_before` who may come in and never had tasks of coming.
+    pub async fn joiners_without_tasks(
+        &self,
+        org: OrgId,
+        not_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Mover>> {
+        self.movers(
+            "SELECT p.id, COALESCE(p.email, p.name, p.stable_id), p.first_seen FROM people p \
+             WHERE p.org = $1 AND p.issuer <> 'doorward' AND p.first_seen >= $2 AND p.disabled_at IS NULL AND p.left_at IS NULL AND NOT EXISTS \
+               (SELECT 1 FROM tasks t WHERE t.org = p.org AND t.about = p.id AND t.occasion = 'joining') \
+             ORDER BY p.id LIMIT $3",
+            (org, not_before, limit),
+        )
+        .await
+    }
+
+    async fn movers(
+        &self,
+        sql: &'static str,
+        (org, at, limit): (OrgId, Timestamp, u32),
+    ) -> Result<Vec<Mover>> {
+        let statement = query(sql)
+            .bind(org.to_string())
+            .bind(at.unix_ms())
+            .bind(i64::from(limit.min(limits::STORE_PAGE_MAX)));
+        let rows = self.pools.rows(statement).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Mover {
+                    person: id(row, 0, "people.id")?,
+                    label: row.try_get(1)?,
+                    at: time(row, 2)?,
+                })
+            })
+            .collect()
+    }
+
+    /// How many sessions of a person ended at this moment.
+    pub async fn sessions_ended_at(
+        &self,
+        org: OrgId,
+        person: PersonId,
+        at: Timestamp,
+    ) -> Result<u64> {
+        let statement =
+            query("SELECT COUNT(*) FROM sessions WHERE org = $1 AND person = $2 AND ended_at = $3")
+                .bind(org.to_string())
+                .bind(person.to_string())
+                .bind(at.unix_ms());
+        let row = self.pools.row(statement).await?;
+        let row = row.ok_or(StoreError::Damaged("sessions"))?;
+        crate::unsigned(&row, 0, "sessions")
+    }
+}
+
+fn read(row: &AnyRow) -> Result<Task> {
+    let kind: String = row.try_get(3)?;
+    let cause: String = row.try_get(4)?;
+    let closing = match maybe_time(row, 10)? {
+        None => None,
+        Some(at) => {
+            let how: Option<String> = row.try_get(12)?;
+            Some(Closing {
+                at,
+                by: row.try_get::<Option<String>, _>(11)?.unwrap_or_default(),
+                how: match how.as_deref() {
+                    Some("done") => Closed::Done,
+                    Some("not_needed") => Closed::NotNeeded,
+                    _ => return Err(StoreError::Damaged("tasks.closed_as")),
+                },
+                evidence: row.try_get(13)?,
+            })
+        }
+    };
+    Ok(Task {
+        id: id(row, 0, "tasks.id")?,
+        about: row.try_get(1)?,
+        label: row.try_get(2)?,
+        kind: kind
+            .parse()
+            .map_err(|_| StoreError::Damaged("tasks.kind"))?,
+        cause: match &*cause {
+            "access" => Cause::Access,
+            "told" => Cause::Told,
+            _ => return Err(StoreError::Damaged("tasks.cause")),
+        },
+        since: time(row, 5)?,
+        due: time(row, 6)?,
+        opened: time(row, 7)?,
+        opened_by: row.try_get(8)?,
+        escalated_at: maybe_time(row, 9)?,
+        closing,
+        over_at: maybe_time(row, 14)?,
+    })
+}
