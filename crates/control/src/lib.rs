@@ -7,6 +7,7 @@ mod entry;
 pub mod idempotency;
 pub mod acceptable_use;
 pub mod keys;
+pub mod drills;
 pub mod members;
 pub mod people;
 pub mod policies;

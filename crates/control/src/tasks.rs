@@ -274,8 +274,12 @@ pub async fn tell_leaver(
     let said = format!("leaves {at}, says {source}; tasks opened");
     note(operation, "departure", &about, ChangeKind::Created, &said).await?;
     let by = (Cause::Told, operation.actor.label());
-    let about = About { about, label, at };
-    let tasks = open_for(operation, &about, Occasion::Leaving, by);
+    let whom = Whom {
+        id: about,
+        label,
+        at,
+    };
+    let tasks = open_for(operation, &whom, Occasion::Leaving, by);
     Ok(operation.store.open_tasks(operation.org, &tasks).await?)
 }
 
@@ -295,8 +299,9 @@ pub(crate) fn address(field: &'static str, text: &str) -> Result<String, Unusabl
     }
 }
 
-struct About {
-    about: String,
+/// Somebody who comes or goes.
+struct Whom {
+    id: String,
     label: String,
     at: Timestamp,
 }
@@ -307,17 +312,17 @@ fn opened(
     occasion: Occasion,
     by: (Cause, &str),
 ) -> Vec<Task> {
-    let about = About {
-        about: mover.person.to_string(),
+    let whom = Whom {
+        id: mover.person.to_string(),
         label: mover.label.clone(),
         at: mover.at,
     };
-    open_for(operation, &about, occasion, by)
+    open_for(operation, &whom, occasion, by)
 }
 
 fn open_for(
     operation: &Operation<'_>,
-    about: &About,
+    whom: &Whom,
     occasion: Occasion,
     (cause, by): (Cause, &str),
 ) -> Vec<Task> {
@@ -325,12 +330,12 @@ fn open_for(
     // A millisecond apart each, so that a set is listed in the order of doing.
     let task = |(place, kind): (u64, TaskKind)| Task {
         id: TaskId::from_parts(unix_ms + place, random),
-        about: about.about.clone(),
-        label: about.label.clone(),
+        about: whom.id.clone(),
+        label: whom.label.clone(),
         kind,
         cause,
-        since: about.at,
-        due: kind.due(about.at),
+        since: whom.at,
+        due: kind.due(whom.at),
         opened: operation.clock.now(),
         opened_by: by.to_owned(),
         escalated_at: None,

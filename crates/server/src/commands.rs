@@ -23,7 +23,7 @@ use crate::ops::{self, Ops};
 use crate::system::{SystemClock, SystemIds, chain, complain, raise_open_files, say};
 use crate::wiring::{self, Wired};
 use crate::{
-    acceptable_use_command, backup, demo, doctor, import_command, keys, ledger_command,
+    acceptable_use_command, backup, demo, doctor, drill, import_command, keys, ledger_command,
     policy_command, role_command, service_key_command, signals, tasks_command,
 };
 
@@ -67,6 +67,8 @@ enum What {
     Tasks(tasks_command::TasksCommand),
     /// Compare a workspace's member list with the directory
     Members(tasks_command::MembersCommand),
+    /// Try out that leaving works here, and measure it
+    Drill(drill::DrillCommand),
     /// Make, list and revoke keys for machines that have no OpenID provider
     ServiceKey(service_key_command::ServiceKeyCommand),
     /// Give roles to people and groups, take them away, list them
@@ -114,6 +116,7 @@ impl Command {
             What::AcceptableUse(command) => acceptable_use_command::run(command).await,
             What::Tasks(command) => tasks_command::run_tasks(command).await,
             What::Members(command) => tasks_command::run_members(command).await,
+            What::Drill(command) => drill::run(command).await,
             What::ServiceKey(command) => service_key_command::run(command).await,
             What::Role(command) => role_command::run(command).await,
             What::Import(command) => import_command::run(command),

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod drill;
 pub mod import;
 pub mod import_command;
 pub mod keys;

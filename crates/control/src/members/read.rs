@@ -112,12 +112,12 @@ pub fn read(bytes: &[u8], columns: &Columns) -> Result<Vec<Member>, BadList> {
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        BadList::Encoding(line_of(before))
+        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        BadList::Encoding(line_of(&before))
     })?;
     if text.contains('\0') {
         let before = text.split('\0').next().unwrap_or_default();
-        return Err(BadList::Encoding(line_of(before.as_bytes())));
+        return Err(BadList::Encoding(line_of(before)));
     }
     if let Some(line) = open_quote(text) {
         return Err(BadList::Quote(line));
@@ -159,7 +159,7 @@ pub fn read(bytes: &[u8], columns: &Columns) -> Result<Vec<Member>, BadList> {
 
 /// Counts lines as an editor does, from one row to the next. A row's own place may still have the end of the line before it ahead.
 struct Lines<'t> {
-    bytes: &'t [u8],
+    text: &'t str,
     counted: usize,
     line: u64,
 }
@@ -167,7 +167,7 @@ struct Lines<'t> {
 impl<'t> Lines<'t> {
     const fn of(text: &'t str) -> Self {
         Self {
-            bytes: text.as_bytes(),
+            text,
             counted: 0,
             line: 1,
         }
@@ -175,21 +175,21 @@ impl<'t> Lines<'t> {
 
     fn at(&mut self, place: u64) -> u64 {
         let place = usize::try_from(place).unwrap_or(usize::MAX);
-        let is_end = |at: usize| matches!(self.bytes.get(at), Some(b'\r' | b'\n'));
-        let mut place = place.min(self.bytes.len());
+        let is_end = |at: usize| matches!(self.text.as_bytes().get(at), Some(b'\r' | b'\n'));
+        let mut place = place.min(self.text.len());
         while is_end(place) {
             place += 1;
         }
-        let passed = self.bytes.get(self.counted..place).unwrap_or_default();
-        let ends = passed.iter().filter(|byte| **byte == b'\n').count();
+        let passed = self.text.get(self.counted..place).unwrap_or_default();
+        let ends = passed.matches('\n').count();
         self.line += u64::try_from(ends).unwrap_or(0);
         self.counted = place.max(self.counted);
         self.line
     }
 }
 
-fn line_of(before: &[u8]) -> usize {
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
+fn line_of(before: &str) -> usize {
+    before.matches('\n').count() + 1
 }
 
 /// The line of a quotation mark that nothing closes. A doubled one stands for itself, and counts twice.
@@ -201,7 +201,7 @@ fn open_quote(text: &str) -> Option<usize> {
             Some(_) => None,
         };
     }
-    opened_at.map(|at| line_of(&text.as_bytes()[..at]))
+    opened_at.map(|at| line_of(&text[..at]))
 }
 
 /// Whichever of comma, semicolon and tab stands most often in the header.

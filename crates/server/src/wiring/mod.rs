@@ -41,6 +41,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::sink::Receiver;
+use crate::system::{SystemClock, SystemIds};
 
 pub(crate) use keys::{
     FINGERPRINT, LEDGER, SESSION, key_file, parse_key, ring_there, sealing_key_text,
@@ -363,6 +364,27 @@ pub async fn admin(config: &Config, clock: Arc<dyn Clock>, ids: &dyn Ids) -> any
     )
     .await?;
     Ok(Admin { org, store, ledger })
+}
+
+/// Sessions on the store of a running server, for a drill: what they begin, every replica knows.
+pub async fn sessions_beside(
+    config: &Config,
+    store: &Store,
+    org: OrgId,
+) -> anyhow::Result<Sessions> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let keys = keys::session_keys_there(config, store, clock.now()).await?;
+    let public_url = &config.server.public_url;
+    let tokens = SessionTokens::new(org, public_url, keys, Arc::clone(&clock))?;
+    let revocations = Arc::new(Revocations::new(org, Arc::clone(&clock)));
+    Ok(Sessions::new(
+        org,
+        store.clone(),
+        Arc::new(tokens),
+        revocations,
+        clock,
+        Arc::new(SystemIds),
+    ))
 }
 
 /// Who callers are by a store that is only looked at: its sessions and service keys. No issuer is asked, and nothing is made or

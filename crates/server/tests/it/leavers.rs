@@ -181,6 +181,54 @@ async fn somebody_told_of_before_they_leave_is_due_by_that_day_and_escalated_whi
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_drill_of_a_leaver_measures_every_step_and_leaves_nobody_behind() {
+    let world = World::start(0).await.unwrap();
+    let model = ["--model", "claude-haiku-5-5", "--group", "engineering"];
+    let prompt = ["--prompt", "A long story. [testkit events=2000 pace-ms=5]"];
+    let text = done(
+        &world,
+        &[&["drill", "leaver"][..], &model, &prompt].concat(),
+    )
+    .await;
+    for step in [
+        "let in by 1 replicas",
+        "shut out in the store after",
+        "refused by http://127.0.0.1",
+        "the open stream was cut after",
+    ] {
+        assert!(text.contains(step), "{step} is missing in\n{text}");
+    }
+    assert!(!text.contains("eyJ"), "no token is printed");
+    let folder = std::fs::read_dir(world.config.ledger.dir.join("cli")).unwrap();
+    let files = folder.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path()).ok());
+    assert_eq!(
+        files
+            .map(|file| file.matches(r#""noun":"drill""#).count())
+            .sum::<usize>(),
+        1
+    );
+    assert_eq!(
+        tasks(&world, "leaving").await.len() + tasks(&world, "joining").await.len(),
+        0
+    );
+    // A place where nobody answers is no success.
+    let (code, _) = said(&world, &["drill", "leaver", "--at", "http://127.0.0.1:9"]).await;
+    assert_eq!(code, Some(1));
+    let wired = &world.running.wired;
+    let (people, _) = wired
+        .store
+        .people_page(wired.org, "Leaver drill", None, 9)
+        .await
+        .unwrap();
+    assert_eq!(people.len(), 2);
+    assert!(
+        people.iter().all(|person| person.disabled_at.is_some()),
+        "{people:?}"
+    );
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_member_list_with_bad_rows_changes_nothing_and_names_each_of_them() {
     let world = World::start(0).await.unwrap();
     let file = world.dir.path().join("members.csv");
