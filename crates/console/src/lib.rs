@@ -12,9 +12,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use control::Control;
-use domain::{Caller, Refusal};
+use control::installation::Installation;
+use control::people::Person;
+use domain::{Caller, Policy, Refusal};
 use http::HeaderMap;
 
+pub use api::budgets::Standing;
 pub use problem::Problem;
 
 /// Proves who is calling. Implemented in `server` over the pipeline's identity stage.
@@ -29,6 +32,18 @@ pub trait Authenticate: fmt::Debug + Send + Sync {
 /// What [`Authenticate::identify`] returns.
 pub type Identifying<'h> = Pin<Box<dyn Future<Output = Result<Arc<Caller>, Refusal>> + Send + 'h>>;
 
+/// What is asked of the rules in force. Implemented in `server` over the pipeline.
+pub trait Rules: fmt::Debug + Send + Sync {
+    /// What would keep a policy from doing here what it says, a sentence each.
+    fn mistakes(&self, policy: &Policy) -> Vec<String>;
+
+    /// How many issuers vouch for people.
+    fn issuers_for_people(&self) -> usize;
+
+    /// How a person's budgets stand on this replica, one for each period.
+    fn standing(&self, person: &Person) -> Vec<Standing>;
+}
+
 /// What the faces stand on.
 #[derive(Debug, Clone)]
 pub struct Console {
@@ -36,6 +51,10 @@ pub struct Console {
     pub control: Arc<Control>,
     /// Who is calling.
     pub gate: Arc<dyn Authenticate>,
+    /// The rules in force.
+    pub rules: Arc<dyn Rules>,
+    /// What is configured.
+    pub installation: Installation,
 }
 
 /// Everything the console answers.

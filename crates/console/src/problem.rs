@@ -77,6 +77,13 @@ impl Problem {
         Self::new(code, code.what())
     }
 
+    /// The same problem, with what is wrong, a sentence each.
+    #[must_use]
+    pub fn with_mistakes(mut self, mistakes: Vec<String>) -> Self {
+        self.mistakes = mistakes;
+        self
+    }
+
     /// The same problem, with what stands now.
     #[must_use]
     pub fn with_conflict(mut self, conflict: Conflict) -> Self {

@@ -54,8 +54,16 @@ impl Control {
         if owner.disabled_at.is_some() || token.created <= owner.not_before {
             return Err(Entry::UnknownToken);
         }
-        let (issuer, groups) = (&owner.issuer, &owner.groups);
-        let held = roles::held_by(&self.store, self.org, owner.id, issuer, groups).await?;
+        // The directory knows better than the last sign-in: who was taken out of a group loses its roles with the next request.
+        let said = self.store.person_directory_groups(self.org, owner.id).await;
+        let said = said.map_err(store)?;
+        let mut groups = owner.groups.clone();
+        for (left, _) in &said.left {
+            groups.remove(left);
+        }
+        groups.extend(said.current);
+        let issuer = &owner.issuer;
+        let held = roles::held_by(&self.store, self.org, owner.id, issuer, &groups).await?;
         let is_stale = |used| now.ms_since(used) >= limits::TOKEN_USE_NOTED_MS;
         if token.last_used.is_none_or(is_stale) {
             // What is not noted is noted the next time; nobody is kept out for it.

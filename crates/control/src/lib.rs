@@ -9,6 +9,7 @@ pub mod acceptable_use;
 pub mod keys;
 pub mod drills;
 pub mod members;
+pub mod installation;
 pub mod people;
 pub mod policies;
 pub mod records;
@@ -21,6 +22,7 @@ pub mod sessions;
 pub mod spend_limits;
 pub mod text;
 pub mod tokens;
+pub mod usage;
 
 use std::sync::Arc;
 

@@ -25,6 +25,15 @@ pub async fn read(operation: &Operation<'_>, person: PersonId) -> Result<Person,
     found.ok_or(ControlError::NoSuch("person"))
 }
 
+/// Oneself.
+pub async fn own(operation: &Operation<'_>) -> Result<Person, ControlError> {
+    operation.require(Right::OwnRead)?;
+    let person = operation.actor.person_id();
+    let person = person.ok_or(ControlError::Forbidden(Right::OwnRead))?;
+    let found = operation.store.person(operation.org, person).await?;
+    found.ok_or(ControlError::NoSuch("person"))
+}
+
 /// People after one of them, those alone in whose e-mail or name a text stands, and whether there are more.
 pub async fn list(
     operation: &Operation<'_>,

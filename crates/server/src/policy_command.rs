@@ -225,18 +225,25 @@ fn read(file: &Path) -> anyhow::Result<String> {
 
 /// A grant to a bare name would let nobody in where more than one identity provider gives names.
 fn refuse_namesakes(config: &config::Config, text: &str) -> anyhow::Result<()> {
-    let issuers = config.issuers_for_people();
-    let policy = Policy::parse(0, text)?.among_issuers(issuers);
+    let mistakes = namesakes(&Policy::parse(0, text)?, config.issuers_for_people());
+    ensure!(mistakes.is_empty(), "{}", mistakes.join("; "));
+    Ok(())
+}
+
+/// What an administrator must be told of a policy's grants to bare names; nothing when there are none.
+pub fn namesakes(policy: &Policy, issuers: usize) -> Vec<String> {
+    let policy = policy.clone().among_issuers(issuers);
     let names: Vec<&str> = policy
         .grants_to_namesakes()
         .map(|grant| grant.name.as_str())
         .collect();
-    ensure!(
-        names.is_empty(),
+    if names.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
         "{issuers} issuers vouch for people, and a name at one may be somebody else's at another: add `issuers = [\"…\"]` to `who` of these grants: {}",
         names.join(", ")
-    );
-    Ok(())
+    )]
 }
 
 /// A rule that looks for what no detector is called would look on and be off.

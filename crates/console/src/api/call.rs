@@ -7,15 +7,19 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use bytes::Bytes;
+use control::installation::Installation;
+use control::people::Person;
 use control::{Actor, Operation};
 use domain::{ReasonCode, limits};
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, Limited};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
-use crate::{Console, Problem};
+use crate::{Console, Problem, Rules};
 
 /// Who calls, and what can be done for them.
 #[derive(Debug)]
@@ -34,6 +38,40 @@ impl Call {
     pub fn actor(&self) -> &Actor {
         &self.actor
     }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &dyn Rules {
+        &*self.console.rules
+    }
+
+    /// What is configured.
+    pub fn installation(&self) -> &Installation {
+        &self.console.installation
+    }
+
+    /// Goes on only with an issuer that is configured: one that is not would give something to nobody, unseen.
+    pub fn configured_issuer(&self, name: &str) -> Result<(), Problem> {
+        let known = self.console.installation.issuers.iter();
+        if known.into_iter().any(|issuer| issuer.name == name) {
+            return Ok(());
+        }
+        let detail = "No issuer of this name is configured.";
+        Err(Problem::new(ReasonCode::ParameterInvalid, detail))
+    }
+
+    /// How a person's budgets stand.
+    pub fn standing(&self, person: &Person) -> Vec<super::budgets::Standing> {
+        self.rules().standing(person)
+    }
+}
+
+/// A reason.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Why {
+    /// Why, for whoever reads the ledger: 1 to 500 characters on one line.
+    #[schema(min_length = 1, max_length = 500, example = "left the company")]
+    pub reason: String,
 }
 
 impl FromRequestParts<Arc<Console>> for Call {

@@ -1,10 +1,13 @@
-//! Oneself: who one is here, and what one may.
+//! Oneself: who one is here, what one may, and one's own sessions.
 
 use axum::Json;
+use domain::SessionId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::call::Call;
+use super::call::{Asked, Call, Id};
+use super::page::{Page, Pages};
+use super::sessions::SessionView;
 use crate::Problem;
 
 /// Who calls.
@@ -25,10 +28,7 @@ pub struct Me {
 }
 
 /// Who one is here.
-#[utoipa::path(
-    get, path = "/me", operation_id = "me", tag = "me",
-    responses((status = 200, body = Me), (status = "default", body = Problem, content_type = "application/problem+json"))
-)]
+#[utoipa::path(get, path = "/me", operation_id = "me", tag = "me", responses((status = 200, body = Me)))]
 pub async fn read(call: Call) -> Result<Json<Me>, Problem> {
     let operation = call.operation();
     operation.require(control::Right::OwnRead)?;
@@ -40,4 +40,27 @@ pub async fn read(call: Call) -> Result<Json<Me>, Problem> {
         roles: actor.roles().iter().map(|role| role.as_str()).collect(),
         rights: actor.rights().iter().map(|right| right.as_str()).collect(),
     }))
+}
+
+/// One's own sessions, oldest first.
+#[utoipa::path(get, path = "/me/sessions", operation_id = "me_sessions_list", tag = "me", params(Pages),
+    responses((status = 200, body = Page<SessionView>)))]
+pub async fn sessions(
+    call: Call,
+    Asked(pages): Asked<Pages>,
+) -> Result<Json<Page<SessionView>>, Problem> {
+    let (rows, after) = pages.read()?;
+    let (found, more) = control::sessions::list_own(&call.operation(), after, rows).await?;
+    let items = found.into_iter().map(SessionView::from).collect();
+    Ok(Json(Page::new(items, more, |last: &SessionView| {
+        last.id.clone()
+    })))
+}
+
+/// End a session of your own.
+#[utoipa::path(delete, path = "/me/sessions/{id}", operation_id = "me_sessions_end", tag = "me",
+    params(("id" = String, Path)), responses((status = 200, body = SessionView)))]
+pub async fn end_session(call: Call, Id(id): Id<SessionId>) -> Result<Json<SessionView>, Problem> {
+    let ended = control::sessions::end_own(&call.operation(), id).await?;
+    Ok(Json(ended.into()))
 }

@@ -6,12 +6,30 @@
 //! | [`call`] | who calls, and what a request carries: path, query, body, versions |
 //! | [`once`] | `Idempotency-Key` |
 //! | [`page`] | lists, page by page |
-//! | [`me`] | oneself |
+//! | [`me`], [`tokens`] | oneself; personal access tokens |
+//! | [`people`], [`sessions`], [`services`], [`roles`], [`directory_tokens`] | who there is, and what they hold |
+//! | [`policy`], [`budgets`] | the rules, and money |
+//! | [`ledger`] | what was done |
+//! | [`config`] | what is configured |
+//! | [`description`] | `/openapi.json` |
 
+#![expect(unused_qualifications, reason = "in what utoipa writes for queries")]
+
+pub mod budgets;
 pub mod call;
+pub mod config;
+pub mod description;
+pub mod directory_tokens;
+pub mod ledger;
 pub mod me;
 pub mod once;
 pub mod page;
+pub mod people;
+pub mod policy;
+pub mod roles;
+pub mod services;
+pub mod sessions;
+pub mod tokens;
 
 use std::sync::Arc;
 
@@ -23,9 +41,7 @@ use axum::{Json, Router};
 use domain::{Opaque, ReasonCode};
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
-use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -34,34 +50,51 @@ use crate::{Console, Problem};
 /// Where it stands.
 pub const BASE: &str = "/api/v1";
 
-#[derive(Debug, utoipa::OpenApi)]
-#[openapi(
-    info(
-        title = "Doorward admin API",
-        version = "1",
-        description = "Who may use Claude, by which rules, and what was done. Every operation needs a bearer: a session token, a token of the company's identity provider, or a personal access token. Errors are RFC 9457 problems.",
-        license(name = "Apache-2.0", identifier = "Apache-2.0")
-    ),
-    security(("bearer" = [])),
-    servers((url = "/"))
-)]
-struct About;
-
 /// The operations and their description.
 fn parts() -> (Router<Arc<Console>>, OpenApi) {
-    let api = OpenApiRouter::new().routes(routes!(me::read));
-    let (router, document) = OpenApiRouter::with_openapi(About::openapi())
+    let api = OpenApiRouter::new()
+        .routes(routes!(me::read))
+        .routes(routes!(me::sessions))
+        .routes(routes!(me::end_session))
+        .routes(routes!(budgets::own))
+        .routes(routes!(tokens::list_own, tokens::create))
+        .routes(routes!(tokens::revoke_own))
+        .routes(routes!(people::list))
+        .routes(routes!(people::read))
+        .routes(routes!(people::budgets))
+        .routes(routes!(people::revoke))
+        .routes(routes!(people::restore))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::end))
+        .routes(routes!(services::list))
+        .routes(routes!(services::keys, services::create))
+        .routes(routes!(services::revoke))
+        .routes(routes!(roles::list, roles::grant))
+        .routes(routes!(roles::revoke))
+        .routes(routes!(tokens::list))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(directory_tokens::list, directory_tokens::create))
+        .routes(routes!(directory_tokens::revoke))
+        .routes(routes!(policy::read, policy::apply))
+        .routes(routes!(policy::versions))
+        .routes(routes!(policy::version))
+        .routes(routes!(policy::plan))
+        .routes(routes!(policy::try_it))
+        .routes(routes!(budgets::list, budgets::create))
+        .routes(routes!(budgets::read, budgets::change, budgets::remove))
+        .routes(routes!(budgets::used))
+        .routes(routes!(ledger::search))
+        .routes(routes!(ledger::export))
+        .routes(routes!(ledger::head))
+        .routes(routes!(config::org))
+        .routes(routes!(config::settings))
+        .routes(routes!(config::issuers))
+        .routes(routes!(config::upstreams))
+        .routes(routes!(config::models));
+    let (router, document) = OpenApiRouter::with_openapi(description::about())
         .nest(BASE, api)
         .split_for_parts();
-    (router, described(document))
-}
-
-/// What the macros do not say.
-fn described(mut document: OpenApi) -> OpenApi {
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-    let components = document.components.get_or_insert_default();
-    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    document
+    (router, description::completed(document))
 }
 
 /// The description of every operation.

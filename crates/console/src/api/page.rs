@@ -49,6 +49,28 @@ pub fn after<T: std::str::FromStr>(after: Option<&str>) -> Result<Option<T>, Pro
     })
 }
 
+/// A parameter that is an id or a moment.
+pub fn named<T: std::str::FromStr>(field: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
+    let parsed = text.map(str::parse).transpose();
+    parsed.map_err(|_| {
+        let detail = format!("`{field}` has a value that cannot be.");
+        Problem::new(ReasonCode::ParameterInvalid, detail)
+    })
+}
+
+/// A parameter that is a short text on one line.
+pub fn short<'t>(field: &str, text: &'t str) -> Result<&'t str, Problem> {
+    let hostile = text.chars().any(control::text::is_hostile);
+    if text.chars().count() <= limits::NAME_CHARS_MAX && !hostile {
+        return Ok(text);
+    }
+    let detail = format!(
+        "`{field}` must be at most {} characters on one line.",
+        limits::NAME_CHARS_MAX
+    );
+    Err(Problem::new(ReasonCode::ParameterInvalid, detail))
+}
+
 /// One page.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Page<T> {

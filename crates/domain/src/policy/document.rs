@@ -38,6 +38,48 @@ pub struct Document {
     /// Whether people must accept the acceptable-use policy before they use Claude.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acceptable_use: Option<AcceptableUse>,
+    /// What else is stated here instead of being set one by one. Left out, nothing of it is governed by this document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub administration: Option<Administration>,
+}
+
+/// Roles of groups and spend limits of groups and of everyone, whole: what stands and is not stated here goes when the document is
+/// applied. People and what is theirs are never stated in a document.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Administration {
+    /// Roles of groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub role: Vec<StatedRole>,
+    /// Spend limits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spend_limit: Vec<StatedSpendLimit>,
+}
+
+/// A role that everyone in a group holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatedRole {
+    /// The role's word.
+    pub role: String,
+    /// The group, as its issuer names it.
+    pub group: String,
+    /// The group's issuer, by its configured name.
+    pub issuer: String,
+}
+
+/// What each member of a group, or everyone, may spend in a period.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatedSpendLimit {
+    /// The group, as its issuer names it; everyone when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The period.
+    pub period: Period,
+    /// US cents as a decimal text; no cap when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_cents: Option<String>,
 }
 
 /// Demands that people accept the current acceptable-use policy before their first use. Services have nobody to accept it and are

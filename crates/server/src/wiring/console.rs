@@ -1,14 +1,21 @@
-//! The console on the wired parts: what it needs of the pipeline, which it may not see itself.
+//! The console on the wired parts: what it needs of the pipeline, which it may not see itself, and the configuration without its
+//! secrets.
 
 use std::sync::Arc;
 
-use console::{Authenticate, Console, Identifying};
+use console::{Authenticate, Console, Identifying, Rules, Standing};
 use control::Control;
-use domain::Refusal;
+use control::installation::{Installation, IssuerFact, ModelFact, UpstreamFact};
+use control::people::Person;
+use domain::{Caller, Credential, Policy, Refusal, Subject, Usd};
+use gateway::upstream::ProviderKind;
 use http::HeaderMap;
-use pipeline::identity::{self, Identity};
+use pipeline::Pipeline;
+use pipeline::identity::{self, Identity, IssuerKind};
 
 use super::Wired;
+use crate::config::Config;
+use crate::policy_command;
 
 /// The identity stage as the console's gate.
 #[derive(Debug)]
@@ -27,10 +34,120 @@ impl Authenticate for Gate {
     }
 }
 
+/// The stages, as far as the console asks them.
+#[derive(Debug)]
+struct Stages {
+    pipeline: Arc<Pipeline>,
+    issuers_for_people: usize,
+}
+
+impl Rules for Stages {
+    fn mistakes(&self, policy: &Policy) -> Vec<String> {
+        let mut mistakes = policy_command::namesakes(policy, self.issuers_for_people);
+        mistakes.extend(policy_command::idle_detectors(policy));
+        mistakes
+    }
+
+    fn issuers_for_people(&self) -> usize {
+        self.issuers_for_people
+    }
+
+    fn standing(&self, person: &Person) -> Vec<Standing> {
+        let caller = caller_of(person);
+        let policy = self.pipeline.rules.current().for_caller(&caller);
+        let now = self.pipeline.clock.now();
+        let standing = self.pipeline.quota.standing(caller.subject, &policy, now);
+        let shown = standing.iter().map(|budget| Standing {
+            period: budget.period.as_str(),
+            resets_at: budget.resets_at.to_string(),
+            cap_cents: budget.cap.map(Usd::cents_text),
+            spent_cents: budget.spent.cents_text(),
+        });
+        shown.collect()
+    }
+}
+
+/// The person as their next call would be decided.
+fn caller_of(person: &Person) -> Caller {
+    Caller {
+        org: person.org,
+        subject: Subject::Person(person.id),
+        stable_id: person.stable_id.as_str().into(),
+        issuer: person.issuer.as_str().into(),
+        email: person.email.as_deref().map(Into::into),
+        name: person.name.as_deref().map(Into::into),
+        groups: person.groups.clone(),
+        session: None,
+        credential: Credential::Session,
+    }
+}
+
+/// The configuration, as far as administrators may see it. Every field is named, so that a new one is shown only by decision.
+pub(super) fn installation(config: &Config) -> Installation {
+    let issuer = |issuer: &identity::IssuerConfig| IssuerFact {
+        name: issuer.name.clone(),
+        issuer: issuer.issuer.clone(),
+        kind: match issuer.kind {
+            IssuerKind::Generic => "generic",
+            IssuerKind::Entra => "entra",
+        }
+        .to_owned(),
+        people: issuer.vouches_for_people(),
+        audiences: issuer.audiences.iter().cloned().collect(),
+    };
+    let upstream = |upstream: &gateway::upstream::UpstreamConfig| UpstreamFact {
+        name: upstream.name.clone(),
+        provider: match upstream.provider {
+            ProviderKind::Anthropic => "anthropic",
+            ProviderKind::Foundry => "foundry",
+        }
+        .to_owned(),
+        base_url: upstream.base_url.as_deref().map(without_credentials),
+        region: upstream.region.clone(),
+        models: upstream
+            .models
+            .iter()
+            .map(|model| model.0.clone())
+            .collect(),
+    };
+    let server = &config.server;
+    Installation {
+        org_name: server.org.clone(),
+        public_url: server.public_url.clone(),
+        base_paths: server.base_paths.clone(),
+        login_notice: server.login_notice.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        issuers: config.issuers.iter().map(issuer).collect(),
+        upstreams: config.upstreams.iter().map(upstream).collect(),
+        models: Vec::new(),
+    }
+}
+
+/// An address may carry a name and password, or a key in its query.
+fn without_credentials(address: &str) -> String {
+    let Ok(mut address) = url::Url::parse(address) else {
+        return String::new();
+    };
+    // an address that takes neither has neither
+    let _ = address.set_username("");
+    let _ = address.set_password(None);
+    address.set_query(None);
+    address.set_fragment(None);
+    address.to_string()
+}
+
 impl Wired {
     /// What the console stands on.
     pub(super) fn console(&self) -> Arc<Console> {
         let pipeline = &self.pipeline;
+        let model = |model: &gateway::inference::catalogue::Model| ModelFact {
+            id: model.id.to_string(),
+            display_name: model.display_name.clone(),
+        };
+        let installation = Installation {
+            models: self.door.catalogue.models().iter().map(model).collect(),
+            ..self.installation.clone()
+        };
         Arc::new(Console {
             control: Arc::new(Control {
                 org: self.org,
@@ -40,6 +157,25 @@ impl Wired {
                 ids: Arc::clone(&pipeline.ids),
             }),
             gate: Arc::new(Gate(Arc::clone(&pipeline.identity))),
+            rules: Arc::new(Stages {
+                pipeline: Arc::clone(pipeline),
+                issuers_for_people: self.issuers_for_people,
+            }),
+            installation,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_what_it_may_carry() {
+        assert_eq!(
+            without_credentials("https://ada:pw@proxy.example/v1?key=abc#x"),
+            "https://proxy.example/v1"
+        );
+        assert_eq!(without_credentials("not an address"), "");
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use control::installation::Installation;
 use control::{Actor, Operation};
 use domain::price::PriceBook;
 use domain::{Clock, Ids, OrgId, Policy, limits};
@@ -66,6 +67,8 @@ pub struct Wired {
     pub ledger_dir: PathBuf,
     door: Arc<Inference>,
     signin: Arc<SignIn>,
+    installation: Installation,
+    issuers_for_people: usize,
     contract: Arc<Contract>,
     base_paths: Vec<String>,
     from: Position,
@@ -157,6 +160,8 @@ pub async fn wire(
         upstreams,
         ledger_dir: config.ledger.dir.clone(),
         door,
+        installation: console::installation(config),
+        issuers_for_people: config.issuers_for_people(),
         contract,
         base_paths: config.server.base_paths.clone(),
         from: ground.from,

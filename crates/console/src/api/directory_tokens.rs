@@ -1,0 +1,138 @@
+//! The tokens with which a company's directory provisions by SCIM. A token is shown in the answer that makes it and never again.
+
+use axum::Json;
+use control::scim_tokens::{self, NewScimToken, ScimToken, Source};
+use domain::{Timestamp, TokenId};
+use http::StatusCode;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::call::{Body, Call, Id, Why};
+use super::page::Page;
+use crate::Problem;
+
+/// A token, without the token.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DirectoryTokenView {
+    /// Its id.
+    id: String,
+    /// Its first characters.
+    prefix: String,
+    /// The issuer whose directory it is.
+    issuer: String,
+    /// The issuer's tenant, where it has several.
+    tenant: Option<String>,
+    /// What people call it.
+    name: String,
+    /// Whether it opens anything.
+    opens: bool,
+    /// Who made it.
+    made_by: String,
+    /// When.
+    created: String,
+    /// Until when it is good, if it ends.
+    expires: Option<String>,
+    /// When it was last used, to the minute.
+    last_used: Option<String>,
+    /// Since when it is not good any more, if it was taken away.
+    revoked_at: Option<String>,
+}
+
+fn view(token: ScimToken, now: Timestamp) -> DirectoryTokenView {
+    DirectoryTokenView {
+        opens: token.opens(now),
+        id: token.id.to_string(),
+        prefix: token.prefix,
+        issuer: token.source.issuer,
+        tenant: token.source.tenant,
+        name: token.name,
+        made_by: token.made_by,
+        created: token.created.to_string(),
+        expires: token.expires.map(|at| at.to_string()),
+        last_used: token.used_at.map(|at| at.to_string()),
+        revoked_at: token.revoked_at.map(|at| at.to_string()),
+    }
+}
+
+/// A token to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryTokenToMake {
+    /// The issuer whose directory it is, by its configured name.
+    #[schema(max_length = 128, example = "entra")]
+    issuer: String,
+    /// The issuer's tenant, where it has several.
+    #[schema(max_length = 128)]
+    tenant: Option<String>,
+    /// What people call it.
+    #[schema(max_length = 128)]
+    name: String,
+    /// After how many days it ends; never when left out.
+    expires_in_days: Option<u32>,
+}
+
+/// A token that was just made.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MadeDirectoryToken {
+    /// Its description.
+    token: DirectoryTokenView,
+    /// The token itself, this once; null when the answer is a repeat.
+    secret: Option<String>,
+}
+
+/// The directories' tokens; there are never many.
+#[utoipa::path(get, path = "/directory-tokens", operation_id = "directory_tokens_list", tag = "directory",
+    responses((status = 200, body = Page<DirectoryTokenView>)))]
+pub async fn list(call: Call) -> Result<Json<Page<DirectoryTokenView>>, Problem> {
+    let operation = call.operation();
+    let now = operation.clock.now();
+    let found = scim_tokens::list(&operation).await?;
+    let items = found.into_iter().map(|token| view(token, now)).collect();
+    Ok(Json(Page::whole(items)))
+}
+
+/// Make a token for a directory. Two of one directory may open at once, so that one can follow the other.
+#[utoipa::path(post, path = "/directory-tokens", operation_id = "directory_tokens_create", tag = "directory",
+    request_body = DirectoryTokenToMake, responses((status = 201, body = MadeDirectoryToken)))]
+pub async fn create(
+    call: Call,
+    Body(wanted): Body<DirectoryTokenToMake>,
+) -> Result<(StatusCode, Json<MadeDirectoryToken>), Problem> {
+    let operation = call.operation();
+    operation.require(control::Right::DirectoryWrite)?;
+    call.configured_issuer(&wanted.issuer)?;
+    let new = NewScimToken {
+        source: Source {
+            issuer: wanted.issuer,
+            tenant: wanted.tenant,
+        },
+        name: wanted.name,
+        days: wanted.expires_in_days,
+    };
+    let made = scim_tokens::create(&operation, new).await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(shown_once(made, operation.clock.now())),
+    ))
+}
+
+fn shown_once((token, secret): (ScimToken, SecretString), now: Timestamp) -> MadeDirectoryToken {
+    MadeDirectoryToken {
+        token: view(token, now),
+        secret: Some(secret.expose_secret().to_owned()),
+    }
+}
+
+/// Take a directory's token away: with the next request it opens nothing.
+#[utoipa::path(post, path = "/directory-tokens/{id}/revoke", operation_id = "directory_tokens_revoke", tag = "directory",
+    params(("id" = String, Path)), request_body = Why, responses((status = 200, body = DirectoryTokenView)))]
+pub async fn revoke(
+    call: Call,
+    Id(id): Id<TokenId>,
+    Body(why): Body<Why>,
+) -> Result<Json<DirectoryTokenView>, Problem> {
+    let operation = call.operation();
+    let gone = scim_tokens::revoke(&operation, &id.to_string(), &why.reason).await?;
+    Ok(Json(view(gone, operation.clock.now())))
+}

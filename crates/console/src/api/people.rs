@@ -1,0 +1,114 @@
+//! People: find them, see how their budgets stand, take their access away and give it back.
+
+use axum::Json;
+use control::people::{self, Person};
+use domain::PersonId;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::budgets::Standing;
+use super::call::{Asked, Body, Call, Id, Why};
+use super::page::{self, Page};
+use crate::Problem;
+
+/// A person whom an issuer vouches for, or a directory provisions.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PersonView {
+    /// Our id; never changes.
+    id: String,
+    /// The issuer's configured name.
+    issuer: String,
+    /// The issuer's stable id.
+    stable_id: String,
+    /// For reading.
+    email: Option<String>,
+    /// For reading.
+    name: Option<String>,
+    /// Groups and roles at the last sign-in.
+    groups: Vec<String>,
+    /// Since when the person may not come in, if so.
+    disabled_at: Option<String>,
+}
+
+impl From<Person> for PersonView {
+    fn from(person: Person) -> Self {
+        Self {
+            id: person.id.to_string(),
+            issuer: person.issuer,
+            stable_id: person.stable_id,
+            email: person.email,
+            name: person.name,
+            groups: person.groups.into_iter().collect(),
+            disabled_at: person.disabled_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+/// Whom to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Whom {
+    /// A part of the e-mail address or name, in any case.
+    #[param(max_length = 128)]
+    q: Option<String>,
+    /// Rows at most, 1 to 1000; 50 when not given.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// `next` of the page before.
+    #[param(max_length = 128)]
+    after: Option<String>,
+}
+
+/// People, in the order they were first seen.
+#[utoipa::path(get, path = "/people", operation_id = "people_list", tag = "people", params(Whom),
+    responses((status = 200, body = Page<PersonView>)))]
+pub async fn list(call: Call, Asked(whom): Asked<Whom>) -> Result<Json<Page<PersonView>>, Problem> {
+    let (rows, after) = (page::rows(whom.limit)?, page::after(whom.after.as_deref())?);
+    let part = page::short("q", whom.q.as_deref().unwrap_or_default())?;
+    let (found, more) = people::list(&call.operation(), part, after, rows).await?;
+    let items = found.into_iter().map(PersonView::from).collect();
+    Ok(Json(Page::new(items, more, |last| last.id.clone())))
+}
+
+/// One person.
+#[utoipa::path(get, path = "/people/{id}", operation_id = "people_read", tag = "people",
+    params(("id" = String, Path, example = "per_01kbcdefghjkmnpqrstvwxyz01")),
+    responses((status = 200, body = PersonView)))]
+pub async fn read(call: Call, Id(id): Id<PersonId>) -> Result<Json<PersonView>, Problem> {
+    Ok(Json(people::read(&call.operation(), id).await?.into()))
+}
+
+/// How a person's budgets stand on this replica, one for each period.
+#[utoipa::path(get, path = "/people/{id}/budgets", operation_id = "people_budgets", tag = "people",
+    params(("id" = String, Path)), responses((status = 200, body = Page<Standing>)))]
+pub async fn budgets(call: Call, Id(id): Id<PersonId>) -> Result<Json<Page<Standing>>, Problem> {
+    let operation = call.operation();
+    operation.require(control::Right::BudgetsRead)?;
+    let person = people::read(&operation, id).await?;
+    Ok(Json(Page::whole(call.standing(&person))))
+}
+
+/// Take a person's access away: sessions and tokens end, open streams are cut, within a second on every replica.
+#[utoipa::path(post, path = "/people/{id}/revoke", operation_id = "people_revoke", tag = "people",
+    params(("id" = String, Path)), request_body = Why, responses((status = 200, body = PersonView)))]
+pub async fn revoke(
+    call: Call,
+    Id(id): Id<PersonId>,
+    Body(why): Body<Why>,
+) -> Result<Json<PersonView>, Problem> {
+    let person = people::revoke(&call.operation(), &id.to_string(), &why.reason).await?;
+    Ok(Json(person.into()))
+}
+
+/// Let a person sign in again. What was taken away stays so.
+#[utoipa::path(post, path = "/people/{id}/restore", operation_id = "people_restore", tag = "people",
+    params(("id" = String, Path)), request_body = Why, responses((status = 200, body = PersonView)))]
+pub async fn restore(
+    call: Call,
+    Id(id): Id<PersonId>,
+    Body(why): Body<Why>,
+) -> Result<Json<PersonView>, Problem> {
+    let person = people::restore(&call.operation(), &id.to_string(), &why.reason).await?;
+    Ok(Json(person.into()))
+}
