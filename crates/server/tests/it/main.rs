@@ -5,6 +5,7 @@
 
 mod acceptable_use;
 mod answers;
+mod api;
 mod backup;
 mod billing;
 mod clock;

@@ -1,0 +1,233 @@
+//! Every operation that `/openapi.json` describes, asked by everyone: who may do what, as a table that is read in review. An operation
+//! that this file does not know how to ask fails the test.
+
+use std::fmt::Write as _;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::setting::{Setting, Things, policy, things};
+
+/// Everyone who asks, in the order of the table's columns.
+const WHO: [&str; 9] = [
+    "owner",
+    "admin",
+    "approver",
+    "auditor",
+    "technician",
+    "member",
+    "service",
+    "owner elsewhere",
+    "nobody",
+];
+
+/// One operation as it is described.
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+}
+
+async fn operations(setting: &Setting) -> Vec<Operation> {
+    let answer = setting.client("nobody").get("/openapi.json").await.unwrap();
+    assert_eq!(answer.status, 200);
+    let document = answer.json();
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            found.push(Operation {
+                id: operation["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_uppercase().parse().unwrap(),
+                path: path.clone(),
+            });
+        }
+    }
+    found.sort_by(|a, b| a.id.cmp(&b.id));
+    found
+}
+
+/// How to ask: which thing the path names, the body, and the version a change starts from.
+struct Asking {
+    named: Option<String>,
+    body: Option<Value>,
+    version: Option<String>,
+}
+
+fn plain() -> Asking {
+    Asking {
+        named: None,
+        body: None,
+        version: None,
+    }
+}
+
+fn of(thing: &str) -> Asking {
+    Asking {
+        named: Some(thing.to_owned()),
+        ..plain()
+    }
+}
+
+impl Asking {
+    fn body(self, body: Value) -> Self {
+        Self {
+            body: Some(body),
+            ..self
+        }
+    }
+
+    fn version(self, version: &str) -> Self {
+        Self {
+            version: Some(version.to_owned()),
+            ..self
+        }
+    }
+}
+
+/// How to ask for each operation, so that whoever may do it succeeds.
+fn asking(operation: &str, things: &Things, (version, text): &(u64, String)) -> Asking {
+    let why = json!({"reason": "a test"});
+    match operation {
+        "me"
+        | "me_budgets"
+        | "me_sessions_list"
+        | "me_tokens_list"
+        | "people_list"
+        | "sessions_list"
+        | "services_list"
+        | "service_keys_list"
+        | "roles_list"
+        | "tokens_list"
+        | "directory_tokens_list"
+        | "policy_read"
+        | "policy_versions"
+        | "spend_limits_list"
+        | "usage"
+        | "ledger_search"
+        | "ledger_export"
+        | "ledger_head"
+        | "org_read"
+        | "settings_read"
+        | "issuers_list"
+        | "upstreams_list"
+        | "models_list" => plain(),
+        "me_sessions_end" => of(&things.session),
+        "me_tokens_revoke" => of(&things.token),
+        "me_tokens_create" => {
+            plain().body(json!({"name": "mine", "scopes": ["own.read"], "expires_in_days": 1}))
+        }
+        "people_read" | "people_budgets" => of(&things.person),
+        "people_revoke" | "people_restore" => of(&things.person).body(why),
+        "sessions_end" => of(&things.session).body(why),
+        "service_keys_create" => plain().body(json!({"service": "weekly", "expires_in_days": 1})),
+        "service_keys_revoke" => of(&things.service_key).body(why),
+        "roles_grant" => plain().body(
+            json!({"role": "auditor", "holder": {"person": things.person}, "reason": "a test"}),
+        ),
+        "roles_revoke" => of(&things.binding).body(why),
+        "tokens_revoke" => of(&things.token).body(why),
+        "directory_tokens_create" => {
+            plain().body(json!({"issuer": "northwind", "name": "next", "expires_in_days": 1}))
+        }
+        "directory_tokens_revoke" => of(&things.directory_token).body(why),
+        "policy_version" => of(&version.to_string()),
+        "policy_plan" => plain().body(json!({"text": text})),
+        "policy_apply" => plain()
+            .body(json!({"text": text, "reason": "a test"}))
+            .version(&version.to_string()),
+        "policy_try" => plain()
+            .body(json!({"issuer": "northwind", "stable_id": "ada", "model": "claude-sonnet-5-5"})),
+        "spend_limits_create" => plain().body(json!({
+            "scope": {"type": "group", "id": things.person}, "period": "daily", "amount_cents": "5"
+        })),
+        "spend_limits_read" => of(&things.spend_limit),
+        "spend_limits_change" => of(&things.spend_limit)
+            .body(json!({"amount_cents": "7"}))
+            .version(&things.spend_limit_version),
+        "spend_limits_remove" => of(&things.spend_limit).version(&things.spend_limit_version),
+        other => panic!("the operation {other} is not in the matrix: say here how to ask for it"),
+    }
+}
+
+async fn ask(setting: &Setting, who: &str, operation: &Operation, asking: Asking) -> u16 {
+    let path = match (&asking.named, operation.path.split_once('{')) {
+        (Some(named), Some((before, after))) => {
+            format!("{before}{named}{}", after.split_once('}').unwrap().1)
+        }
+        (None, None) => operation.path.clone(),
+        _ => panic!(
+            "{} names nothing, or its path nothing to name",
+            operation.id
+        ),
+    };
+    let mut request = setting.client(who).request(operation.method.clone(), &path);
+    if let Some(version) = asking.version {
+        request = request.header("if-match", &format!("\"{version}\""));
+    }
+    if let Some(body) = asking.body {
+        request = request.json(&body);
+    }
+    let answer = request.send().await.unwrap();
+    if answer.status >= 400 {
+        let problem = answer.json();
+        assert_eq!(problem["status"], answer.status, "{}", answer.text());
+        assert!(problem["code"].is_string() && problem["fault"].is_string());
+    }
+    answer.status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_do_what_is_as_the_table_says() {
+    let setting = Setting::set().await;
+    let mut table = format!("{:28}", "");
+    for who in WHO {
+        let _ = write!(table, "{who:>16}");
+    }
+    let _ = writeln!(table, "{:>16}", "other's ids");
+    for operation in operations(&setting).await {
+        let _ = write!(table, "{:28}", operation.id);
+        for who in WHO {
+            let asking = asking(
+                &operation.id,
+                &things(&setting.here).await,
+                &policy(&setting.here).await,
+            );
+            let status = ask(&setting, who, &operation, asking).await;
+            let _ = write!(table, "{status:>16}");
+        }
+        // An owner here, with ids that exist in another organisation.
+        let foreign = things(&setting.elsewhere).await;
+        let asking = asking(&operation.id, &foreign, &(99, String::new()));
+        let names_one = asking.named.is_some() || operation.id == "roles_grant";
+        let status = match names_one {
+            true => ask(&setting, "owner", &operation, asking).await.to_string(),
+            false => "-".to_owned(),
+        };
+        let _ = writeln!(table, "{status:>16}");
+    }
+    insta::assert_snapshot!(table);
+    setting.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_under_the_api_answers_somebody_unknown() {
+    let setting = Setting::set().await;
+    for path in ["/api/v1/me", "/api/v1/nothing", "/api/v1/people/x/y/z"] {
+        let answer = setting.client("nobody").get(path).await.unwrap();
+        assert_eq!(answer.status, 401, "{path}");
+        assert_eq!(answer.json()["code"], "credential_missing");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+    }
+    let answer = setting
+        .client("owner")
+        .get("/api/v1/nothing")
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 404);
+    let answer = setting
+        .client("owner")
+        .request(Method::PATCH, "/api/v1/me")
+        .send();
+    assert_eq!(answer.await.unwrap().json()["code"], "method_not_allowed");
+    setting.stop().await;
+}

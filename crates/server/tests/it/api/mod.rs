@@ -1,0 +1,6 @@
+//! The admin API over HTTP, as administrators and their scripts use it.
+
+mod hostile;
+mod matrix;
+mod races;
+mod setting;

@@ -1,0 +1,228 @@
+//! A running Doorward with people of every role, another organisation in the same store, and something of each noun to name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::roles::Holder;
+use control::service_keys::NewKey;
+use control::spend_limits::Scope;
+use control::tokens::NewToken;
+use control::{Actor, Control, Right, Role, policies, roles, service_keys, spend_limits, tokens};
+use domain::window::Period;
+use domain::{Clock as _, Ids as _, OrgId, PersonId, SessionId};
+use secrecy::ExposeSecret as _;
+use server::demo::world::World;
+use server::system::{SystemClock, SystemIds};
+use store::{Seen, Session};
+
+/// Everything.
+pub(super) struct Setting {
+    pub(super) world: World,
+    /// Our organisation, as its machine reaches it.
+    pub(super) here: Control,
+    /// Another one in the same store.
+    pub(super) elsewhere: Control,
+    /// A bearer of each role.
+    pub(super) bearers: BTreeMap<&'static str, String>,
+    /// The people behind them.
+    pub(super) people: BTreeMap<&'static str, PersonId>,
+}
+
+/// The machine itself.
+pub(super) fn machine() -> Actor {
+    Actor::command_line("the test")
+}
+
+/// What a person has that operations name.
+#[derive(Debug, Clone)]
+pub(super) struct Things {
+    pub(super) person: String,
+    pub(super) session: String,
+    pub(super) token: String,
+    pub(super) service_key: String,
+    pub(super) binding: String,
+    pub(super) spend_limit: String,
+    pub(super) spend_limit_version: String,
+    pub(super) directory_token: String,
+}
+
+impl Setting {
+    pub(super) async fn set() -> Self {
+        let world = World::start(0).await.unwrap();
+        let wired = &world.running.wired;
+        let here = Control {
+            org: wired.org,
+            store: wired.store.clone(),
+            ledger: Arc::clone(&wired.pipeline.ledger),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds),
+        };
+        let new = OrgId::from_parts(1, SystemIds.random_bits());
+        let other = here.store.ensure_org("Elsewhere", new).await.unwrap();
+        let elsewhere = Control {
+            org: other,
+            ..here.clone()
+        };
+        let mut setting = Self {
+            world,
+            here,
+            elsewhere,
+            bearers: BTreeMap::new(),
+            people: BTreeMap::new(),
+        };
+        for role in Role::ALL {
+            let person = person(&setting.here, role.as_str()).await;
+            if role != Role::Member {
+                give(&setting.here, role, person).await;
+            }
+            let sessions = &setting.world.running.wired.sessions;
+            let signed_in = sessions.start_as(sessions.new_id(), person, "test").await;
+            let bearer = signed_in.unwrap().access.expose_secret().to_owned();
+            setting.bearers.insert(role.as_str(), bearer);
+            setting.people.insert(role.as_str(), person);
+        }
+        let stranger = person(&setting.elsewhere, "owner-elsewhere").await;
+        give(&setting.elsewhere, Role::Owner, stranger).await;
+        let token = token(&setting.elsewhere, stranger, &[Right::PeopleRead]).await;
+        setting.bearers.insert("owner elsewhere", token.1);
+        let key = NewKey {
+            name: "robot".to_owned(),
+            groups: BTreeSet::new(),
+            days: None,
+        };
+        let machine = machine();
+        let made = service_keys::create(&setting.here.operation(&machine), key).await;
+        let key = made.unwrap().1.expose_secret().to_owned();
+        setting.bearers.insert("service", key);
+        setting
+    }
+
+    /// Somebody's client.
+    pub(super) fn client(&self, who: &str) -> testkit::Actor {
+        match self.bearers.get(who) {
+            Some(bearer) => testkit::Actor::with_bearer(&self.world.base, bearer),
+            None => testkit::Actor::anonymous(&self.world.base),
+        }
+    }
+
+    pub(super) async fn stop(self) {
+        self.world.stop(Duration::from_secs(2)).await.unwrap();
+    }
+}
+
+/// A person of an organisation.
+pub(super) async fn person(control: &Control, name: &str) -> PersonId {
+    let new = PersonId::from_parts(
+        SystemClock.now().unix_ms().unsigned_abs(),
+        SystemIds.random_bits(),
+    );
+    let email = format!("{name}@example.org");
+    let seen = Seen {
+        org: control.org,
+        issuer: "northwind",
+        stable_id: &new.to_string(),
+        email: Some(&email),
+        name: None,
+        groups: &BTreeSet::new(),
+        at: SystemClock.now(),
+    };
+    control.store.upsert_person(seen, new).await.unwrap().id
+}
+
+async fn give(control: &Control, role: Role, person: PersonId) -> String {
+    let machine = machine();
+    let operation = control.operation(&machine);
+    let given = roles::grant(&operation, role, Holder::Person(person), "a test").await;
+    given.unwrap().binding.id.to_string()
+}
+
+/// A person's token: its id, and itself.
+pub(super) async fn token(
+    control: &Control,
+    person: PersonId,
+    scopes: &[Right],
+) -> (String, String) {
+    let owner = Actor::person(person, "somebody", BTreeSet::from([Role::Owner]));
+    let new = NewToken {
+        name: "a test".to_owned(),
+        scopes: scopes.iter().copied().collect(),
+        days: 1,
+    };
+    let made = tokens::create(&control.operation(&owner), new).await;
+    let (token, secret) = made.unwrap();
+    (token.id.to_string(), secret.expose_secret().to_owned())
+}
+
+/// New things of an organisation, each there once and for this alone.
+pub(super) async fn things(control: &Control) -> Things {
+    let machine = machine();
+    let operation = control.operation(&machine);
+    let owner = person(control, "somebody").await;
+    let now = SystemClock.now();
+    let session = SessionId::from_parts(now.unix_ms().unsigned_abs(), SystemIds.random_bits());
+    let row = Session {
+        id: session,
+        person: owner,
+        client: "test".to_owned(),
+        created: now,
+        ended_at: None,
+    };
+    let refresh = session.to_string();
+    let begun = control
+        .store
+        .create_session(control.org, &row, &refresh, now);
+    begun.await.unwrap();
+    let key = NewKey {
+        name: "nightly".to_owned(),
+        groups: BTreeSet::new(),
+        days: Some(1),
+    };
+    let key = service_keys::create(&operation, key).await.unwrap().0;
+    let scope = Scope::User(owner.to_string());
+    let limit = spend_limits::create(&operation, &scope, Period::Monthly, Some("100")).await;
+    let limit = limit.unwrap();
+    Things {
+        person: owner.to_string(),
+        session: session.to_string(),
+        token: token(control, owner, &[Right::PolicyRead]).await.0,
+        service_key: key.prefix,
+        binding: give(control, Role::Auditor, owner).await,
+        spend_limit_version: spend_limits::version(&limit),
+        spend_limit: limit.id.to_string(),
+        directory_token: directory_token(control).await,
+    }
+}
+
+/// The one token of a directory; those before it are taken away.
+async fn directory_token(control: &Control) -> String {
+    use control::scim_tokens::{self, NewScimToken, Source};
+    let machine = machine();
+    let operation = control.operation(&machine);
+    for old in scim_tokens::list(&operation).await.unwrap() {
+        if old.revoked_at.is_none() {
+            let id = old.id.to_string();
+            scim_tokens::revoke(&operation, &id, "a test")
+                .await
+                .unwrap();
+        }
+    }
+    let new = NewScimToken {
+        source: Source {
+            issuer: "northwind".to_owned(),
+            tenant: None,
+        },
+        name: "a test".to_owned(),
+        days: Some(1),
+    };
+    let made = scim_tokens::create(&operation, new).await.unwrap();
+    made.0.id.to_string()
+}
+
+/// The policy in force: its version and text.
+pub(super) async fn policy(control: &Control) -> (u64, String) {
+    let machine = machine();
+    let latest = policies::latest(&control.operation(&machine)).await;
+    let latest = latest.unwrap().unwrap();
+    (latest.version, latest.text)
+}
