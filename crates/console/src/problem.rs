@@ -9,6 +9,8 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::once::Uncertain;
+
 /// Seconds after which what may help by itself is worth another try.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -39,6 +41,9 @@ pub struct Problem {
     /// For a conflict: what stands now.
     #[serde(skip_serializing_if = "Option::is_none")]
     conflict: Option<Conflict>,
+    /// Whether a change may have been made as a whole all the same.
+    #[serde(skip)]
+    is_uncertain: bool,
 }
 
 /// What stands now, and how it differs from what was sent.
@@ -69,6 +74,7 @@ impl Problem {
             help: code.help(),
             mistakes: Vec::new(),
             conflict: None,
+            is_uncertain: false,
         }
     }
 
@@ -145,6 +151,9 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).expect("made of a status");
         let body = serde_json::to_vec(&self).expect("strings and numbers");
         let mut response = (status, body).into_response();
+        if self.is_uncertain {
+            response.extensions_mut().insert(Uncertain);
+        }
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(CONTENT_TYPE, kind);
@@ -173,9 +182,9 @@ impl From<ControlError> for Problem {
                 "the admin API could not do what was asked"
             );
         }
-        let mistakes = error.mistakes();
         Self {
-            mistakes,
+            mistakes: error.mistakes(),
+            is_uncertain: !error.nothing_written(),
             ..Self::new(code, error.detail())
         }
     }

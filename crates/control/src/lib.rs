@@ -20,6 +20,7 @@ pub mod service_keys;
 pub mod tasks;
 pub mod sessions;
 pub mod spend_limits;
+mod stated;
 pub mod text;
 pub mod tokens;
 pub mod usage;

@@ -13,6 +13,7 @@ use store::PutPolicy;
 
 use crate::acceptable_use::check_demand;
 use crate::access::Right;
+use crate::stated::{self, Step};
 use crate::{ControlError, Operation, fingerprint, text as words};
 
 /// The first words of the header that an export carries.
@@ -73,6 +74,8 @@ pub struct Plan {
     pub text: String,
     /// Lines that would go (`-`) and come (`+`); empty when nothing would change.
     pub diff: String,
+    /// What stands otherwise than `[administration]` states, in the same form; empty when nothing does, or nothing is stated.
+    pub drift: String,
 }
 
 /// Reads a text, TOML or YAML, and compares it with the version in force.
@@ -81,13 +84,24 @@ pub async fn plan(operation: &Operation<'_>, text: &str) -> Result<Plan, Control
     let text = to_toml(text)?;
     let latest = operation.store.latest_policy(operation.org).await?;
     let current = latest.as_ref().map_or(0, |latest| latest.version);
-    check_demand(operation, &Policy::parse(current + 1, &text)?).await?;
+    let policy = Policy::parse(current + 1, &text)?;
+    check_demand(operation, &policy).await?;
     let before = latest.map(|latest| latest.text).unwrap_or_default();
+    let drift = steps(operation, &policy).await?;
     Ok(Plan {
         current,
         diff: diff(&before, &text),
         text,
+        drift: drift.iter().map(|step| format!("{step}\n")).collect(),
     })
+}
+
+/// What must be done for everything to stand as a policy's `[administration]` states.
+async fn steps(operation: &Operation<'_>, policy: &Policy) -> Result<Vec<Step>, ControlError> {
+    match &policy.document().administration {
+        None => Ok(Vec::new()),
+        Some(stated) => stated::steps(operation, stated).await,
+    }
 }
 
 /// What became of applying.
@@ -97,6 +111,8 @@ pub enum Applied {
     Version(u64),
     /// The text is what is in force already; nothing was written.
     Unchanged(u64),
+    /// The text is in force already; what stood otherwise than its `[administration]` states was set right.
+    SetRight(u64),
 }
 
 /// Puts a text in force. `expected` is the version it was made from: the text's own header says it when it came from an export.
@@ -108,12 +124,18 @@ pub async fn apply(
 ) -> Result<Applied, ControlError> {
     operation.require(Right::PolicyWrite)?;
     let reason = &words::reason("reason", reason)?;
-    let stated = expected.or_else(|| version_in_header(text));
+    let named = expected.or_else(|| version_in_header(text));
     let plan = plan(operation, text).await?;
+    let steps = steps(operation, &Policy::parse(plan.current, &plan.text)?).await?;
+    stated::require(operation, &steps)?;
     if plan.diff.is_empty() {
-        return Ok(Applied::Unchanged(plan.current));
+        if steps.is_empty() {
+            return Ok(Applied::Unchanged(plan.current));
+        }
+        stated::take(operation, steps, reason).await?;
+        return Ok(Applied::SetRight(plan.current));
     }
-    let expected = stated.unwrap_or(plan.current);
+    let expected = named.unwrap_or(plan.current);
     if expected != plan.current {
         return Err(ControlError::Conflict {
             current: plan.current,
@@ -142,7 +164,10 @@ pub async fn apply(
         .put_policy(operation.org, plan.current, &version)
         .await?
     {
-        PutPolicy::Added(version) => Ok(Applied::Version(version)),
+        PutPolicy::Added(version) => {
+            stated::take(operation, steps, reason).await?;
+            Ok(Applied::Version(version))
+        }
         PutPolicy::Conflict(current) => Err(ControlError::Conflict { current }),
     }
 }

@@ -126,11 +126,13 @@ pub(crate) async fn held_by(
 
 /// `owner for per_…`, `auditor for the group audit of northwind`.
 pub fn described(binding: &RoleBinding) -> String {
-    match &binding.holder {
-        Holder::Person(person) => format!("{} for {person}", binding.role),
-        Holder::Group { issuer, group } => {
-            format!("{} for the group {group} of {issuer}", binding.role)
-        }
+    given_to(&binding.role, &binding.holder)
+}
+
+pub(crate) fn given_to(role: &str, holder: &Holder) -> String {
+    match holder {
+        Holder::Person(person) => format!("{role} for {person}"),
+        Holder::Group { issuer, group } => format!("{role} for the group {group} of {issuer}"),
     }
 }
 

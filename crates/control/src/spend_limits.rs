@@ -56,6 +56,12 @@ pub async fn list(
         .await?)
 }
 
+/// Every limit; their number is limited when they are made.
+pub(crate) async fn all(operation: &Operation<'_>) -> Result<Vec<SpendLimit>, ControlError> {
+    operation.require(Right::BudgetsRead)?;
+    Ok(operation.store.spend_limits(operation.org).await?)
+}
+
 /// One limit.
 pub async fn read(operation: &Operation<'_>, id: BudgetId) -> Result<SpendLimit, ControlError> {
     operation.require(Right::BudgetsRead)?;
@@ -201,7 +207,7 @@ fn as_json(limit: &SpendLimit) -> String {
 }
 
 /// Cents in their shortest form, down to a hundred-thousandth of a cent.
-fn cents(text: &str) -> Result<String, Unusable> {
+pub(crate) fn cents(text: &str) -> Result<String, Unusable> {
     let wrong = || {
         Unusable::new(
             "amount_cents",

@@ -71,6 +71,8 @@ enum What {
     Drill(drill::DrillCommand),
     /// Make, list and revoke keys for machines that have no OpenID provider
     ServiceKey(service_key_command::ServiceKeyCommand),
+    /// Print the description of the admin API, as /openapi.json serves it
+    Openapi,
     /// Give roles to people and groups, take them away, list them
     Role(role_command::RoleCommand),
     /// Turn another gateway's configuration into ours
@@ -118,6 +120,10 @@ impl Command {
             What::Members(command) => tasks_command::run_members(command).await,
             What::Drill(command) => drill::run(command).await,
             What::ServiceKey(command) => service_key_command::run(command).await,
+            What::Openapi => {
+                say(console::api::text().trim_end());
+                ExitCode::SUCCESS
+            }
             What::Role(command) => role_command::run(command).await,
             What::Import(command) => import_command::run(command),
             What::Keys(command) => keys::run(command).await,

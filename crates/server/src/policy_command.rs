@@ -176,6 +176,10 @@ async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<
             let plan = policies::plan(&operation, &read(&file)?).await?;
             refuse_namesakes(config, &plan.text)?;
             refuse_idle_detectors(&plan.text)?;
+            if !plan.drift.is_empty() {
+                say("what stands otherwise than [administration] states would be set right:");
+                say(plan.drift.trim_end());
+            }
             if plan.diff.is_empty() {
                 say(&format!("no change: version {} is this text", plan.current));
             } else {
@@ -199,6 +203,9 @@ async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<
             refuse_idle_detectors(&planned)?;
             match policies::apply(&operation, &text, &reason, expected).await? {
                 Applied::Version(version) => say(&format!("version {version} is in force")),
+                Applied::SetRight(version) => say(&format!(
+                    "version {version} is this text; what stood otherwise than it states is set right"
+                )),
                 Applied::Unchanged(version) => {
                     say(&format!("no change: version {version} is this text"));
                 }

@@ -102,6 +102,12 @@ pub fn document() -> OpenApi {
     parts().1
 }
 
+/// The description as a text, as `docs/openapi.json` holds it.
+pub fn text() -> String {
+    let text = serde_json::to_string_pretty(&document());
+    text.expect("a description is strings, numbers and lists") + "\n"
+}
+
 /// The API and its description.
 pub fn router(console: Arc<Console>) -> Router {
     let (api, document) = parts();

@@ -101,6 +101,8 @@ pub struct PlanView {
     current: u64,
     /// Lines that would go (`-`) and come (`+`); empty when nothing would change.
     diff: String,
+    /// What stands otherwise than the text's `[administration]` states, in the same form.
+    drift: String,
 }
 
 /// See what a text would change, and change nothing.
@@ -112,6 +114,7 @@ pub async fn plan(call: Call, Body(wanted): Body<TextToPlan>) -> Result<Json<Pla
     Ok(Json(PlanView {
         current: plan.current,
         diff: plan.diff,
+        drift: plan.drift,
     }))
 }
 
@@ -170,7 +173,7 @@ pub async fn apply(
         Err(error) => return Err(error.into()),
     };
     let view = match applied {
-        Applied::Version(version) => AppliedView {
+        Applied::Version(version) | Applied::SetRight(version) => AppliedView {
             version,
             changed: true,
         },

@@ -13,7 +13,7 @@ pub mod text;
 pub use compile::{CallerPolicy, InvalidPolicy, Policy};
 pub use decide::{Ask, Permit};
 pub use document::{
-    AcceptableUse, Budget, BudgetFor, DesktopSettings, Document, Grant, Inspect, InspectAction,
-    Limit, ManagedSettings, Require, Who,
+    AcceptableUse, Administration, Budget, BudgetFor, DesktopSettings, Document, Grant, Inspect,
+    InspectAction, Limit, ManagedSettings, Require, StatedRole, StatedSpendLimit, Who,
 };
 pub use text::UnreadablePolicy;

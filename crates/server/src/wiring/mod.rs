@@ -439,6 +439,11 @@ impl Wired {
         }
     }
 
+    /// People's sessions.
+    pub fn sessions(&self) -> &Sessions {
+        &self.signin.sessions
+    }
+
     /// Everything clients connect to.
     pub fn router(&self) -> Router {
         let all = inference_routes(Arc::clone(&self.door))

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod acceptable_use;
+mod admin;
 mod bed;
 
 mod changes;

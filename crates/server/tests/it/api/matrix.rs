@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::setting::{Setting, Things, policy, things};
+use super::setting::{Setting, Things, policy, things, things_of};
 
 /// Everyone who asks, in the order of the table's columns.
 const WHO: [&str; 9] = [
@@ -187,11 +187,14 @@ async fn who_may_do_what_is_as_the_table_says() {
     for operation in operations(&setting).await {
         let _ = write!(table, "{:28}", operation.id);
         for who in WHO {
-            let asking = asking(
-                &operation.id,
-                &things(&setting.here).await,
-                &policy(&setting.here).await,
-            );
+            // Of oneself, where the operation is about oneself.
+            let things = match setting.people.get(who) {
+                Some(person) if operation.id.starts_with("me_") => {
+                    things_of(&setting.here, *person).await
+                }
+                _ => things(&setting.here).await,
+            };
+            let asking = asking(&operation.id, &things, &policy(&setting.here).await);
             let status = ask(&setting, who, &operation, asking).await;
             let _ = write!(table, "{status:>16}");
         }

@@ -4,3 +4,4 @@ mod hostile;
 mod matrix;
 mod races;
 mod setting;
+mod stated;

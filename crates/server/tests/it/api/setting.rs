@@ -10,7 +10,7 @@ use control::spend_limits::Scope;
 use control::tokens::NewToken;
 use control::{Actor, Control, Right, Role, policies, roles, service_keys, spend_limits, tokens};
 use domain::window::Period;
-use domain::{Clock as _, Ids as _, OrgId, PersonId, SessionId};
+use domain::{Caller, Clock as _, Credential, Ids as _, OrgId, PersonId, SessionId, Subject};
 use secrecy::ExposeSecret as _;
 use server::demo::world::World;
 use server::system::{SystemClock, SystemIds};
@@ -76,8 +76,9 @@ impl Setting {
             if role != Role::Member {
                 give(&setting.here, role, person).await;
             }
-            let sessions = &setting.world.running.wired.sessions;
-            let signed_in = sessions.start_as(sessions.new_id(), person, "test").await;
+            let sessions = setting.world.running.wired.sessions();
+            let caller = caller(&setting.here, person).await;
+            let signed_in = sessions.start(&caller, "test").await;
             let bearer = signed_in.unwrap().access.expose_secret().to_owned();
             setting.bearers.insert(role.as_str(), bearer);
             setting.people.insert(role.as_str(), person);
@@ -130,6 +131,23 @@ pub(super) async fn person(control: &Control, name: &str) -> PersonId {
     control.store.upsert_person(seen, new).await.unwrap().id
 }
 
+/// The person as a sign-in proves them.
+async fn caller(control: &Control, person: PersonId) -> Caller {
+    let person = control.store.person(control.org, person).await;
+    let person = person.unwrap().unwrap();
+    Caller {
+        org: person.org,
+        subject: Subject::Person(person.id),
+        stable_id: person.stable_id.into(),
+        issuer: person.issuer.into(),
+        email: person.email.map(Into::into),
+        name: None,
+        groups: BTreeSet::new(),
+        session: None,
+        credential: Credential::Session,
+    }
+}
+
 async fn give(control: &Control, role: Role, person: PersonId) -> String {
     let machine = machine();
     let operation = control.operation(&machine);
@@ -154,11 +172,15 @@ pub(super) async fn token(
     (token.id.to_string(), secret.expose_secret().to_owned())
 }
 
-/// New things of an organisation, each there once and for this alone.
+/// New things of an organisation and of somebody new in it, each there once and for this alone.
 pub(super) async fn things(control: &Control) -> Things {
+    things_of(control, person(control, "somebody").await).await
+}
+
+/// As [`things`], of this person.
+pub(super) async fn things_of(control: &Control, owner: PersonId) -> Things {
     let machine = machine();
     let operation = control.operation(&machine);
-    let owner = person(control, "somebody").await;
     let now = SystemClock.now();
     let session = SessionId::from_parts(now.unix_ms().unsigned_abs(), SystemIds.random_bits());
     let row = Session {
@@ -179,7 +201,7 @@ pub(super) async fn things(control: &Control) -> Things {
         days: Some(1),
     };
     let key = service_keys::create(&operation, key).await.unwrap().0;
-    let scope = Scope::User(owner.to_string());
+    let scope = Scope::User(session.to_string());
     let limit = spend_limits::create(&operation, &scope, Period::Monthly, Some("100")).await;
     let limit = limit.unwrap();
     Things {
@@ -187,7 +209,7 @@ pub(super) async fn things(control: &Control) -> Things {
         session: session.to_string(),
         token: token(control, owner, &[Right::PolicyRead]).await.0,
         service_key: key.prefix,
-        binding: give(control, Role::Auditor, owner).await,
+        binding: give(control, Role::Auditor, person(control, "else").await).await,
         spend_limit_version: spend_limits::version(&limit),
         spend_limit: limit.id.to_string(),
         directory_token: directory_token(control).await,
