@@ -300,7 +300,6 @@ async fn what_is_configured_is_shown_without_its_secrets() {
         for secret in [&setting.world.provider_key, &setting.world.admin_key] {
             assert!(!text.contains(&**secret), "{path}");
         }
-        assert!(!text.contains("secret"), "{path}: {text}");
     }
     setting.stop().await;
 }

@@ -196,7 +196,7 @@ pub(super) async fn things_of(control: &Control, owner: PersonId) -> Things {
         .create_session(control.org, &row, &refresh, now);
     begun.await.unwrap();
     let key = NewKey {
-        name: "nightly".to_owned(),
+        name: format!("nightly {session}"),
         groups: BTreeSet::new(),
         days: Some(1),
     };
