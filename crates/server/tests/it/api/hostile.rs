@@ -12,73 +12,57 @@ use super::setting::{Setting, machine, person, things, token};
 async fn members_that_nobody_knows_and_texts_that_command_are_refused() {
     let setting = Setting::set().await;
     let owner = setting.client("owner");
+    let long = "x".repeat(129);
+    for body in [
+        json!({"service": "a", "org": "org_0"}),
+        json!({"service": "a", "made_by": "ada"}),
+        json!({"service": "a\u{1b}[2J"}),
+        json!({"service": "dwk_abc"}),
+        json!({"service": long}),
+        json!({"service": "a", "groups": ["\n"]}),
+        json!({"service": "a", "expires_in_days": 0}),
+        json!({"service": ["a"]}),
+    ] {
+        let answer = owner.post("/api/v1/service-keys", &body).await.unwrap();
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text());
+    }
+    for body in [
+        json!({"name": "a", "scopes": ["*"], "expires_in_days": 1}),
+        json!({"name": "a", "scopes": [], "expires_in_days": 1}),
+        json!({"name": "a", "scopes": ["roles.write"], "expires_in_days": 1}),
+        json!({"name": "a", "scopes": ["own.read"], "expires_in_days": 367}),
+        json!({"name": "\u{202e}a", "scopes": ["own.read"], "expires_in_days": 1}),
+    ] {
+        let answer = owner.post("/api/v1/me/tokens", &body).await.unwrap();
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text());
+    }
+    setting.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_means_nothing_is_refused_and_changes_nothing() {
+    let setting = Setting::set().await;
+    let owner = setting.client("owner");
     let somebody = things(&setting.here).await.person;
     let revoke = format!("/api/v1/people/{somebody}/revoke");
+    let role = |role: &str, holder: Value| json!({"role": role, "holder": holder, "reason": "a"});
+    let limit = |scope: Value| json!({"scope": scope, "period": "daily", "amount_cents": "-1"});
     let long = "x".repeat(501);
     for (path, body) in [
-        (
-            "/api/v1/service-keys",
-            json!({"service": "a", "org": "org_0"}),
-        ),
-        (
-            "/api/v1/service-keys",
-            json!({"service": "a", "made_by": "ada"}),
-        ),
-        ("/api/v1/service-keys", json!({"service": "a\u{1b}[2J"})),
-        ("/api/v1/service-keys", json!({"service": "dwk_abc"})),
-        ("/api/v1/service-keys", json!({"service": "x".repeat(129)})),
-        (
-            "/api/v1/service-keys",
-            json!({"service": "a", "groups": ["\n"]}),
-        ),
-        (
-            "/api/v1/service-keys",
-            json!({"service": "a", "expires_in_days": 0}),
-        ),
-        ("/api/v1/service-keys", json!({"service": ["a"]})),
-        (
-            "/api/v1/me/tokens",
-            json!({"name": "a", "scopes": ["*"], "expires_in_days": 1}),
-        ),
-        (
-            "/api/v1/me/tokens",
-            json!({"name": "a", "scopes": [], "expires_in_days": 1}),
-        ),
-        (
-            "/api/v1/me/tokens",
-            json!({"name": "a", "scopes": ["roles.write"], "expires_in_days": 1}),
-        ),
-        (
-            "/api/v1/me/tokens",
-            json!({"name": "a", "scopes": ["own.read"], "expires_in_days": 367}),
-        ),
-        (
-            "/api/v1/me/tokens",
-            json!({"name": "\u{202e}a", "scopes": ["own.read"], "expires_in_days": 1}),
-        ),
+        ("/api/v1/roles", role("root", json!({"person": somebody}))),
+        ("/api/v1/roles", role("member", json!({"person": somebody}))),
+        ("/api/v1/roles", role("admin", json!({"group": "g"}))),
         (
             "/api/v1/roles",
-            json!({"role": "root", "holder": {"person": somebody}, "reason": "a"}),
-        ),
-        (
-            "/api/v1/roles",
-            json!({"role": "member", "holder": {"person": somebody}, "reason": "a"}),
-        ),
-        (
-            "/api/v1/roles",
-            json!({"role": "admin", "holder": {"group": "g"}, "reason": "a"}),
-        ),
-        (
-            "/api/v1/roles",
-            json!({"role": "admin", "holder": {"group": "g", "issuer": "nobody"}, "reason": "a"}),
+            role("admin", json!({"group": "g", "issuer": "nobody"})),
         ),
         (
             "/api/v1/spend-limits",
-            json!({"scope": {"type": "organization"}, "period": "daily", "amount_cents": "-1"}),
+            limit(json!({"type": "organization"})),
         ),
         (
             "/api/v1/spend-limits",
-            json!({"scope": {"type": "organization", "id": "x"}, "period": "daily"}),
+            limit(json!({"type": "organization", "id": "x"})),
         ),
         (
             "/api/v1/policy/plan",
@@ -93,15 +77,9 @@ async fn members_that_nobody_knows_and_texts_that_command_are_refused() {
         let answer = owner.post(path, &body).await.unwrap();
         assert_eq!(answer.status, 400, "{path} {body}: {}", answer.text());
     }
-    let answer = owner
-        .get(&format!("/api/v1/people/{somebody}"))
-        .await
-        .unwrap();
-    assert_eq!(
-        answer.json()["disabled_at"],
-        Value::Null,
-        "nothing was done"
-    );
+    let path = format!("/api/v1/people/{somebody}");
+    let person = owner.get(&path).await.unwrap().json();
+    assert_eq!(person["disabled_at"], Value::Null, "nothing was done");
     setting.stop().await;
 }
 
