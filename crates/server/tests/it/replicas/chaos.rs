@@ -237,6 +237,34 @@ async fn whoever_is_revoked_on_one_is_refused_and_cut_on_the_other_within_a_seco
     pair.stop().await;
 }
 
+/// Its connections break, the one it listens on with them; what it missed meanwhile it finds by looking.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_was_cut_off_finds_what_it_missed_when_it_is_back() {
+    let pair = Pair::start().await;
+    let ada = device_sign_in(&pair.stage.base, "ada").await.unwrap();
+    let stream = open_stream(&pair.b.actor(&ada)).await;
+    pair.b.line(Line::Cut);
+    let token = ada.refresh_token.as_deref().unwrap();
+    let revoke = Http::new().post(&format!("{}/oauth/revoke", pair.a.base));
+    let told = revoke.form(&[("token", token)]).send().await.unwrap();
+    assert_eq!(told.status, 200, "{}", told.text());
+    while pair.b.metric("doorward_store_listening").await != Some(0) {
+        tokio::time::sleep(LOOK).await;
+    }
+    pair.b.line(Line::Open);
+    let at = Instant::now();
+    let (events, _) = stream.until_end().await;
+    assert_eq!(events.last().unwrap().name, "error");
+    super::measured(&format!(
+        "revoked while cut off, cut after the line was back: {} ms",
+        at.elapsed().as_millis()
+    ));
+    while pair.b.metric("doorward_store_listening").await != Some(1) {
+        tokio::time::sleep(LOOK).await;
+    }
+    pair.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_under_load_loses_no_stream_and_no_record() {
     let mut pair = Pair::start().await;
