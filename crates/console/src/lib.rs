@@ -1,9 +1,10 @@
-//! The faces of `control` to the outside: [`api`], JSON under `/api/v1` with its description at `/openapi.json`. Each handler reads
+//! The faces of `control` to the outside: [`api`], JSON under `/api/v1` with its description at `/openapi.json`, and [`scim`] for a company's directory. Each handler reads
 //! a request, calls one function of `control`, and writes its answer; none decides who may do what, and none sees the store.
 //! What needs the pipeline, which proves who is calling, is injected as [`Authenticate`]. Mounted by `server`.
 
 pub mod api;
 pub mod problem;
+pub mod scim;
 
 use std::fmt;
 use std::future::Future;
@@ -55,9 +56,11 @@ pub struct Console {
     pub rules: Arc<dyn Rules>,
     /// What is configured.
     pub installation: Installation,
+    /// Where clients reach us.
+    pub public_url: String,
 }
 
 /// Everything the console answers.
 pub fn router(console: Arc<Console>) -> Router {
-    api::router(console)
+    api::router(Arc::clone(&console)).merge(scim::router(console))
 }

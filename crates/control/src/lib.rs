@@ -133,6 +133,9 @@ pub enum ControlError {
     /// No such key.
     #[error("no service key that still opens has this id, and no service of this name has one")]
     NoSuchKey,
+    /// The person is another user's of the directory.
+    #[error("another user of the directory is linked to this person; nothing was changed")]
+    Linked,
     /// More than one such person.
     #[error("{0} people match; name one by id")]
     Ambiguous(usize),
@@ -150,6 +153,7 @@ impl ControlError {
             | Self::ServiceKey(_)
             | Self::AcceptableUse(_)
             | Self::NothingPublished
+            | Self::Linked
             | Self::Ambiguous(_) => ReasonCode::ParameterInvalid,
             Self::Conflict { .. } | Self::Changed(_) => ReasonCode::VersionConflict,
             Self::Ledger(_) => ReasonCode::LedgerUnavailable,

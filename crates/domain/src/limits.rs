@@ -292,7 +292,7 @@ pub const REASON_CHARS_MAX: usize = 500;
 /// How long the admin API waits for a request's whole body; then it is refused with 408 (`body_timeout`).
 pub const ADMIN_BODY_MS: u64 = 30_000;
 /// Largest body of a SCIM request: a group of some fifty thousand members; a larger one is refused with 413.
-pub const SCIM_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const SCIM_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest user of a directory, as we keep it; a larger one is refused (`invalidValue`).
 pub const SCIM_USER_BYTES_MAX: usize = 64 * 1024;
 /// Longest SCIM filter; a longer one is refused (`invalidFilter`).
@@ -313,3 +313,11 @@ pub const SCIM_MEMBER_BYTES_MAX: usize = 256;
 pub const SCIM_PAGE_MAX: u32 = 200;
 /// Most users that one SCIM filter may find, since all of them are gathered; more are refused (`tooMany`).
 pub const SCIM_FOUND_MAX: usize = 10_000;
+/// Requests a second that a directory may make for ever; Microsoft asks for 25.
+pub const SCIM_REQUESTS_PER_S: i64 = 250;
+/// Requests that a directory may make at once after a pause; beyond it they get 429.
+pub const SCIM_BURST: i64 = 2_500;
+/// SCIM requests under way at once; beyond it they wait, and then get 429.
+pub const SCIM_CALLS_MAX: usize = 16;
+/// How long a SCIM request waits for its turn; then it gets 429.
+pub const SCIM_WAIT_MS: u64 = 10_000;

@@ -24,7 +24,7 @@ use crate::system::{SystemClock, SystemIds, chain, complain, raise_open_files, s
 use crate::wiring::{self, Wired};
 use crate::{
     acceptable_use_command, backup, demo, doctor, drill, import_command, keys, ledger_command,
-    policy_command, role_command, service_key_command, signals, tasks_command,
+    policy_command, role_command, scim_token_command, service_key_command, signals, tasks_command,
 };
 
 /// Your company's identity in front of Claude.
@@ -73,6 +73,8 @@ enum What {
     ServiceKey(service_key_command::ServiceKeyCommand),
     /// Print the description of the admin API, as /openapi.json serves it
     Openapi,
+    /// Make, list, rotate and revoke the tokens with which a company's directory provisions (SCIM)
+    ScimToken(scim_token_command::ScimTokenCommand),
     /// Give roles to people and groups, take them away, list them
     Role(role_command::RoleCommand),
     /// Turn another gateway's configuration into ours
@@ -124,6 +126,7 @@ impl Command {
                 say(console::api::text().trim_end());
                 ExitCode::SUCCESS
             }
+            What::ScimToken(command) => scim_token_command::run(command).await,
             What::Role(command) => role_command::run(command).await,
             What::Import(command) => import_command::run(command),
             What::Keys(command) => keys::run(command).await,

@@ -20,6 +20,7 @@ pub mod patient;
 pub mod places;
 pub mod policy_command;
 pub mod role_command;
+pub mod scim_token_command;
 pub mod service_key_command;
 pub mod signals;
 pub mod sink;

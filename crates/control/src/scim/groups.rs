@@ -41,7 +41,7 @@ pub async fn create(directory: &Directory<'_>, body: Value) -> Result<Kept> {
     let made = store
         .add_directory_group(operation.org, directory.source, id, names, new.members, now)
         .await?;
-    end(directory, &id.to_string(), made).await
+    end(directory, &id.to_string(), made, true).await
 }
 
 /// A group, with its members where they are wanted.
@@ -63,10 +63,10 @@ pub async fn replace(
         external_id: new.external_id,
         members: vec![MemberStep::Set(new.members)],
     };
-    write(directory, id, expected, change).await
+    write(directory, id, (expected, true), change).await
 }
 
-/// Changes what the operations name.
+/// Changes what the operations name. What it returns is without members: there may be very many.
 pub async fn patch(
     directory: &Directory<'_>,
     id: &str,
@@ -74,7 +74,7 @@ pub async fn patch(
     body: Value,
 ) -> Result<Kept> {
     let change = group_patch::change(patch::steps(body)?)?;
-    write(directory, id, expected, change).await
+    write(directory, id, (expected, false), change).await
 }
 
 /// Takes a group away.
@@ -178,7 +178,7 @@ async fn candidates(directory: &Directory<'_>, filter: &Filter) -> Result<Vec<Di
 async fn write(
     directory: &Directory<'_>,
     id: &str,
-    expected: Option<i64>,
+    (expected, with_members): (Option<i64>, bool),
     change: GroupChange,
 ) -> Result<Kept> {
     let operation = directory.operation;
@@ -212,7 +212,7 @@ async fn write(
     let written = store
         .change_directory_group(operation.org, directory.source, place, change, now)
         .await?;
-    end(directory, id, written).await
+    end(directory, id, written, with_members).await
 }
 
 /// What a change does, in words without names.
@@ -228,9 +228,14 @@ fn said(change: &GroupChange) -> String {
     all.join(", ")
 }
 
-async fn end(directory: &Directory<'_>, id: &str, written: GroupWrite) -> Result<Kept> {
+async fn end(
+    directory: &Directory<'_>,
+    id: &str,
+    written: GroupWrite,
+    with_members: bool,
+) -> Result<Kept> {
     match written {
-        GroupWrite::Done(group) => kept(directory, &group, true).await,
+        GroupWrite::Done(group) => kept(directory, &group, with_members).await,
         GroupWrite::Taken(field) => {
             directory.record_not_made(NOUN, id, field).await?;
             Err(ScimError::taken(field))

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`directory`], [`users`], [`groups`] | who provisions, and what they do |
+//! | [`links`] | whom a user hangs on, said by an administrator |
 //! | [`schema`] | the attributes we keep, as one table |
 //! | [`path`], [`filter`] | where something stands, and which resources are meant |
 //! | [`patch`], [`group_patch`] | changes in the dialects of Entra and Okta |
@@ -19,6 +20,7 @@ pub mod error;
 pub mod filter;
 pub mod group_patch;
 pub mod groups;
+pub mod links;
 pub mod patch;
 pub mod path;
 pub mod project;

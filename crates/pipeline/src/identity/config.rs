@@ -186,6 +186,11 @@ impl IssuerConfig {
         }
     }
 
+    /// The tenants whose people it trusts, in lower case; none for what is not Entra.
+    pub fn tenants(&self) -> BTreeSet<String> {
+        super::entra::tenants_of(self)
+    }
+
     /// Whether its tokens stand for people.
     pub fn vouches_for_people(&self) -> bool {
         self.people.unwrap_or(self.workload.is_empty())

@@ -85,6 +85,14 @@ fn v1(sts_url: &str, tenant: &str) -> String {
     format!("{}/{tenant}/", sts_url.trim_end_matches('/'))
 }
 
+/// The tenants whose people this configuration trusts; none for what is not Entra.
+pub(super) fn tenants_of(config: &IssuerConfig) -> BTreeSet<String> {
+    match (config.kind, Authority::parse(&config.issuer)) {
+        (IssuerKind::Entra, Some(authority)) => tenants(config, &authority),
+        _ => BTreeSet::new(),
+    }
+}
+
 fn tenants(config: &IssuerConfig, authority: &Authority) -> BTreeSet<String> {
     match &authority.tenant {
         Some(tenant) => BTreeSet::from([tenant.clone()]),

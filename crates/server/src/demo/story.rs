@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use control::people;
 use domain::{PersonId, Usd, limits};
 use http::HeaderValue;
 use http::header::HeaderName;
@@ -12,6 +11,7 @@ use ledger::PublicKey;
 use ledger::verify::{Trust, verify_folder};
 use secrecy::SecretString;
 use serde_json::Value;
+use store::Source;
 use testkit::{Actor, Answer, CodeFlow, Fault, Session, code_sign_in, device_sign_in};
 
 use super::world::{DESKTOP_CLIENT, World};
@@ -75,8 +75,13 @@ pub async fn tell(world: &World) -> anyhow::Result<()> {
         "rollout check 2, credentials",
         &credentials_checked(world, &ada).await?,
     );
-    step("ada leaves", &left(world, &ada).await?);
-    step("ada comes back", &returned(world, &ada).await?);
+    let user = provisioned(world, &ada).await?;
+    step(
+        "the directory provisions ada",
+        "by SCIM, as Entra does; she keeps the id she signed in with",
+    );
+    step("ada leaves", &left(world, &ada, &user).await?);
+    step("ada comes back", &returned(world, &ada, &user).await?);
     step("the ledger is verified", &verified(world).await?);
     step(
         "one byte is altered",
@@ -332,7 +337,29 @@ async fn credentials_checked(world: &World, ada: &Session) -> anyhow::Result<Str
     ))
 }
 
-async fn left(world: &World, ada: &Session) -> anyhow::Result<String> {
+/// Ada has signed in before her directory speaks of her; it finds the person she is by the id that her tokens state. Returns the
+/// directory's id for her.
+async fn provisioned(world: &World, ada: &Session) -> anyhow::Result<String> {
+    let claims = claims_of(&ada.access_token)?;
+    let stable_id = claims["idp_sub"].as_str().context("no stable id")?;
+    let (wired, person) = (&world.running.wired, person_of(ada)?);
+    let user = world
+        .directory
+        .provision("ada@northwind.example", stable_id)
+        .await?;
+    let source = Source {
+        issuer: "northwind".to_owned(),
+        tenant: None,
+    };
+    let provisioned = wired
+        .store
+        .directory_user(wired.org, &source, user.parse()?);
+    let provisioned = provisioned.await?.context("she was not provisioned")?;
+    ensure!(provisioned.person == person, "she became somebody else");
+    Ok(user)
+}
+
+async fn left(world: &World, ada: &Session, user: &str) -> anyhow::Result<String> {
     let mut stream = ada
         .actor()
         .stream(
@@ -343,12 +370,8 @@ async fn left(world: &World, ada: &Session) -> anyhow::Result<String> {
     for _ in 0..5 {
         stream.next().await?.context("the story ended too early")?;
     }
-    let person = person_of(ada)?;
     let at = Instant::now();
-    // As `doorward policy revoke` does it; nobody tells the server but the store.
-    let administrator = control::Actor::command_line("the demo");
-    let operation = world.running.wired.operation(&administrator);
-    people::revoke(&operation, &person.to_string(), "left the association").await?;
+    world.directory.disable(user).await?;
     let (events, _) = tokio::time::timeout(Duration::from_secs(5), stream.until_end())
         .await
         .context("the stream went on")?;
@@ -367,17 +390,14 @@ async fn left(world: &World, ada: &Session) -> anyhow::Result<String> {
         "the stream was cut after {cut_after:?}"
     );
     Ok(format!(
-        "her open stream is cut after {} ms, her next request reads \"{sentence}\", and her refresh token is dead",
+        "her directory says so by SCIM: her open stream is cut after {} ms, her next request reads \"{sentence}\", and her refresh token is dead",
         cut_after.as_millis()
     ))
 }
 
 /// So that the logins that the demo prints at its end all work.
-async fn returned(world: &World, ada: &Session) -> anyhow::Result<String> {
-    let administrator = control::Actor::command_line("the demo");
-    let operation = world.running.wired.operation(&administrator);
-    let person = person_of(ada)?.to_string();
-    people::restore(&operation, &person, "came back").await?;
+async fn returned(world: &World, ada: &Session, user: &str) -> anyhow::Result<String> {
+    world.directory.enable(user).await?;
     let again = device_sign_in(&world.base, "ada").await?;
     let answer = again.actor().messages(SONNET, "Good to be back.").await?;
     ensure!(answer.status == 200, "she gets {}", answer.status);

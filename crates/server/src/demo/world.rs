@@ -7,11 +7,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use control::Actor;
 use control::policies::{self, Applied};
+use control::scim_tokens::{self, NewScimToken, Source};
 use domain::{Clock, Ids};
 use pipeline::identity::hex;
+use secrecy::{ExposeSecret as _, SecretString};
 use testkit::idp::{App, demo_people};
 use testkit::net::free_port;
-use testkit::{Idp, Person, Provider};
+use testkit::{Directory, Idp, Person, Provider};
 
 use crate::commands::{Running, start};
 use crate::config::{self, Config};
@@ -39,6 +41,8 @@ pub struct Stage {
     pub provider_key: String,
     /// A key of the spend-limit endpoints.
     pub admin_key: String,
+    /// The company's directory, which provisions by SCIM.
+    pub directory: Directory,
     /// The configuration to run on.
     pub config: Config,
     /// The folder; gone when this is dropped.
@@ -113,7 +117,9 @@ impl Stage {
         let config = config::load(&dir.path().join("doorward.toml"))
             .map_err(|mistakes| anyhow::anyhow!(mistakes.join("\n")))?;
         apply_policy(&config, Arc::clone(&clock), &*ids).await?;
+        let token = directory_token(&config, Arc::clone(&clock), &*ids).await?;
         Ok(Self {
+            directory: Directory::new(&base, token.expose_secret()),
             base,
             ops: format!("http://{ops}"),
             idp,
@@ -185,6 +191,28 @@ fn on_postgres(dir: &TempFolder, text: &str, url: &str, ids: &dyn Ids) -> anyhow
     let postgres =
         format!("url = \"file:{folder}/store.url\"\nmaster_key = \"file:{folder}/store.key\"");
     Ok(text.replace(&sqlite, &postgres))
+}
+
+/// A token for the demo's directory, made as an operator makes it.
+async fn directory_token(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    ids: &dyn Ids,
+) -> anyhow::Result<SecretString> {
+    let admin = wiring::admin(config, Arc::clone(&clock), ids).await?;
+    let actor = Actor::command_line("the demo");
+    let operation = admin.operation(&actor, &*clock, ids);
+    let new = NewScimToken {
+        source: Source {
+            issuer: "northwind".to_owned(),
+            tenant: None,
+        },
+        name: "northwind's directory".to_owned(),
+        days: None,
+    };
+    let (_, secret) = scim_tokens::create(&operation, new).await?;
+    admin.store.close().await;
+    Ok(secret)
 }
 
 fn configuration(

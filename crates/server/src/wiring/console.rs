@@ -162,6 +162,7 @@ impl Wired {
                 issuers_for_people: self.issuers_for_people,
             }),
             installation,
+            public_url: self.contract.public_url.clone(),
         })
     }
 }

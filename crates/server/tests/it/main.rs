@@ -31,6 +31,7 @@ mod private_files;
 mod program;
 mod providers;
 mod replicas;
+mod scim;
 mod service_keys;
 mod sign_in;
 mod spend_limits;

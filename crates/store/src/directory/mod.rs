@@ -33,6 +33,15 @@ impl Source {
         }
     }
 
+    /// The other way round.
+    pub(crate) fn of_key(key: &str) -> Option<Self> {
+        let (issuer, tenant) = key.rsplit_once('/')?;
+        Some(Self {
+            issuer: issuer.to_owned(),
+            tenant: (!tenant.is_empty()).then(|| tenant.to_owned()),
+        })
+    }
+
     /// The stable id that a token of the issuer states for the directory's `externalId`: Entra `tid/oid`, elsewhere the same.
     pub fn stable_id(&self, external_id: &str) -> String {
         match &self.tenant {

@@ -278,6 +278,24 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
+    /// The directory that a user is of.
+    pub async fn source_of_directory_user(
+        &self,
+        org: OrgId,
+        user: DirectoryUserId,
+    ) -> Result<Option<Source>> {
+        let statement = query(
+            "SELECT source FROM directory_users WHERE org = $1 AND id = $2 AND deleted_at IS NULL",
+        );
+        let statement = statement.bind(org.to_string()).bind(user.to_string());
+        let Some(row) = self.pools.row(statement).await? else {
+            return Ok(None);
+        };
+        let key: String = row.try_get(0)?;
+        let source = Source::of_key(&key).ok_or(StoreError::Damaged("directory_users.source"))?;
+        Ok(Some(source))
+    }
+
     /// The user of this name, in one case.
     pub async fn directory_user_named(
         &self,

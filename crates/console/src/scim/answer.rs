@@ -1,0 +1,177 @@
+//! Answers as SCIM has them, and the one place where causes become statuses. An outage of ours is 503, so that the directory tries
+//! again; it is never shown as a wrong token or a wrong request.
+
+use axum::response::{IntoResponse, Response};
+use control::scim::directory::etag;
+use control::scim::{Ask, Listed, ScimError};
+use control::{ControlError, Entry};
+use domain::ReasonCode;
+use http::header::{CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+/// The media type of everything here.
+pub const MEDIA: &str = "application/scim+json";
+const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
+const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
+/// When to try again after an outage of ours, in seconds.
+const AGAIN_S: i64 = 5;
+
+/// What is not done, and why.
+#[derive(Debug)]
+pub struct Refused {
+    status: StatusCode,
+    kind: Option<&'static str>,
+    detail: String,
+    retry_s: Option<i64>,
+}
+
+impl Refused {
+    /// With a status and a sentence.
+    pub fn plain(status: StatusCode, detail: &str) -> Self {
+        Self {
+            status,
+            kind: None,
+            detail: detail.to_owned(),
+            retry_s: None,
+        }
+    }
+
+    /// Whoever asks is not known.
+    pub fn unknown() -> Self {
+        let detail = "the token is not a directory token that opens; make one with `doorward scim-token create`";
+        Self::plain(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    /// Whoever asks has asked too often.
+    pub fn too_many(wait_s: i64) -> Self {
+        Self {
+            retry_s: Some(wait_s),
+            ..Self::plain(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many requests; try again later",
+            )
+        }
+    }
+
+    fn outage() -> Self {
+        let detail =
+            "something of Doorward's is not at hand; nothing was changed for certain, so ask again";
+        Self {
+            retry_s: Some(AGAIN_S),
+            ..Self::plain(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+    }
+}
+
+impl From<ScimError> for Refused {
+    fn from(error: ScimError) -> Self {
+        match error {
+            ScimError::Bad(kind, detail) => Self {
+                kind: Some(kind.as_str()),
+                ..Self::plain(status_of(kind), &detail)
+            },
+            ScimError::NotFound => Self::plain(StatusCode::NOT_FOUND, &error.to_string()),
+            ScimError::Changed => Self::plain(StatusCode::PRECONDITION_FAILED, &error.to_string()),
+            ScimError::Control(error) => error.into(),
+        }
+    }
+}
+
+const fn status_of(kind: control::scim::ScimType) -> StatusCode {
+    match kind {
+        control::scim::ScimType::Uniqueness => StatusCode::CONFLICT,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+impl From<ControlError> for Refused {
+    fn from(error: ControlError) -> Self {
+        match error.code() {
+            ReasonCode::RoleMissing => {
+                Self::plain(StatusCode::FORBIDDEN, "the token is not for this")
+            }
+            ReasonCode::LimitReached => Self::plain(StatusCode::FORBIDDEN, &error.detail()),
+            _ => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a SCIM request cannot be done"
+                );
+                Self::outage()
+            }
+        }
+    }
+}
+
+impl From<Entry> for Refused {
+    fn from(entry: Entry) -> Self {
+        match entry {
+            Entry::NoPerson | Entry::UnknownToken => Self::unknown(),
+            Entry::Control(error) => error.into(),
+        }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut body = json!({
+            "schemas": [ERROR],
+            "status": self.status.as_u16().to_string(),
+            "detail": self.detail,
+        });
+        if let Some(kind) = self.kind {
+            body["scimType"] = kind.into();
+        }
+        let mut response = json_answer(self.status, &body);
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(wait) = self.retry_s {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait));
+        }
+        response
+    }
+}
+
+/// A JSON answer.
+pub fn json_answer(status: StatusCode, body: &Value) -> Response {
+    let kind = [(CONTENT_TYPE, HeaderValue::from_static(MEDIA))];
+    (status, kind, body.to_string()).into_response()
+}
+
+/// A resource with its version and place.
+pub fn resource(
+    status: StatusCode,
+    body: &Value,
+    version: i64,
+    location: Option<&Value>,
+) -> Response {
+    let mut response = json_answer(status, body);
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::try_from(etag(version)) {
+        headers.insert(ETAG, tag);
+    }
+    let location = location.and_then(Value::as_str).map(HeaderValue::try_from);
+    if let Some(Ok(location)) = location {
+        headers.insert(LOCATION, location);
+    }
+    response
+}
+
+/// A part of a list.
+pub fn list(ask: &Ask, listed: Listed) -> Response {
+    let body = json!({
+        "schemas": [LIST],
+        "totalResults": listed.total,
+        "startIndex": ask.start,
+        "itemsPerPage": listed.resources.len(),
+        "Resources": listed.resources,
+    });
+    json_answer(StatusCode::OK, &body)
+}
+
+/// Nothing to say.
+pub fn done() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}

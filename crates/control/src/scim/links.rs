@@ -1,0 +1,36 @@
+//! Whom a user of the directory hangs on, said by an administrator: for a directory that cannot be made to send the stable ids which its
+//! issuer's tokens state. A link by hand is stronger than what the directory says later.
+
+use domain::DirectoryUserId;
+use ledger::record::ChangeKind;
+use store::{DirectoryUser, Person, UserWrite};
+
+use crate::access::Right;
+use crate::{ControlError, Operation, people};
+
+/// Hangs a user on the person of this id, stable id, e-mail or name, who must be of the same issuer. The person the user hung on before is
+/// shut out, unless it is the same; so is the new one when the directory has the user inactive.
+pub async fn link(
+    operation: &Operation<'_>,
+    user: DirectoryUserId,
+    person: &str,
+    why: &str,
+) -> Result<(DirectoryUser, Person), ControlError> {
+    operation.require(Right::DirectoryWrite)?;
+    let store = operation.store;
+    let source = store.source_of_directory_user(operation.org, user).await?;
+    let source = source.ok_or(ControlError::NoSuch("user of a directory"))?;
+    let person = people::find(operation, person).await?;
+    let mut change = operation.change("directory_user", &user.to_string(), ChangeKind::Updated);
+    change.reason = Some(format!("linked to {}: {why}", person.id).as_str().into());
+    operation.record(change).await?;
+    let now = operation.clock.now();
+    let linked = store
+        .link_directory_user(operation.org, &source, user, person.id, now)
+        .await?;
+    match linked {
+        UserWrite::Done(user) => Ok((user, person)),
+        UserWrite::Taken(_) => Err(ControlError::Linked),
+        UserWrite::Gone | UserWrite::Stale => Err(ControlError::NoSuch("person of this issuer")),
+    }
+}

@@ -1,0 +1,248 @@
+//! `doorward scim-token …`: the tokens with which a company's directory provisions people and groups. A face of
+//! `control::scim_tokens`; a token is printed once, on standard output, with everything else on standard error. It must never log or
+//! repeat a token. Called by `commands`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use control::scim::links;
+use control::scim_tokens::{self, NewScimToken, ScimToken, Source};
+use control::{Actor, Operation};
+use domain::opaque::hex;
+use domain::{Opaque, Timestamp};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+
+use crate::commands::bad_config;
+use crate::config::{self, Config};
+use crate::system::{SystemClock, SystemIds, chain, complain, say};
+use crate::wiring;
+
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+
+/// What to do with SCIM tokens.
+#[derive(Debug, Args)]
+pub struct ScimTokenCommand {
+    /// The configuration
+    #[arg(long, default_value = "doorward.toml", global = true)]
+    config: PathBuf,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Make a token for the directory of an issuer and print it, this once: only its hash is kept
+    #[command(
+        after_help = "The token goes to standard output, everything else to standard error:\n  doorward scim-token create entra --issuer entra > scim.token\n\nBring it to the identity provider as the secret or bearer token, with the address <public_url>/scim/v2. docs/scim.md says where."
+    )]
+    Create {
+        /// What people call it
+        name: String,
+        /// The issuer whose people and groups it provisions, by its name in the configuration
+        #[arg(long)]
+        issuer: String,
+        /// The tenant, for an Entra issuer that trusts several
+        #[arg(long)]
+        tenant: Option<String>,
+        /// After how many days the token ends; without it, it never does
+        #[arg(long, value_name = "N")]
+        expires_in_days: Option<u32>,
+    },
+    /// List the tokens: id, name, issuer, when each was last used, and whether it still opens
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a token's successor and let the old one end after a while, in which the new one is brought to the identity provider
+    Rotate {
+        /// The token's id as `list` shows it
+        which: String,
+        /// For how many hours more the old one opens
+        #[arg(long, value_name = "N", default_value_t = 24)]
+        overlap_hours: u16,
+    },
+    /// Take a token away; it opens nothing from then on
+    Revoke {
+        /// The token's id as `list` shows it, or - to read it or the token itself from standard input
+        which: String,
+        /// Why, for whoever reads the ledger
+        #[arg(long)]
+        reason: String,
+    },
+    /// Say whom a provisioned user is, for a directory that cannot be made to send the ids which its tokens state
+    Link {
+        /// The user's id, usr_…
+        user: String,
+        /// The person's id, stable id, e-mail address or name
+        person: String,
+        /// Why, for whoever reads the ledger
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// Does it.
+pub async fn run(command: ScimTokenCommand) -> ExitCode {
+    let config = match config::load(&command.config) {
+        Ok(config) => config,
+        Err(mistakes) => return bad_config(&mistakes),
+    };
+    match act(command.what, &config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("doorward: {}", chain(error.as_ref())));
+            ExitCode::from(1)
+        }
+    }
+}
+
+async fn act(what: What, config: &Config) -> anyhow::Result<()> {
+    let clock = SystemClock;
+    let admin = wiring::admin(config, Arc::new(clock), &SystemIds).await?;
+    let actor = Actor::command_line("command line");
+    let operation = admin.operation(&actor, &clock, &SystemIds);
+    match what {
+        What::Create {
+            name,
+            issuer,
+            tenant,
+            expires_in_days,
+        } => {
+            let source = source(config, &issuer, tenant.as_deref())?;
+            let new = NewScimToken {
+                source,
+                name,
+                days: expires_in_days,
+            };
+            show(
+                config,
+                &operation,
+                &scim_tokens::create(&operation, new).await?,
+            );
+        }
+        What::List { json } => list(&operation, json).await?,
+        What::Rotate {
+            which,
+            overlap_hours,
+        } => {
+            let overlap_ms = i64::from(overlap_hours) * HOUR_MS;
+            let made = scim_tokens::rotate(&operation, &which, overlap_ms).await?;
+            show(config, &operation, &made);
+        }
+        What::Revoke { which, reason } => revoke(&operation, &which, &reason).await?,
+        What::Link {
+            user,
+            person,
+            reason,
+        } => {
+            let user = user.parse().context("a user's id begins with usr_")?;
+            let (user, person) = links::link(&operation, user, &person, &reason).await?;
+            say(&format!("{} is {}", user.id, person.id));
+        }
+    }
+    Ok(())
+}
+
+/// The directory of a configured issuer.
+fn source(config: &Config, issuer: &str, tenant: Option<&str>) -> anyhow::Result<Source> {
+    let found = config.issuers.iter().find(|known| known.name == issuer);
+    let found =
+        found.with_context(|| format!("no issuer in the configuration is called {issuer}"))?;
+    anyhow::ensure!(
+        found.vouches_for_people(),
+        "the issuer {issuer} vouches for no people"
+    );
+    let tenants = found.tenants();
+    let tenant = match (tenant.map(str::to_ascii_lowercase), tenants.len()) {
+        (Some(tenant), _) if tenants.contains(&tenant) => Some(tenant),
+        (Some(_), _) => bail!("the issuer {issuer} does not trust this tenant"),
+        (None, 0 | 1) => tenants.into_iter().next(),
+        (None, _) => bail!("the issuer {issuer} trusts several tenants; say which with --tenant"),
+    };
+    Ok(Source {
+        issuer: issuer.to_owned(),
+        tenant,
+    })
+}
+
+fn show(config: &Config, operation: &Operation<'_>, (token, secret): &(ScimToken, SecretString)) {
+    let url = config.server.public_url.trim_end_matches('/');
+    complain(&format!(
+        "{} for the directory of {} at {url}/scim/v2 {}; it is shown this once:",
+        token.prefix,
+        token.source.issuer,
+        ends(token, operation.clock.now())
+    ));
+    say(secret.expose_secret());
+}
+
+async fn list(operation: &Operation<'_>, as_json: bool) -> anyhow::Result<()> {
+    let tokens = scim_tokens::list(operation).await?;
+    let now = operation.clock.now();
+    if as_json {
+        let rows: Vec<_> = tokens.iter().map(|token| describe(token, now)).collect();
+        say(&serde_json::to_string_pretty(&rows)?);
+        return Ok(());
+    }
+    if tokens.is_empty() {
+        complain("there are none; `doorward scim-token create <name> --issuer <issuer>` makes one");
+    }
+    for token in &tokens {
+        let used = token
+            .used_at
+            .map_or_else(|| "never used".to_owned(), |at| format!("last used {at}"));
+        say(&format!(
+            "{}  {}  issuer: {}  {}  {used}  made {} by {}",
+            token.prefix,
+            token.name,
+            token.source.issuer,
+            ends(token, now),
+            token.created,
+            token.made_by
+        ));
+    }
+    Ok(())
+}
+
+async fn revoke(operation: &Operation<'_>, which: &str, reason: &str) -> anyhow::Result<()> {
+    let given = match which {
+        "-" => std::io::read_to_string(std::io::Read::take(std::io::stdin(), 1_024))?,
+        text => text.to_owned(),
+    };
+    let given = given.trim();
+    // Whoever found a token need not know its id.
+    let hash = Opaque::DirectoryToken.sha256(given).map(|hash| hex(&hash));
+    let token = scim_tokens::revoke(operation, hash.as_deref().unwrap_or(given), reason).await?;
+    say(&format!("{} opens nothing any more", token.prefix));
+    Ok(())
+}
+
+fn ends(token: &ScimToken, now: Timestamp) -> String {
+    match (token.revoked_at, token.expires) {
+        (Some(at), _) => format!("revoked {at}"),
+        (None, Some(end)) if !token.opens(now) => format!("ended {end}"),
+        (None, Some(end)) => format!("opens until {end}"),
+        (None, None) => "opens without end".to_owned(),
+    }
+}
+
+fn describe(token: &ScimToken, now: Timestamp) -> serde_json::Value {
+    json!({
+        "id": token.id,
+        "prefix": token.prefix,
+        "name": token.name,
+        "issuer": token.source.issuer,
+        "tenant": token.source.tenant,
+        "opens": token.opens(now),
+        "created": token.created.to_string(),
+        "made_by": token.made_by,
+        "expires": token.expires.map(|at| at.to_string()),
+        "revoked_at": token.revoked_at.map(|at| at.to_string()),
+        "used_at": token.used_at.map(|at| at.to_string()),
+    })
+}
