@@ -16,6 +16,7 @@ mod machine;
 mod peers;
 mod process;
 mod provider;
+mod provision;
 mod sample;
 mod scene;
 mod system;
@@ -41,6 +42,8 @@ enum What {
     Latency(Options),
     /// What Doorward's cost a request and memory grow with
     Growth(GrowthOptions),
+    /// What provisioning people and groups by SCIM costs
+    Provision(ProvisionOptions),
     /// The mock provider, a process of its own
     #[command(hide = true)]
     Provider(provider::Options),
@@ -83,6 +86,23 @@ pub(crate) struct GrowthOptions {
     people: usize,
 }
 
+/// How many to provision.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ProvisionOptions {
+    /// People
+    #[arg(long, default_value_t = 50_000)]
+    people: usize,
+    /// Groups
+    #[arg(long, default_value_t = 500)]
+    groups: usize,
+    /// People to look for, and to disable
+    #[arg(long, default_value_t = 2_000)]
+    looks: usize,
+    /// Seconds a cell of inference
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+}
+
 impl Options {
     fn cell(&self) -> Duration {
         Duration::from_secs_f64(self.seconds.clamp(0.1, 60.0))
@@ -100,6 +120,7 @@ async fn main() -> Result<()> {
         What::Compare(options) => compare::run(&options).await,
         What::Latency(options) => compare::latency(&options).await,
         What::Growth(options) => growth::run(&options).await,
+        What::Provision(options) => provision::run(&options).await,
         What::Provider(options) => provider::run(&options),
     }
 }

@@ -63,6 +63,24 @@ pub(crate) async fn with(
     Ok(Peer::new(name, Target { base, callers }, true, running))
 }
 
+/// A token for the company's directory, from the Doorward that runs in this folder.
+pub(crate) fn directory_token(folder: &Path) -> Result<String> {
+    let made = Command::new(program()?)
+        .args([
+            "scim-token",
+            "create",
+            "bench",
+            "--issuer",
+            "company",
+            "--config",
+        ])
+        .arg(folder.join("doorward.toml"))
+        .output()?;
+    let said = String::from_utf8_lossy(&made.stderr);
+    ensure!(made.status.success(), "no directory token: {said}");
+    Ok(String::from_utf8(made.stdout)?.trim().to_owned())
+}
+
 /// A policy of so many grants, of which the last lets the usual people in; limits and a budget that hold without being reached.
 pub(crate) fn policy(rules: usize, inspects: bool) -> String {
     let mut text = String::new();

@@ -71,7 +71,8 @@ pub async fn revoke(
     })
 }
 
-/// Lets a person sign in again. What was revoked stays revoked.
+/// Lets a person sign in again, as far as administrators are concerned. What was revoked stays revoked, and whom the directory shuts out
+/// stays out, which is then an error.
 pub async fn restore(
     operation: &Operation<'_>,
     text: &str,
@@ -84,10 +85,13 @@ pub async fn restore(
     change.reason = Some(format!("restored: {why}").as_str().into());
     operation.record(change).await?;
     operation.store.let_in(operation.org, person.id).await?;
-    Ok(Person {
-        disabled_at: None,
-        ..person
-    })
+    let now = operation.store.person(operation.org, person.id).await?;
+    // The directory's word is its own to take back.
+    let now = now.ok_or(ControlError::NoSuch("person"))?;
+    if now.disabled_at.is_some() {
+        return Err(ControlError::OutByDirectory);
+    }
+    Ok(now)
 }
 
 /// Only an owner shuts an owner out: an administrator who could would be the last word.

@@ -190,8 +190,8 @@ fn audit(
         actor: operation.actor.key(),
         action: action.to_owned(),
         target: String::new(),
-        before_json: before.map(|limit| as_json(limit)),
-        after_json: after.map(|limit| as_json(limit)),
+        before_json: before.map(as_json),
+        after_json: after.map(as_json),
     }
 }
 

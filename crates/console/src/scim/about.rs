@@ -79,7 +79,7 @@ fn list(uri: &Uri, all: Vec<Value>) -> Result<Response, Refused> {
         total: all.len() as u64,
         resources: all,
     };
-    Ok(answer::list(&ask, listed))
+    Ok(answer::list(&ask, &listed))
 }
 
 fn one(id: &str, all: Vec<Value>) -> Result<Response, Refused> {

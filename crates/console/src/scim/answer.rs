@@ -160,7 +160,7 @@ pub fn resource(
 }
 
 /// A part of a list.
-pub fn list(ask: &Ask, listed: Listed) -> Response {
+pub fn list(ask: &Ask, listed: &Listed) -> Response {
     let body = json!({
         "schemas": [LIST],
         "totalResults": listed.total,

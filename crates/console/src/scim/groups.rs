@@ -23,7 +23,7 @@ pub async fn list(
     let operation = scim.operation(&caller);
     let directory = scim.directory(&operation, &caller)?;
     let listed = groups::list(&directory, &ask).await?;
-    Ok(answer::list(&ask, listed))
+    Ok(answer::list(&ask, &listed))
 }
 
 /// `POST /Groups`

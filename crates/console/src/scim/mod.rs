@@ -84,6 +84,7 @@ pub fn router(console: Arc<Console>) -> Router {
     });
     let endpoints = Router::new()
         .route("/Users", get(users::list).post(users::create))
+        .route("/Users/", get(users::list).post(users::create))
         .route("/Users/.search", post(search::users))
         .route(
             "/Users/{id}",
@@ -93,6 +94,7 @@ pub fn router(console: Arc<Console>) -> Router {
                 .delete(users::delete),
         )
         .route("/Groups", get(groups::list).post(groups::create))
+        .route("/Groups/", get(groups::list).post(groups::create))
         .route("/Groups/.search", post(search::groups))
         .route(
             "/Groups/{id}",

@@ -60,7 +60,11 @@ mod tests {
     fn a_burst_passes_then_as_many_as_a_second_allows_and_then_none() {
         let clock = Arc::new(Hand::default());
         let rate = Rate::new(Arc::clone(&clock) as Arc<dyn Clock>);
-        let taken = |rate: &Rate| (0..10_000).take_while(|_| rate.take().is_ok()).count() as i64;
+        let taken = |rate: &Rate| {
+            let many = 0..10_000_i64;
+            many.take_while(|_| rate.take().is_ok())
+                .fold(0, |taken, _| taken + 1)
+        };
         assert_eq!(taken(&rate), limits::SCIM_BURST);
         assert_eq!(rate.take(), Err(1));
         clock.0.store(1_000, Ordering::Relaxed);

@@ -21,7 +21,7 @@ pub async fn users(
     let ask = Parameters::in_body(&ask::body(body).await?)?.ask(Resource::User);
     let operation = scim.operation(&caller);
     let directory = scim.directory(&operation, &caller)?;
-    Ok(answer::list(&ask, users::list(&directory, &ask).await?))
+    Ok(answer::list(&ask, &users::list(&directory, &ask).await?))
 }
 
 /// `POST /Groups/.search`
@@ -33,7 +33,7 @@ pub async fn groups(
     let ask = Parameters::in_body(&ask::body(body).await?)?.ask(Resource::Group);
     let operation = scim.operation(&caller);
     let directory = scim.directory(&operation, &caller)?;
-    Ok(answer::list(&ask, groups::list(&directory, &ask).await?))
+    Ok(answer::list(&ask, &groups::list(&directory, &ask).await?))
 }
 
 /// `POST /.search`. A filter on what only one of the two has finds none of the other.
@@ -69,5 +69,5 @@ pub async fn all(
             Err(error) => return Err(error.into()),
         },
     };
-    Ok(answer::list(&ask, listed))
+    Ok(answer::list(&ask, &listed))
 }

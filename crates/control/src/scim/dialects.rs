@@ -328,6 +328,7 @@ fn what_cannot_be_is_refused_by_its_name() {
             json!([{"op": "remove", "path": "userName"}]),
             "InvalidValue",
         ),
+        (json!([{"op": "remove", "path": "active"}]), "InvalidValue"),
         (
             json!([{"op": "replace", "path": "userName", "value": "a\nb"}]),
             "InvalidValue",

@@ -28,6 +28,8 @@ impl Wanted {
                 .map(str::trim)
                 .filter(|name| !name.is_empty())
                 .take(limits::SCIM_VALUES_MAX)
+                // some ask for chosen values of an attribute, and get all of them
+                .map(|name| name.split('[').next().unwrap_or(name))
                 .filter_map(|name| match name {
                     name if name.eq_ignore_ascii_case(ENTERPRISE) => Some(Named::Extension),
                     name => Target::parse(name, resource).map(Named::Attribute),

@@ -155,8 +155,8 @@ const MANAGER: &[Attribute] = &[
 const MEMBER: &[Attribute] = &[
     exact(text("value", "The member's id.")),
     REFERENCE,
-    DISPLAY,
-    text("type", "Always User."),
+    ours(text("display", "Not kept; read the member.")),
+    ours(text("type", "Always User.")),
 ];
 
 const META: &[Attribute] = &[
@@ -212,13 +212,16 @@ pub const USER_ATTRIBUTES: &[Attribute] = &[
     text("preferredLanguage", "The language."),
     text("locale", "The locale."),
     text("timezone", "The time zone."),
-    of_kind(
-        Kind::Truth,
-        text(
-            "active",
-            "Whether the person may come in. False cuts them off within a second.",
-        ),
-    ),
+    Attribute {
+        required: true,
+        ..of_kind(
+            Kind::Truth,
+            text(
+                "active",
+                "Whether the person may come in. False cuts them off within a second.",
+            ),
+        )
+    },
     many("emails", VALUES, "E-mail addresses, for reading only."),
     many("phoneNumbers", VALUES, "Telephone numbers."),
     many("addresses", ADDRESS, "Addresses."),

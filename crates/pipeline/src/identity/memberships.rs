@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use domain::{Clock, OrgId, PersonId, Timestamp, limits};
-use store::{PersonGroups, Store, StoreError};
+use store::{Store, StoreError};
 
 /// Whether what was read of one person's groups is still so.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ impl Memberships {
             return Ok((stated, watch));
         }
         let said = store.person_directory_groups(self.org, person).await?;
-        Ok((joined(stated, said, issued), watch))
+        Ok((said.join(stated, issued), watch))
     }
 
     fn watch(&self, person: PersonId) -> Arc<Watch> {
@@ -155,20 +155,10 @@ impl Memberships {
     }
 }
 
-/// The groups that hold. A group that the directory took the person out of after the credential was made no longer counts, though
-/// the credential states it; one it was made after counts, because the issuer knows groups within groups, and SCIM does not.
-fn joined(mut stated: BTreeSet<String>, said: PersonGroups, issued: Timestamp) -> BTreeSet<String> {
-    for (name, left) in said.left {
-        if issued <= left {
-            stated.remove(&name);
-        }
-    }
-    stated.extend(said.current);
-    stated
-}
-
 #[cfg(test)]
 mod tests {
+    use store::PersonGroups;
+
     use super::*;
 
     fn check(stated: &[&str], current: &[&str], left: &[(&str, i64)], expected: &[&str]) {
@@ -179,7 +169,7 @@ mod tests {
             current: set(current),
             left: left.collect(),
         };
-        let found = joined(set(stated), said, at(100));
+        let found = said.join(set(stated), at(100));
         assert_eq!(found, set(expected), "{stated:?} {current:?}");
     }
 

@@ -69,6 +69,26 @@ pub struct PersonGroups {
     pub left: Vec<(String, Timestamp)>,
 }
 
+impl PersonGroups {
+    /// The groups that hold for a credential made at `issued` that states these. A group that the directory took the person out of since
+    /// no longer counts, though the credential states it; one stated later does, because the issuer knows groups within groups, and
+    /// SCIM does not.
+    #[must_use]
+    pub fn join(
+        self,
+        mut stated: std::collections::BTreeSet<String>,
+        issued: Timestamp,
+    ) -> std::collections::BTreeSet<String> {
+        for (name, left) in self.left {
+            if issued <= left {
+                stated.remove(&name);
+            }
+        }
+        stated.extend(self.current);
+        stated
+    }
+}
+
 impl Store {
     /// The changes after `seq`, oldest first, at most `limit`.
     pub async fn directory_changes_since(

@@ -1,0 +1,4 @@
+//! What administrators and directories do, on a real store and ledger.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod scim;
