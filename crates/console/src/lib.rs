@@ -56,8 +56,6 @@ pub struct Console {
     pub rules: Arc<dyn Rules>,
     /// What is configured.
     pub installation: Installation,
-    /// Where clients reach us.
-    pub public_url: String,
 }
 
 /// Everything the console answers.

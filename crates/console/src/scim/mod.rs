@@ -77,7 +77,10 @@ impl Scim {
 /// The endpoints.
 pub fn router(console: Arc<Console>) -> Router {
     let scim = Arc::new(Scim {
-        base: format!("{}{BASE}", console.public_url.trim_end_matches('/')),
+        base: format!(
+            "{}{BASE}",
+            console.installation.public_url.trim_end_matches('/')
+        ),
         rate: Rate::new(Arc::clone(&console.control.clock)),
         under_way: Semaphore::new(limits::SCIM_CALLS_MAX),
         console,

@@ -162,7 +162,6 @@ impl Wired {
                 issuers_for_people: self.issuers_for_people,
             }),
             installation,
-            public_url: self.contract.public_url.clone(),
         })
     }
 }
