@@ -16,7 +16,7 @@ use http::{HeaderName, StatusCode};
 use pipeline::fetch::{Ask, Fetch, Reach};
 use secrecy::SecretString;
 use serde_json::json;
-use store::Seen;
+use store::{Acceptance, Seen};
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -143,7 +143,19 @@ async fn made_up(
         groups: &groups.iter().cloned().collect(),
         at: now,
     };
-    Ok(admin.store.upsert_person(seen, person).await?.id)
+    let person = admin.store.upsert_person(seen, person).await?.id;
+    // Where people must accept the policy first, the drill is about leaving and not about that.
+    if let Some(published) = admin.store.published_use(admin.org).await? {
+        let acceptance = Acceptance {
+            person,
+            version: published.version,
+            at: now,
+            way: "drill".to_owned(),
+            address: None,
+        };
+        admin.store.accept_use(admin.org, &acceptance).await?;
+    }
+    Ok(person)
 }
 
 async fn measured(

@@ -183,6 +183,24 @@ async fn somebody_told_of_before_they_leave_is_due_by_that_day_and_escalated_whi
 #[tokio::test(flavor = "multi_thread")]
 async fn the_drill_of_a_leaver_measures_every_step_and_leaves_nobody_behind() {
     let world = World::start(0).await.unwrap();
+    let (text, rules) = (
+        world.dir.path().join("use.md"),
+        world.dir.path().join("p.toml"),
+    );
+    std::fs::write(&text, "# Use\n{{monitoring}}\n").unwrap();
+    let demand = "[acceptable_use]\nrequired = true\n";
+    std::fs::write(
+        &rules,
+        format!("{}\n{demand}", include_str!("../../src/demo/policy.toml")),
+    )
+    .unwrap();
+    for (what, file) in [
+        (["acceptable-use", "publish"], text),
+        (["policy", "apply"], rules),
+    ] {
+        let file = file.display().to_string();
+        done(&world, &[what[0], what[1], &file, "--reason", "a test"]).await;
+    }
     let model = ["--model", "claude-haiku-5-5", "--group", "engineering"];
     let prompt = ["--prompt", "A long story. [testkit events=2000 pace-ms=5]"];
     let text = done(
