@@ -18,9 +18,9 @@ const RETRY_AFTER_S: u32 = 1;
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
     /// A URN that stands for the code.
-    #[serde(rename = "type")]
-    #[schema(example = "urn:doorward:error:role_missing")]
-    kind: String,
+    #[serde(rename = "type", serialize_with = "as_urn")]
+    #[schema(value_type = String, example = "urn:doorward:error:role_missing")]
+    kind: ReasonCode,
     /// What happened in general.
     title: &'static str,
     /// The HTTP status.
@@ -28,7 +28,8 @@ pub struct Problem {
     /// What happened in this case.
     detail: String,
     /// The stable code; docs/errors.md lists them.
-    code: &'static str,
+    #[schema(value_type = String)]
+    code: ReasonCode,
     /// Who has to act: `caller`, `policy`, `upstream` or `doorward`.
     fault: &'static str,
     /// Whether the same request may succeed later without anybody changing anything.
@@ -40,7 +41,7 @@ pub struct Problem {
     mistakes: Vec<String>,
     /// For a conflict: what stands now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    conflict: Option<Conflict>,
+    conflict: Option<Box<Conflict>>,
     /// Whether a change may have been made as a whole all the same.
     #[serde(skip)]
     is_uncertain: bool,
@@ -55,15 +56,23 @@ pub struct Conflict {
     pub diff: String,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn as_urn<S: serde::Serializer>(code: &ReasonCode, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&format_args!("urn:doorward:error:{code}"))
+}
+
 impl Problem {
     /// A problem with this case's particulars.
     pub fn new(code: ReasonCode, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("urn:doorward:error:{code}"),
+            kind: code,
             title: code.what(),
             status: status_of(code).as_u16(),
             detail: detail.into(),
-            code: code.as_str(),
+            code,
             fault: match code.fault() {
                 Fault::Caller => "caller",
                 Fault::Policy => "policy",
@@ -93,7 +102,7 @@ impl Problem {
     /// The same problem, with what stands now.
     #[must_use]
     pub fn with_conflict(mut self, conflict: Conflict) -> Self {
-        self.conflict = Some(conflict);
+        self.conflict = Some(Box::new(conflict));
         self
     }
 

@@ -92,7 +92,10 @@ pub async fn plan(operation: &Operation<'_>, text: &str) -> Result<Plan, Control
         current,
         diff: diff(&before, &text),
         text,
-        drift: drift.iter().map(|step| format!("{step}\n")).collect(),
+        drift: drift.iter().fold(String::new(), |mut lines, step| {
+            let _ = writeln!(lines, "{step}");
+            lines
+        }),
     })
 }
 

@@ -121,9 +121,10 @@ pub async fn grant(
     })?;
     let holder = holder(&call, wanted.holder)?;
     let given = roles::grant(&operation, role, holder, &wanted.reason).await?;
-    let status = match given.is_new {
-        true => StatusCode::CREATED,
-        false => StatusCode::OK,
+    let status = if given.is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
     };
     let bound = Bound {
         binding: view(given.binding),

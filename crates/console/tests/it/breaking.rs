@@ -156,7 +156,7 @@ mod tests {
                 sent(
                     new,
                     json!({"properties": {"name": {"type": "string", "maxLength": 9}}, "required": ["name"], "additionalProperties": false}),
-                )
+                );
             },
             &["Sent now demands name"],
         );
@@ -165,14 +165,14 @@ mod tests {
                 sent(
                     new,
                     json!({"properties": {"name": {"type": "string", "maxLength": 8}}, "additionalProperties": false}),
-                )
+                );
             },
             &["Sent.name takes less than before"],
         );
         check(
             |new| {
                 new["components"]["schemas"]["Shown"] =
-                    json!({"properties": {"id": {"type": "integer"}}, "required": ["id"]})
+                    json!({"properties": {"id": {"type": "integer"}}, "required": ["id"]});
             },
             &["Shown.id is of another type"],
         );

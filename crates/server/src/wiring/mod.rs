@@ -96,6 +96,13 @@ struct People {
     revocations: Arc<Revocations>,
 }
 
+/// The rules, which keep the last good policy on disk; none is in force yet.
+fn rules(config: &Config, org: OrgId, inspector: &Arc<Inspector>) -> Rules {
+    let last = LastPolicy::at(config.ledger.dir.join("policy.last"), org);
+    let issuers = config.issuers_for_people();
+    Rules::new(Policy::empty(), issuers, Arc::clone(inspector)).keeping(last)
+}
+
 /// Wires a configuration.
 pub async fn wire(
     config: &Config,
@@ -109,13 +116,7 @@ pub async fn wire(
     let now = clock.now();
     let fingerprint_key = keys::fingerprint_key(&ground.store, &ground.seal, now, &*ids).await?;
     let inspector = Arc::new(Inspector::new(detect::Engine::new(&fingerprint_key)));
-    let last = LastPolicy::at(config.ledger.dir.join("policy.last"), ground.org);
-    let rules = Rules::new(
-        Policy::empty(),
-        config.issuers_for_people(),
-        Arc::clone(&inspector),
-    );
-    let rules = Arc::new(rules.keeping(last));
+    let rules = Arc::new(rules(config, ground.org, &inspector));
     let marks = rules
         .load_at_start(&ground.store, ground.org)
         .await
