@@ -71,12 +71,14 @@ fn told(at: Timestamp, change: &Change) -> String {
     };
     let reason = change.reason.as_ref();
     let reason = reason.map_or_else(String::new, |reason| format!(" ({})", reason.as_str()));
-    format!(
+    let line = format!(
         "{at}  {} {} {done} by {}{reason}",
         change.noun.as_str(),
         change.name.as_str(),
         change.by_label.as_str()
-    )
+    );
+    // a name from long ago must not command a terminal
+    line.replace(char::is_control, "?")
 }
 
 fn folder_of(dir: &Path, entry: &ChainEntry) -> anyhow::Result<PathBuf> {
