@@ -305,7 +305,6 @@ async fn kept(
             json!({
                 "value": user,
                 "$ref": directory.location("/Users", &user),
-                "type": "User",
             })
         });
         resource["members"] = members.collect();

@@ -152,12 +152,7 @@ const MANAGER: &[Attribute] = &[
     text("displayName", "The manager's name."),
 ];
 
-const MEMBER: &[Attribute] = &[
-    exact(text("value", "The member's id.")),
-    REFERENCE,
-    ours(text("display", "Not kept; read the member.")),
-    ours(text("type", "Always User.")),
-];
+const MEMBER: &[Attribute] = &[exact(text("value", "The member's id.")), REFERENCE];
 
 const META: &[Attribute] = &[
     ours(exact(text("resourceType", "User or Group."))),
