@@ -1,7 +1,7 @@
 //! The program as people run it: the built binary, its words and exit codes, and Doorward as a whole under load, hostile input,
 //! failing providers and sudden death.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod acceptable_use;
 mod answers;

@@ -202,9 +202,10 @@ async fn who_may_do_what_is_as_the_table_says() {
         let foreign = things(&setting.elsewhere).await;
         let asking = asking(&operation.id, &foreign, &(99, String::new()));
         let names_one = asking.named.is_some() || operation.id == "roles_grant";
-        let status = match names_one {
-            true => ask(&setting, "owner", &operation, asking).await.to_string(),
-            false => "-".to_owned(),
+        let status = if names_one {
+            ask(&setting, "owner", &operation, asking).await.to_string()
+        } else {
+            "-".to_owned()
         };
         let _ = writeln!(table, "{status:>16}");
     }
