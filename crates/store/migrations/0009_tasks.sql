@@ -21,3 +21,5 @@ CREATE TABLE tasks (
 );
 CREATE UNIQUE INDEX tasks_of_an_occasion ON tasks (org, about, kind) WHERE over_at IS NULL;
 CREATE INDEX tasks_in_order ON tasks (org, id);
+-- whether a person has tasks of an occasion at all, over or not
+CREATE INDEX tasks_about ON tasks (org, about, occasion);
