@@ -1,6 +1,7 @@
 //! What the tests share: a spool in a folder, records to write, and the lines that came of them.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +63,16 @@ impl Spool {
         self.key().public()
     }
 
+    /// A child that another test is just starting holds a copy of a lock until it has become its own program.
     pub(crate) fn open(&self) -> Ledger {
+        for _ in 0..1_000 {
+            match self.try_open() {
+                Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                opened => return opened.unwrap(),
+            }
+        }
         self.try_open().unwrap()
     }
 

@@ -124,10 +124,16 @@ fn the_example_policy_names_every_key() {
     }
     let error = toml::from_str::<Document>("zz = 1").unwrap_err();
     for table in listed(error.message()) {
-        assert!(POLICY.contains(&format!("[{table}]")), "{table}");
+        let stands = [format!("[{table}]"), format!("[{table}.")];
+        assert!(stands.iter().any(|name| POLICY.contains(name)), "{table}");
     }
     let error = toml::from_str::<Document>("[acceptable_use]\nzz = 1").unwrap_err();
     check(POLICY, "acceptable_use", error.message());
+    for table in ["role", "spend_limit"] {
+        let name = format!("administration.{table}");
+        let error = toml::from_str::<Document>(&format!("[[{name}]]\nzz = 1")).unwrap_err();
+        check(POLICY, &name, error.message());
+    }
     let error = toml::from_str::<Document>("[[grant]]\nwho = { zz = 1 }").unwrap_err();
     for key in listed(error.message()) {
         assert!(POLICY.contains(&format!("#   {key} ")), "who.{key}");
