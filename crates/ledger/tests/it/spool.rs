@@ -68,7 +68,7 @@ impl Spool {
         for _ in 0..1_000 {
             match self.try_open() {
                 Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    std::thread::sleep(Duration::from_millis(1));
+                    std::thread::park_timeout(Duration::from_millis(1));
                 }
                 opened => return opened.unwrap(),
             }
