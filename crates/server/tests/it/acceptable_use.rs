@@ -8,6 +8,8 @@ use server::demo::world::World;
 use testkit::sign_in::{Device, go_forward};
 use testkit::{Actor, Answer, Browser, device_sign_in};
 
+use crate::watch::until;
+
 const HAIKU: &str = "claude-haiku-5-5";
 const POLICY: &str = include_str!("../../src/demo/policy.toml");
 
@@ -62,17 +64,14 @@ async fn demand(world: &World, rule: &str) {
     let before = world.running.wired.pipeline.rules.current().version;
     let (went, text) = apply(world, &format!("{POLICY}\n{rule}")).await;
     assert!(went, "{text}");
-    while world.running.wired.pipeline.rules.current().version == before {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let rules = &world.running.wired.pipeline.rules;
+    until(async || rules.current().version != before).await;
 }
 
 /// Returns when the server has heard of this version.
 async fn heard(world: &World, version: u64) {
     let rules = &world.running.wired.pipeline.rules;
-    while rules.current().acceptable_use().map(|now| now.version) != Some(version) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(async || rules.current().acceptable_use().map(|now| now.version) == Some(version)).await;
 }
 
 const DEMAND: &str = "[acceptable_use]\nrequired = true\n";
@@ -88,13 +87,9 @@ fn reason(answer: &Answer) -> (u16, String) {
 
 /// Asks until the answer is no refusal for want of acceptance; a look in the store may be a quarter of a second away.
 async fn let_through(actor: &Actor) -> Answer {
-    loop {
-        let answer = asks(actor).await;
-        if answer.status != 403 {
-            return answer;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let mut answer = None;
+    until(async || answer.insert(asks(actor).await).status != 403).await;
+    answer.expect("it was asked")
 }
 
 /// How many acceptances the ledger holds.
@@ -317,9 +312,7 @@ async fn a_change_of_what_is_recorded_makes_the_version_outdated_and_the_page_sa
     let text = done(&world, &["acceptable-use", "show"]).await;
     assert!(text.contains("OUTDATED"), "{text}");
     let rules = &world.running.wired.pipeline.rules;
-    while rules.current().version < 2 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(async || rules.current().version >= 2).await;
     let link = format!("{}/acceptable-use", world.base);
     let mut browser = Browser::new();
     let mut page = browser.open(&link).await.unwrap();

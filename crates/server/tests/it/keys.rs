@@ -11,10 +11,10 @@ use domain::{Clock, Timestamp, limits};
 use server::commands::{start, start_at};
 use server::demo::world::{Stage, World, apply_policy};
 use server::system::{SystemClock, SystemIds};
-use testkit::limits::PATIENCE;
 use testkit::{Actor, Session, device_sign_in};
 
 use crate::backup::place::{On, Place, done, refused};
+use crate::watch::until;
 
 const HAIKU: &str = "claude-haiku-5-5";
 
@@ -62,18 +62,6 @@ fn signed_by(session: &Session) -> String {
     let head = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, head).unwrap();
     let head: serde_json::Value = serde_json::from_slice(&head).unwrap();
     head["kid"].as_str().unwrap().to_owned()
-}
-
-/// Looks until it is so; the wait is a guard against hanging.
-async fn until(mut is_so: impl AsyncFnMut() -> bool) {
-    let looking = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, looking)
-        .await
-        .expect("it becomes so");
 }
 
 async fn listed(place: &Place) -> Vec<serde_json::Value> {

@@ -1,9 +1,23 @@
 //! What a test can see of a running Doorward from outside: its metrics, and the ledger's copy.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use server::demo::world::World;
 use testkit::Http;
 use testkit::limits::PATIENCE;
+
+/// Looks until it is so; the wait is a guard against hanging.
+pub(crate) async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    let looking = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking)
+        .await
+        .expect("it becomes so");
+}
 
 /// `/metrics`, whole.
 pub(crate) async fn metrics(world: &World) -> String {
