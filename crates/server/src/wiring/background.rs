@@ -1,0 +1,122 @@
+//! What runs for as long as an organisation is served: whoever follows the store, the directory, keys and people, and ships the
+//! ledger. None of it ends by itself; what ends has broken.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::Actor;
+use domain::limits;
+use ledger::read::Cursor;
+use ledger::sinks::OtlpSink;
+use pipeline::ship;
+use tokio::task::JoinSet;
+
+use super::{Wired, follow_keys};
+
+impl Wired {
+    /// Starts what runs for as long as the process lives. Dropping the set ends all of it.
+    pub fn background(self: &Arc<Self>) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        let store = self.store.clone();
+        tasks.spawn(async move { store.listen().await });
+        if let Some(desk) = self.desk() {
+            tasks.spawn(async move { desk.serve().await });
+        }
+        let wired = Arc::clone(self);
+        tasks.spawn(async move { wired.follow_people().await });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move {
+            wired
+                .pipeline
+                .rules
+                .follow(&wired.store, wired.org, wired.marks)
+                .await;
+        });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move { wired.revocations.follow(&wired.store).await });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move { follow_keys::follow(&wired).await });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move { wired.pipeline.identity.follow_memberships().await });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move { wired.pipeline.identity.keep_fresh().await });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move {
+            ship::follow(
+                &wired.store,
+                wired.org,
+                &wired.ledger_dir,
+                Arc::clone(&wired.pipeline.ledger),
+                wired.from,
+            )
+            .await;
+        });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_mins(1)).await;
+                wired.pipeline.quota.sweep(wired.pipeline.clock.now());
+            }
+        });
+        let wired = Arc::clone(self);
+        tasks.spawn(async move {
+            loop {
+                wired.forget_what_is_over().await;
+                tokio::time::sleep(Duration::from_hours(1)).await;
+            }
+        });
+        if let Some((receiver, status)) = self.otlp.clone() {
+            let wired = Arc::clone(self);
+            tasks.spawn(async move {
+                let sink = OtlpSink::new("otlp", receiver);
+                let cursor = Cursor::at(wired.ledger_dir.join("otlp.cursor"));
+                loop {
+                    let durable = wired.pipeline.ledger.durable();
+                    let sent = ledger::sinks::run(&sink, &wired.ledger_dir, durable, &cursor, &status);
+                    let Err(error) = sent.await else { return };
+                    tracing::error!(error = %error, "the ledger cannot be read back for the OTLP sink, which tries again");
+                    tokio::time::sleep(Duration::from_millis(limits::LEDGER_PROBE_MS)).await;
+                }
+            });
+        }
+        tasks
+    }
+
+    /// Opens and ends tasks as people come and go. Replicas that do so at once open one set.
+    async fn follow_people(&self) {
+        let actor = Actor::command_line("doorward");
+        let mut tick = tokio::time::interval(Duration::from_millis(limits::TASKS_FOLLOW_MS));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            match control::tasks::follow(&self.operation(&actor)).await {
+                Ok(followed) if followed == control::tasks::Followed::default() => {}
+                Ok(followed) => tracing::info!(?followed, "tasks for people who come and go"),
+                Err(error) => tracing::warn!(error = %error, "tasks are not followed yet"),
+            }
+        }
+    }
+
+    /// Deletes rows that decide nothing any more.
+    async fn forget_what_is_over(&self) {
+        let now = self.pipeline.clock.now();
+        // replicas that could not look for this long believe nobody, so none waits for what is older
+        let heard = now.plus_ms(-2 * limits::REVOCATIONS_AGE_MAX_MS);
+        let forgotten = async {
+            self.store
+                .purge_purses(self.org, now.plus_ms(-limits::LEASE_KEPT_MS))
+                .await?;
+            let revocations = self.store.purge_revocations(self.org, heard).await?;
+            let tokens = self.store.purge_refresh_tokens(now).await?;
+            let left = now.plus_ms(-limits::DIRECTORY_LEFT_MS);
+            self.store.purge_directory(self.org, heard, left).await?;
+            Ok::<_, store::StoreError>((revocations, tokens))
+        };
+        match forgotten.await {
+            Ok((revocations, tokens)) => {
+                tracing::debug!(revocations, tokens, "what is over is forgotten");
+            }
+            Err(error) => tracing::warn!(error = %error, "what is over is not forgotten yet"),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What the command line and `doctor` need beside a running server: the store, a chain of their own, sessions and identity. Nothing
+//! here serves, and what only looks makes and changes nothing.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use control::{Actor, Operation};
+use domain::{Clock, Ids, OrgId};
+use ledger::Ledger;
+use pipeline::identity::{Identity, Revocations, SessionTokens, Sessions, Setup};
+use secrecy::ExposeSecret as _;
+use store::Store;
+
+use super::{keys, refuse_unfinished};
+use crate::config::Config;
+use crate::system::{SystemClock, SystemIds};
+
+/// What the command line needs: the store, and a ledger chain of its own.
+#[derive(Debug)]
+pub struct Admin {
+    /// The tenant.
+    pub org: OrgId,
+    /// The store.
+    pub store: Store,
+    /// The command line's own chain.
+    pub ledger: Ledger,
+}
+
+impl Admin {
+    /// One operation of somebody.
+    pub fn operation<'o>(
+        &'o self,
+        actor: &'o Actor,
+        clock: &'o dyn Clock,
+        ids: &'o dyn Ids,
+    ) -> Operation<'o> {
+        Operation {
+            org: self.org,
+            actor,
+            store: &self.store,
+            ledger: &self.ledger,
+            clock,
+            ids,
+        }
+    }
+}
+
+/// Opens the store beside a running server.
+pub async fn admin(config: &Config, clock: Arc<dyn Clock>, ids: &dyn Ids) -> anyhow::Result<Admin> {
+    refuse_unfinished(config)?;
+    let store = Store::open(config.store.url.expose_secret())
+        .await
+        .context("the store cannot be opened")?;
+    let new_org = OrgId::from_parts(clock.now().unix_ms().unsigned_abs(), ids.random_bits());
+    let org = store.ensure_org(&config.server.org, new_org).await?;
+    let seal = keys::sealing_key(config, ids)?;
+    let ledger = keys::open_ledger(
+        &config.ledger.dir.join("cli"),
+        "cli",
+        &store,
+        &seal,
+        clock,
+        ids,
+    )
+    .await?;
+    Ok(Admin { org, store, ledger })
+}
+
+/// Sessions on the store of a running server, for a drill: what they begin, every replica knows.
+pub async fn sessions_beside(
+    config: &Config,
+    store: &Store,
+    org: OrgId,
+) -> anyhow::Result<Sessions> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let keys = keys::session_keys_there(config, store, clock.now()).await?;
+    let public_url = &config.server.public_url;
+    let tokens = SessionTokens::new(org, public_url, keys, Arc::clone(&clock))?;
+    let revocations = Arc::new(Revocations::new(org, Arc::clone(&clock)));
+    Ok(Sessions::new(
+        org,
+        store.clone(),
+        Arc::new(tokens),
+        revocations,
+        clock,
+        Arc::new(SystemIds),
+    ))
+}
+
+/// Who callers are by a store that is only looked at: its sessions and service keys. No issuer is asked, and nothing is made or
+/// changed.
+pub async fn identity_beside(
+    config: &Config,
+    store: &Store,
+    org: OrgId,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+) -> anyhow::Result<Identity> {
+    let keys = keys::session_keys_there(config, store, clock.now()).await?;
+    let public_url = &config.server.public_url;
+    let tokens = SessionTokens::new(org, public_url, keys, Arc::clone(&clock))?;
+    let revocations = Arc::new(Revocations::new(org, Arc::clone(&clock)));
+    revocations.refresh(store).await?;
+    Ok(Identity::new(Setup {
+        org,
+        issuers: Vec::new(),
+        tokens: Arc::new(tokens),
+        revocations,
+        store: store.clone(),
+        clock,
+        ids,
+    })?)
+}
