@@ -4,6 +4,7 @@
 
 pub mod access;
 mod entry;
+pub mod groups;
 pub mod idempotency;
 pub mod acceptable_use;
 pub mod keys;

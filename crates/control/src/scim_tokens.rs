@@ -12,7 +12,11 @@ use crate::entry::Entry;
 use crate::text::{self, Unusable};
 use crate::{Control, ControlError, Operation, fingerprint};
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// For how many hours a token goes on to open beside its successor when nobody says otherwise.
+pub const OVERLAP_HOURS: u16 = 24;
 
 /// A token to make.
 #[derive(Debug, Clone)]
@@ -76,9 +80,10 @@ pub async fn revoke(
     why: &str,
 ) -> Result<ScimToken, ControlError> {
     operation.require(Right::DirectoryWrite)?;
+    let why = text::reason("reason", why)?;
     let token = find(operation, which).await?;
     let mut change = about(operation, &token, ChangeKind::Deleted);
-    change.reason = Some(why.into());
+    change.reason = Some(why.as_str().into());
     operation.record(change).await?;
     let now = operation.clock.now();
     operation
@@ -88,23 +93,29 @@ pub async fn revoke(
     Ok(token)
 }
 
-/// Makes a token's successor, with the same source, name and length of life. The old one opens for `overlap_ms` more, in which
-/// the new one is brought to the directory.
+/// Makes a token's successor, with the same source, name and length of life. The old one opens for so many hours more, at most
+/// [`limits::SCIM_TOKEN_OVERLAP_HOURS_MAX`], in which the new one is brought to the directory.
 pub async fn rotate(
     operation: &Operation<'_>,
     which: &str,
-    overlap_ms: i64,
+    overlap_hours: u16,
 ) -> Result<(ScimToken, SecretString), ControlError> {
     operation.require(Right::DirectoryWrite)?;
+    if overlap_hours > limits::SCIM_TOKEN_OVERLAP_HOURS_MAX {
+        let why = format!("must be 0 to {}", limits::SCIM_TOKEN_OVERLAP_HOURS_MAX);
+        return Err(Unusable::new("overlap_hours", why).into());
+    }
     let old = find(operation, which).await?;
     let life_ms = old.expires.map(|expires| expires.ms_since(old.created));
     let new = NewScimToken {
         source: old.source.clone(),
         name: old.name.clone(),
-        days: life_ms.and_then(|ms| u32::try_from(ms / DAY_MS).ok()),
+        // One that gives way already, to a successor that was taken away, may have lived less than a day.
+        days: life_ms.and_then(|ms| u32::try_from((ms / DAY_MS).max(1)).ok()),
     };
     let made = create(operation, new).await?;
-    let end = operation.clock.now().plus_ms(overlap_ms.max(0));
+    let end = operation.clock.now();
+    let end = end.plus_ms(i64::from(overlap_hours) * HOUR_MS);
     let mut change = about(operation, &old, ChangeKind::Updated);
     change.reason = Some(
         format!("followed by {}; ends {end}", made.0.prefix)

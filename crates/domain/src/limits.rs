@@ -271,6 +271,8 @@ pub const DIRECTORY_CHANGES_NAMED_MAX: usize = 100;
 pub const DIRECTORY_LEFT_MS: i64 = REFRESH_TOKEN_MS + 24 * 60 * 60 * 1_000;
 /// SCIM tokens of one directory that open at once: the one in use and its successor.
 pub const SCIM_TOKENS_OPEN_MAX: i64 = 2;
+/// Hours for which a SCIM token goes on to open beside its successor, at most: a month.
+pub const SCIM_TOKEN_OVERLAP_HOURS_MAX: u16 = 31 * 24;
 /// Roles given in one organisation; beyond it new ones are refused. All of them are read when somebody comes to the admin API.
 pub const ROLE_BINDINGS_MAX: i64 = 1_000;
 /// Personal access tokens of one person that were not revoked; beyond it new ones are refused.
@@ -321,3 +323,9 @@ pub const SCIM_BURST: i64 = 2_500;
 pub const SCIM_CALLS_MAX: usize = 16;
 /// How long a SCIM request waits for its turn; then it gets 429.
 pub const SCIM_WAIT_MS: u64 = 10_000;
+/// Lines of one chargeback statement; one that would have more is refused, never cut (`limit_reached`).
+pub const STATEMENT_LINES_MAX: usize = 100_000;
+/// Days that one chargeback statement may cover; more are refused.
+pub const STATEMENT_DAYS_MAX: i64 = 400;
+/// Groups that one chargeback statement may name; more are refused.
+pub const STATEMENT_GROUPS_MAX: usize = 100;

@@ -21,8 +21,6 @@ use crate::config::{self, Config};
 use crate::system::{SystemClock, SystemIds, chain, complain, say};
 use crate::wiring;
 
-const HOUR_MS: i64 = 60 * 60 * 1_000;
-
 /// What to do with SCIM tokens.
 #[derive(Debug, Args)]
 pub struct ScimTokenCommand {
@@ -63,7 +61,7 @@ enum What {
         /// The token's id as `list` shows it
         which: String,
         /// For how many hours more the old one opens
-        #[arg(long, value_name = "N", default_value_t = 24)]
+        #[arg(long, value_name = "N", default_value_t = scim_tokens::OVERLAP_HOURS)]
         overlap_hours: u16,
     },
     /// Take a token away; it opens nothing from then on
@@ -130,8 +128,7 @@ async fn act(what: What, config: &Config) -> anyhow::Result<()> {
             which,
             overlap_hours,
         } => {
-            let overlap_ms = i64::from(overlap_hours) * HOUR_MS;
-            let made = scim_tokens::rotate(&operation, &which, overlap_ms).await?;
+            let made = scim_tokens::rotate(&operation, &which, overlap_hours).await?;
             show(config, &operation, &made);
         }
         What::Revoke { which, reason } => revoke(&operation, &which, &reason).await?,

@@ -46,6 +46,7 @@ pub use acceptable_use::{Acceptance, PutUse, UseVersion};
 pub use changes::Changes;
 pub use connection::sqlite_file;
 pub use device::{DeviceAsk, DeviceCode, DevicePoll, DeviceState};
+pub use directory::browse::{GroupName, GroupSeen, MemberSeen};
 pub use directory::groups::{DirectoryGroup, DirectoryMember, GroupChange, GroupWrite, MemberStep};
 pub use directory::users::{DirectoryUser, NewUser, UserState, UserWrite};
 pub use directory::{DirectoryChange, PersonGroups, Source};

@@ -278,7 +278,7 @@ fn person(row: &AnyRow) -> Result<Person> {
 }
 
 /// The pattern of `LIKE` for a text that stands anywhere, none of its own characters meaning more than itself.
-fn anywhere(text: &str) -> String {
+pub(crate) fn anywhere(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');
     for character in text.chars() {

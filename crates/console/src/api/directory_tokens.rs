@@ -124,6 +124,33 @@ fn shown_once((token, secret): (ScimToken, SecretString), now: Timestamp) -> Mad
     }
 }
 
+/// How a token is followed by another.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Succession {
+    /// For how many hours more the old one opens; 24 when left out, 0 to end it at once.
+    #[schema(maximum = 744)]
+    overlap_hours: Option<u16>,
+}
+
+/// Make a token's successor, for the same directory, with the same name and length of life. The old one goes on to open for a while,
+/// in which the new one is brought to the identity provider.
+#[utoipa::path(post, path = "/directory-tokens/{id}/rotate", operation_id = "directory_tokens_rotate", tag = "directory",
+    params(("id" = String, Path)), request_body = Succession, responses((status = 201, body = MadeDirectoryToken)))]
+pub async fn rotate(
+    call: Call,
+    Id(id): Id<TokenId>,
+    Body(wanted): Body<Succession>,
+) -> Result<(StatusCode, Json<MadeDirectoryToken>), Problem> {
+    let operation = call.operation();
+    let overlap = wanted.overlap_hours.unwrap_or(scim_tokens::OVERLAP_HOURS);
+    let made = scim_tokens::rotate(&operation, &id.to_string(), overlap).await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(shown_once(made, operation.clock.now())),
+    ))
+}
+
 /// Take a directory's token away: with the next request it opens nothing.
 #[utoipa::path(post, path = "/directory-tokens/{id}/revoke", operation_id = "directory_tokens_revoke", tag = "directory",
     params(("id" = String, Path)), request_body = Why, responses((status = 200, body = DirectoryTokenView)))]

@@ -7,7 +7,7 @@
 //! | [`once`] | `Idempotency-Key` |
 //! | [`page`] | lists, page by page |
 //! | [`me`], [`tokens`] | oneself; personal access tokens |
-//! | [`people`], [`sessions`], [`services`], [`roles`], [`directory_tokens`] | who there is, and what they hold |
+//! | [`people`], [`groups`], [`sessions`], [`services`], [`roles`], [`directory_tokens`] | who there is, and what they hold |
 //! | [`policy`], [`budgets`] | the rules, and money |
 //! | [`ledger`] | what was done |
 //! | [`config`] | what is configured |
@@ -20,6 +20,7 @@ pub mod call;
 pub mod config;
 pub mod description;
 pub mod directory_tokens;
+pub mod groups;
 pub mod ledger;
 pub mod me;
 pub mod once;
@@ -64,6 +65,9 @@ fn parts() -> (Router<Arc<Console>>, OpenApi) {
         .routes(routes!(people::budgets))
         .routes(routes!(people::revoke))
         .routes(routes!(people::restore))
+        .routes(routes!(groups::list))
+        .routes(routes!(groups::read))
+        .routes(routes!(groups::members))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end))
         .routes(routes!(services::list))
@@ -74,6 +78,7 @@ fn parts() -> (Router<Arc<Console>>, OpenApi) {
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::revoke))
         .routes(routes!(directory_tokens::list, directory_tokens::create))
+        .routes(routes!(directory_tokens::rotate))
         .routes(routes!(directory_tokens::revoke))
         .routes(routes!(policy::read, policy::apply))
         .routes(routes!(policy::versions))

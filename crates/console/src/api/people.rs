@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::budgets::Standing;
 use super::call::{Asked, Body, Call, Id, Why};
+use super::groups::GroupNameView;
 use super::page::{self, Page};
 use crate::Problem;
 
@@ -44,6 +45,17 @@ impl From<Person> for PersonView {
     }
 }
 
+/// A person with what the directory says of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PersonPage {
+    /// As in the list.
+    #[serde(flatten)]
+    person: PersonView,
+    /// The groups that the directory has them in now; rules go by these and by those of the last sign-in. Null for a token that may
+    /// not see groups.
+    directory_groups: Option<Vec<GroupNameView>>,
+}
+
 /// Whom to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -74,9 +86,20 @@ pub async fn list(call: Call, Asked(whom): Asked<Whom>) -> Result<Json<Page<Pers
 /// One person.
 #[utoipa::path(get, path = "/people/{id}", operation_id = "people_read", tag = "people",
     params(("id" = String, Path, example = "per_01kbcdefghjkmnpqrstvwxyz01")),
-    responses((status = 200, body = PersonView)))]
-pub async fn read(call: Call, Id(id): Id<PersonId>) -> Result<Json<PersonView>, Problem> {
-    Ok(Json(people::read(&call.operation(), id).await?.into()))
+    responses((status = 200, body = PersonPage)))]
+pub async fn read(call: Call, Id(id): Id<PersonId>) -> Result<Json<PersonPage>, Problem> {
+    let operation = call.operation();
+    let person = people::read(&operation, id).await?;
+    let groups = if call.actor().may(control::Right::GroupsRead) {
+        let found = control::groups::of_person(&operation, id).await?;
+        Some(found.into_iter().map(GroupNameView::from).collect())
+    } else {
+        None
+    };
+    Ok(Json(PersonPage {
+        person: person.into(),
+        directory_groups: groups,
+    }))
 }
 
 /// How a person's budgets stand on this replica, one for each period.

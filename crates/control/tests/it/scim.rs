@@ -335,7 +335,7 @@ async fn only_an_owner_makes_a_directorys_token_and_only_the_token_is_the_direct
     let machine = Actor::command_line("command line");
     let operation = place.control.operation(&machine);
     let first = scim_tokens::list(&operation).await.unwrap().remove(0);
-    let (second, secret) = scim_tokens::rotate(&operation, &first.prefix, 3_600_000)
+    let (second, secret) = scim_tokens::rotate(&operation, &first.prefix, 1)
         .await
         .unwrap();
     assert_eq!((second.source, second.name), (first.source, first.name));

@@ -5,6 +5,7 @@
 //! when the directory corrects what it calls somebody. Called by `control::scim` and, for the feed and a person's groups, by
 //! `pipeline::identity`.
 
+pub mod browse;
 pub mod groups;
 pub mod users;
 

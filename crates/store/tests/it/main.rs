@@ -4,6 +4,7 @@
 mod acceptable_use;
 mod admin;
 mod bed;
+mod browse;
 
 mod changes;
 mod device;

@@ -93,6 +93,7 @@ fn asking(operation: &str, things: &Things, (version, text): &(u64, String)) -> 
         | "me_sessions_list"
         | "me_tokens_list"
         | "people_list"
+        | "groups_list"
         | "sessions_list"
         | "services_list"
         | "service_keys_list"
@@ -118,6 +119,7 @@ fn asking(operation: &str, things: &Things, (version, text): &(u64, String)) -> 
         }
         "people_read" | "people_budgets" => of(&things.person),
         "people_revoke" | "people_restore" => of(&things.person).body(why),
+        "groups_read" | "groups_members" => of(&things.group),
         "sessions_end" => of(&things.session).body(why),
         "service_keys_create" => plain().body(json!({"service": "weekly", "expires_in_days": 1})),
         "service_keys_revoke" => of(&things.service_key).body(why),
@@ -129,6 +131,7 @@ fn asking(operation: &str, things: &Things, (version, text): &(u64, String)) -> 
         "directory_tokens_create" => {
             plain().body(json!({"issuer": "northwind", "name": "next", "expires_in_days": 1}))
         }
+        "directory_tokens_rotate" => of(&things.directory_token).body(json!({"overlap_hours": 1})),
         "directory_tokens_revoke" => of(&things.directory_token).body(why),
         "policy_version" => of(&version.to_string()),
         "policy_plan" => plain().body(json!({"text": text})),

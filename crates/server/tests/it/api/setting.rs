@@ -10,11 +10,14 @@ use control::spend_limits::Scope;
 use control::tokens::NewToken;
 use control::{Actor, Control, Right, Role, policies, roles, service_keys, spend_limits, tokens};
 use domain::window::Period;
-use domain::{Caller, Clock as _, Credential, Ids as _, OrgId, PersonId, SessionId, Subject};
+use domain::{
+    Caller, Clock as _, Credential, DirectoryGroupId, DirectoryUserId, Ids as _, OrgId, PersonId,
+    SessionId, Subject,
+};
 use secrecy::ExposeSecret as _;
 use server::demo::world::World;
 use server::system::{SystemClock, SystemIds};
-use store::{Seen, Session};
+use store::{GroupWrite, NewUser, Seen, Session, Source, UserState, UserWrite};
 
 /// Everything.
 pub(super) struct Setting {
@@ -45,6 +48,7 @@ pub(super) struct Things {
     pub(super) spend_limit: String,
     pub(super) spend_limit_version: String,
     pub(super) directory_token: String,
+    pub(super) group: String,
 }
 
 impl Setting {
@@ -213,12 +217,54 @@ pub(super) async fn things_of(control: &Control, owner: PersonId) -> Things {
         spend_limit_version: spend_limits::version(&limit),
         spend_limit: limit.id.to_string(),
         directory_token: directory_token(control).await,
+        group: group(control, &session.to_string(), &[]).await,
     }
+}
+
+/// A group of the directory with users of these names in it, whom it provisions with it.
+pub(super) async fn group(control: &Control, name: &str, user_names: &[&str]) -> String {
+    let (now, org) = (SystemClock.now(), control.org);
+    let source = Source {
+        issuer: "northwind".to_owned(),
+        tenant: None,
+    };
+    let unix_ms = now.unix_ms().unsigned_abs();
+    let mut members = BTreeSet::new();
+    for user_name in user_names {
+        let new = NewUser {
+            user: DirectoryUserId::from_parts(unix_ms, SystemIds.random_bits()),
+            person: PersonId::from_parts(unix_ms, SystemIds.random_bits()),
+        };
+        let state = UserState {
+            user_name,
+            external_id: Some(user_name),
+            active: true,
+            body: "{}",
+            email: Some(user_name),
+            name: None,
+        };
+        let added = control
+            .store
+            .add_directory_user(org, &source, new, state, now)
+            .await
+            .unwrap();
+        assert!(matches!(added, UserWrite::Done(_)), "{added:?}");
+        members.insert(new.user.to_string());
+    }
+    let id = DirectoryGroupId::from_parts(unix_ms, SystemIds.random_bits());
+    let names = (name, None);
+    let added = control
+        .store
+        .add_directory_group(org, &source, id, names, members, now)
+        .await
+        .unwrap();
+    assert!(matches!(added, GroupWrite::Done(_)), "{added:?}");
+    id.to_string()
 }
 
 /// The one token of a directory; those before it are taken away.
 async fn directory_token(control: &Control) -> String {
-    use control::scim_tokens::{self, NewScimToken, Source};
+    use control::scim_tokens::{self, NewScimToken};
     let machine = machine();
     let operation = control.operation(&machine);
     for old in scim_tokens::list(&operation).await.unwrap() {

@@ -1,0 +1,186 @@
+//! Groups as administrators look at them: those of every source of the organisation together, a page at a time, with how many people
+//! are in each and who. Reads only; what the directory's own requests need is in [`super::groups`]. Called by `control::groups`.
+
+use domain::{DirectoryGroupId, DirectoryUserId, OrgId, PersonId, Timestamp, limits};
+use sqlx::any::AnyRow;
+use sqlx::{Row as _, query};
+
+use super::Source;
+use crate::people::anywhere;
+use crate::{Result, Store, StoreError, id, time, unsigned};
+
+/// A group that a directory provisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupSeen {
+    /// Its id.
+    pub id: DirectoryGroupId,
+    /// Whose directory says so.
+    pub source: Source,
+    /// Its name, which policy may use.
+    pub display_name: String,
+    /// The directory's own id, which policy may use as well.
+    pub external_id: Option<String>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub modified: Timestamp,
+    /// How many people are in it.
+    pub members: u64,
+}
+
+/// A group by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupName {
+    /// Its id.
+    pub id: DirectoryGroupId,
+    /// Its name.
+    pub display_name: String,
+}
+
+/// Somebody in a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberSeen {
+    /// The user by whom the directory means them; the key of the next page.
+    pub user: DirectoryUserId,
+    /// The person.
+    pub person: PersonId,
+    /// What the directory calls them.
+    pub user_name: String,
+    /// Whether the directory lets them in.
+    pub active: bool,
+    /// For reading.
+    pub email: Option<String>,
+    /// For reading.
+    pub name: Option<String>,
+}
+
+macro_rules! groups {
+    ($rest:literal) => {
+        concat!(
+            "SELECT g.id, g.source, g.display_name, g.external_id, g.created, g.modified, \
+               (SELECT COUNT(*) FROM directory_members m JOIN directory_users u \
+                  ON u.org = m.org AND u.source = m.source AND u.id = m.member \
+                WHERE m.org = g.org AND m.source = g.source AND m.group_id = g.id AND m.until IS NULL \
+                  AND u.deleted_at IS NULL) \
+             FROM directory_groups g WHERE g.org = $1 AND g.deleted_at IS NULL ",
+            $rest
+        )
+    };
+}
+
+impl Store {
+    /// At most `limit` groups after one of them, ordered by id, and whether there are more. With a text only those in whose name it
+    /// stands, in any case.
+    pub async fn groups_page(
+        &self,
+        org: OrgId,
+        text: &str,
+        after: Option<DirectoryGroupId>,
+        limit: u32,
+    ) -> Result<(Vec<GroupSeen>, bool)> {
+        let limit = limit.min(limits::STORE_PAGE_MAX);
+        let statement = query(groups!(
+            "AND g.id > $2 AND ($3 = '' OR g.folded_name LIKE $4 ESCAPE '!') ORDER BY g.id LIMIT $5"
+        ))
+        .bind(org.to_string())
+        .bind(after.map_or_else(String::new, |after| after.to_string()))
+        .bind(text)
+        .bind(anywhere(&text.to_lowercase()))
+        .bind(i64::from(limit) + 1);
+        page(&self.pools.rows(statement).await?, limit, group)
+    }
+
+    /// The group of this id, of whatever source.
+    pub async fn group_seen(
+        &self,
+        org: OrgId,
+        group_id: DirectoryGroupId,
+    ) -> Result<Option<GroupSeen>> {
+        let statement = query(groups!("AND g.id = $2"));
+        let statement = statement.bind(org.to_string()).bind(group_id.to_string());
+        let row = self.pools.row(statement).await?;
+        row.as_ref().map(group).transpose()
+    }
+
+    /// The groups that a person is in, by name; as many as count for policy.
+    pub async fn groups_of_person(&self, org: OrgId, person: PersonId) -> Result<Vec<GroupName>> {
+        let statement = query(
+            "SELECT g.id, g.display_name FROM directory_users u \
+             JOIN directory_members m ON m.org = u.org AND m.source = u.source AND m.member = u.id \
+             JOIN directory_groups g ON g.org = u.org AND g.source = u.source AND g.id = m.group_id \
+             WHERE u.org = $1 AND u.person = $2 AND u.deleted_at IS NULL AND m.until IS NULL \
+               AND g.deleted_at IS NULL ORDER BY g.folded_name, g.id LIMIT $3",
+        )
+        .bind(org.to_string())
+        .bind(person.to_string())
+        .bind(i64::try_from(limits::DIRECTORY_GROUPS_OF_PERSON_MAX).unwrap_or(i64::MAX));
+        let rows = self.pools.rows(statement).await?;
+        let read = |row: &AnyRow| {
+            Ok(GroupName {
+                id: id(row, 0, "directory_groups.id")?,
+                display_name: row.try_get(1)?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// At most `limit` members of a group after one of them, ordered by the directory's user, and whether there are more.
+    pub async fn group_people(
+        &self,
+        org: OrgId,
+        seen: &GroupSeen,
+        after: Option<DirectoryUserId>,
+        limit: u32,
+    ) -> Result<(Vec<MemberSeen>, bool)> {
+        let limit = limit.min(limits::STORE_PAGE_MAX);
+        let statement = query(
+            "SELECT u.id, u.person, u.user_name, u.active, p.email, p.name FROM directory_members m \
+             JOIN directory_users u ON u.org = m.org AND u.source = m.source AND u.id = m.member \
+             JOIN people p ON p.id = u.person \
+             WHERE m.org = $1 AND m.source = $2 AND m.group_id = $3 AND m.until IS NULL AND m.member > $4 \
+               AND u.deleted_at IS NULL ORDER BY m.member LIMIT $5",
+        )
+        .bind(org.to_string())
+        .bind(seen.source.key())
+        .bind(seen.id.to_string())
+        .bind(after.map_or_else(String::new, |after| after.to_string()))
+        .bind(i64::from(limit) + 1);
+        page(&self.pools.rows(statement).await?, limit, member)
+    }
+}
+
+/// The rows of a page, and whether there was one more.
+fn page<T>(
+    rows: &[AnyRow],
+    limit: u32,
+    read: impl Fn(&AnyRow) -> Result<T>,
+) -> Result<(Vec<T>, bool)> {
+    let wanted = rows.iter().take(limit as usize);
+    let found = wanted.map(read).collect::<Result<Vec<_>>>()?;
+    let more = rows.len() > found.len();
+    Ok((found, more))
+}
+
+fn group(row: &AnyRow) -> Result<GroupSeen> {
+    let source: String = row.try_get(1)?;
+    Ok(GroupSeen {
+        id: id(row, 0, "directory_groups.id")?,
+        source: Source::of_key(&source).ok_or(StoreError::Damaged("directory_groups.source"))?,
+        display_name: row.try_get(2)?,
+        external_id: row.try_get(3)?,
+        created: time(row, 4)?,
+        modified: time(row, 5)?,
+        members: unsigned(row, 6, "directory_members.count")?,
+    })
+}
+
+fn member(row: &AnyRow) -> Result<MemberSeen> {
+    Ok(MemberSeen {
+        user: id(row, 0, "directory_users.id")?,
+        person: id(row, 1, "directory_users.person")?,
+        user_name: row.try_get(2)?,
+        active: row.try_get::<i64, _>(3)? != 0,
+        email: row.try_get(4)?,
+        name: row.try_get(5)?,
+    })
+}
