@@ -3,6 +3,7 @@
 //! it. The console, the API and the command line are faces of these functions; nothing here speaks HTTP or reads the environment.
 
 pub mod access;
+pub mod checkpoints;
 mod entry;
 pub mod groups;
 pub mod idempotency;

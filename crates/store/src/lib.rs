@@ -7,6 +7,7 @@
 
 mod changes;
 pub mod acceptable_use;
+mod checkpoints;
 mod connection;
 pub mod device;
 pub mod directory;

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0007_roles_and_tokens.sql"),
     include_str!("../migrations/0008_acceptable_use.sql"),
     include_str!("../migrations/0009_tasks.sql"),
+    include_str!("../migrations/0010_checkpoints_in_order.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

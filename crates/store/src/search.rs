@@ -104,15 +104,20 @@ impl Store {
 
 fn read(row: &AnyRow) -> Result<FoundRecord> {
     Ok(FoundRecord {
-        place: Place {
-            at: time(row, 0)?,
-            chain: row.try_get(1)?,
-            seq: unsigned(row, 2, "ledger_records.seq")?,
-        },
+        place: place(row)?,
         kind: row.try_get(3)?,
         request: row.try_get(4)?,
         subject: row.try_get(5)?,
         body: row.try_get(6)?,
+    })
+}
+
+/// Out of a row's first three columns.
+pub(crate) fn place(row: &AnyRow) -> Result<Place> {
+    Ok(Place {
+        at: time(row, 0)?,
+        chain: row.try_get(1)?,
+        seq: unsigned(row, 2, "ledger_records.seq")?,
     })
 }
 

@@ -9,7 +9,7 @@
 //! | [`me`], [`tokens`] | oneself; personal access tokens |
 //! | [`people`], [`groups`], [`sessions`], [`services`], [`roles`], [`directory_tokens`] | who there is, and what they hold |
 //! | [`policy`], [`budgets`] | the rules, and money |
-//! | [`ledger`] | what was done |
+//! | [`ledger`], [`checkpoints`] | what was done, and what proves it |
 //! | [`config`] | what is configured |
 //! | [`description`] | `/openapi.json` |
 
@@ -17,6 +17,7 @@
 
 pub mod budgets;
 pub mod call;
+pub mod checkpoints;
 pub mod config;
 pub mod description;
 pub mod directory_tokens;
@@ -91,6 +92,8 @@ fn parts() -> (Router<Arc<Console>>, OpenApi) {
         .routes(routes!(ledger::search))
         .routes(routes!(ledger::export))
         .routes(routes!(ledger::head))
+        .routes(routes!(checkpoints::list))
+        .routes(routes!(checkpoints::read))
         .routes(routes!(config::org))
         .routes(routes!(config::settings))
         .routes(routes!(config::issuers))

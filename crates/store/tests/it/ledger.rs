@@ -270,3 +270,59 @@ on_both_engines! {
         }
     }
 }
+
+/// A record of the system that is a checkpoint or something else.
+fn of_the_system(org: OrgId, seq: u64, ms: i64, event: &str) -> LedgerRow {
+    LedgerRow {
+        org,
+        at: at(ms),
+        seq,
+        kind: "system".to_owned(),
+        request_id: None,
+        subject: None,
+        body: format!(
+            "{{\"kind\":\"system\",\"event\":\"{event}\",\"detail\":\"\\\"event\\\":\\\"checkpoint\\\",\"}}"
+        ),
+    }
+}
+
+on_both_engines! {
+    async fn checkpoints_come_newest_first_and_are_those_of_the_organisation(bed) {
+        let store = &bed.store;
+        let other = bed.other_org().await;
+        for (chain, org, rows) in [
+            ("a.1", bed.org, vec![(1, 10, "checkpoint"), (2, 20, "start"), (3, 20, "checkpoint")]),
+            ("b.1", bed.org, vec![(1, 20, "checkpoint"), (2, 30, "stop")]),
+            ("c.1", other, vec![(1, 20, "checkpoint")]),
+        ] {
+            let rows: Vec<_> = rows.into_iter().map(|(seq, ms, event)| of_the_system(org, seq, ms, event)).collect();
+            let to = rows.len() as u64 + 1;
+            let batch = Batch { rows, ..Batch::default() };
+            assert!(store.ship(chain, 1, to, &batch).await.unwrap());
+        }
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let (found, more) = store.checkpoint_records(bed.org, None, after.as_ref(), 1).await.unwrap();
+            let place = found[0].0.clone();
+            seen.push(format!("{} {}", place.chain, place.seq));
+            after = Some(place);
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(seen, ["b.1 1", "a.1 3", "a.1 1"]);
+        let (found, more) = store.checkpoint_records(bed.org, Some("a.1"), None, 9).await.unwrap();
+        assert_eq!((found.len(), more), (2, false));
+        assert!(store.checkpoint_records(bed.org, Some("c.1"), None, 9).await.unwrap().0.is_empty());
+        for (org, chain, seq, is_there) in [
+            (bed.org, "a.1", 3, true),
+            (bed.org, "a.1", 2, false),
+            (bed.org, "a.1", u64::MAX, false),
+            (bed.org, "c.1", 1, false),
+            (other, "c.1", 1, true),
+        ] {
+            let found = store.checkpoint_record(org, chain, seq).await.unwrap();
+            assert_eq!(found.is_some(), is_there, "{chain} {seq}");
+        }
+    }
+}

@@ -107,6 +107,7 @@ fn asking(operation: &str, things: &Things, (version, text): &(u64, String)) -> 
         | "ledger_search"
         | "ledger_export"
         | "ledger_head"
+        | "checkpoints_list"
         | "org_read"
         | "settings_read"
         | "issuers_list"
@@ -132,6 +133,7 @@ fn asking(operation: &str, things: &Things, (version, text): &(u64, String)) -> 
             plain().body(json!({"issuer": "northwind", "name": "next", "expires_in_days": 1}))
         }
         "directory_tokens_rotate" => of(&things.directory_token).body(json!({"overlap_hours": 1})),
+        "checkpoints_read" => of(&things.checkpoint),
         "directory_tokens_revoke" => of(&things.directory_token).body(why),
         "policy_version" => of(&version.to_string()),
         "policy_plan" => plain().body(json!({"text": text})),

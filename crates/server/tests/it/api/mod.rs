@@ -1,5 +1,6 @@
 //! The admin API over HTTP, as administrators and their scripts use it.
 
+mod checkpoints;
 mod directory;
 mod hostile;
 mod matrix;

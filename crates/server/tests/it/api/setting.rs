@@ -15,9 +15,10 @@ use domain::{
     SessionId, Subject,
 };
 use secrecy::ExposeSecret as _;
+use serde_json::json;
 use server::demo::world::World;
 use server::system::{SystemClock, SystemIds};
-use store::{GroupWrite, NewUser, Seen, Session, Source, UserState, UserWrite};
+use store::{GroupWrite, LedgerRow, NewUser, Seen, Session, Source, UserState, UserWrite};
 
 /// Everything.
 pub(super) struct Setting {
@@ -49,6 +50,7 @@ pub(super) struct Things {
     pub(super) spend_limit_version: String,
     pub(super) directory_token: String,
     pub(super) group: String,
+    pub(super) checkpoint: String,
 }
 
 impl Setting {
@@ -218,7 +220,34 @@ pub(super) async fn things_of(control: &Control, owner: PersonId) -> Things {
         spend_limit: limit.id.to_string(),
         directory_token: directory_token(control).await,
         group: group(control, &session.to_string(), &[]).await,
+        checkpoint: checkpoint(control, &session.to_string()).await,
     }
+}
+
+/// A checkpoint of a chain of its own, whose record is the copy's first of it.
+async fn checkpoint(control: &Control, replica: &str) -> String {
+    let (chain, now) = (format!("{replica}.1"), SystemClock.now());
+    let signed = json!({
+        "chain": chain, "seq": 0, "hash": "0".repeat(64), "time": now,
+        "key": "0".repeat(16), "signature": format!("{}==", "A".repeat(86)),
+    });
+    let body =
+        format!(r#"{{"kind":"system","event":"checkpoint","version":"1","checkpoint":{signed}}}"#);
+    let row = LedgerRow {
+        org: control.org,
+        at: now,
+        seq: 1,
+        kind: "system".to_owned(),
+        request_id: None,
+        subject: None,
+        body,
+    };
+    let batch = store::ledger::Batch {
+        rows: vec![row],
+        ..store::ledger::Batch::default()
+    };
+    assert!(control.store.ship(&chain, 1, 2, &batch).await.unwrap());
+    format!("{chain}.0")
 }
 
 /// A group of the directory with users of these names in it, whom it provisions with it.
