@@ -16,8 +16,8 @@ async fn a_group_is_found_by_its_name_and_lists_its_people_page_by_page() {
     let setting = Setting::set().await;
     let owner = setting.client("owner");
     let names = ["ada", "bo", "cy", "di", "ed"].map(|name| format!("{name}@group.example"));
-    let named: Vec<&str> = names.iter().map(String::as_str).collect();
-    let id = group(&setting.here, "Größe 100%", &named).await;
+    let users: Vec<&str> = names.iter().map(String::as_str).collect();
+    let id = group(&setting.here, "Größe 100%", &users).await;
     group(&setting.here, "Größe 1000", &["fay@group.example"]).await;
     for (q, found) in [
         ("GR%C3%96SSE", 0),
