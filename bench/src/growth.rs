@@ -54,7 +54,7 @@ pub(crate) async fn run(options: &GrowthOptions) -> Result<()> {
     Ok(())
 }
 
-async fn start(
+pub(crate) async fn start(
     scene: &Scene,
     folder: &str,
     rules: usize,
@@ -97,7 +97,7 @@ fn print_row(label: &str, peer: &Peer, samples: &[Sample]) -> Result<()> {
 }
 
 /// So many people of the usual group, each with a token.
-fn crowd(scene: &Scene, people: usize) -> Result<Vec<HeaderValue>> {
+pub(crate) fn crowd(scene: &Scene, people: usize) -> Result<Vec<HeaderValue>> {
     (0..people)
         .map(|number| {
             let login = format!("person-{number}");
@@ -109,7 +109,7 @@ fn crowd(scene: &Scene, people: usize) -> Result<Vec<HeaderValue>> {
 }
 
 /// Every caller once, at the pace that checking new signatures allows.
-async fn seen_once(peer: &Peer) -> Result<()> {
+pub(crate) async fn seen_once(peer: &Peer) -> Result<()> {
     let everyone = Rate::Count(u64::try_from(peer.target.callers.len())?);
     let small = workload::small();
     let outcome = drive(&peer.target, &small, CONNECTIONS, everyone, Duration::ZERO).await?;
@@ -118,7 +118,7 @@ async fn seen_once(peer: &Peer) -> Result<()> {
 }
 
 /// Answers requests until the ledger holds at least so many records; how many it holds.
-async fn fill(peer: &Peer, records: u64) -> Result<u64> {
+pub(crate) async fn fill(peer: &Peer, records: u64) -> Result<u64> {
     let small = workload::small();
     let requests = Rate::Count(records.div_ceil(RECORDS_A_REQUEST));
     let outcome = drive(

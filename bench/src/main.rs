@@ -19,6 +19,7 @@ mod provider;
 mod provision;
 mod sample;
 mod scene;
+mod search;
 mod system;
 mod workload;
 
@@ -44,6 +45,8 @@ enum What {
     Growth(GrowthOptions),
     /// What provisioning people and groups by SCIM costs
     Provision(ProvisionOptions),
+    /// How long a search of a large ledger takes
+    Search(SearchOptions),
     /// The mock provider, a process of its own
     #[command(hide = true)]
     Provider(provider::Options),
@@ -103,6 +106,20 @@ pub(crate) struct ProvisionOptions {
     seconds: f64,
 }
 
+/// How large a ledger to search.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct SearchOptions {
+    /// Records that the ledger is grown to
+    #[arg(long, default_value_t = 10_000_000)]
+    records: u64,
+    /// People they are about
+    #[arg(long, default_value_t = 10_000)]
+    people: usize,
+    /// Searches of each kind
+    #[arg(long, default_value_t = 300)]
+    looks: usize,
+}
+
 impl Options {
     fn cell(&self) -> Duration {
         Duration::from_secs_f64(self.seconds.clamp(0.1, 60.0))
@@ -121,6 +138,7 @@ async fn main() -> Result<()> {
         What::Latency(options) => compare::latency(&options).await,
         What::Growth(options) => growth::run(&options).await,
         What::Provision(options) => provision::run(&options).await,
+        What::Search(options) => search::run(&options).await,
         What::Provider(options) => provider::run(&options),
     }
 }

@@ -45,18 +45,9 @@ pub(crate) async fn with(
     fs::write(folder.join("provider.key"), PROVIDER_KEY)?;
     let rules = folder.join("policy.toml");
     fs::write(&rules, policy)?;
-    let program = program()?;
-    let applied = Command::new(&program)
-        .args(["policy", "apply", "--reason", "bench", "--config"])
-        .arg(&config)
-        .arg(&rules)
-        .output()?;
-    ensure!(
-        applied.status.success(),
-        "the policy is refused: {}",
-        String::from_utf8_lossy(&applied.stderr)
-    );
-    let mut command = tied(program);
+    let rules = rules.display().to_string();
+    says(&folder, &["policy", "apply", "--reason", "bench", &rules])?;
+    let mut command = tied(program()?);
     command.arg("serve").arg("--config").arg(&config);
     let mut running = Running::start(&mut command, &folder.join("log"))?;
     running.listens(&base).await?;
@@ -65,20 +56,35 @@ pub(crate) async fn with(
 
 /// A token for the company's directory, from the Doorward that runs in this folder.
 pub(crate) fn directory_token(folder: &Path) -> Result<String> {
-    let made = Command::new(program()?)
-        .args([
-            "scim-token",
-            "create",
-            "bench",
-            "--issuer",
-            "company",
-            "--config",
-        ])
-        .arg(folder.join("doorward.toml"))
+    says(
+        folder,
+        &["scim-token", "create", "bench", "--issuer", "company"],
+    )
+}
+
+/// Lets the person of this address read the ledger of the Doorward that runs in this folder.
+pub(crate) fn make_auditor(folder: &Path, email: &str) -> Result<()> {
+    let grant = [
+        "role", "grant", "auditor", "--reason", "bench", "--person", email,
+    ];
+    says(folder, &grant).map(drop)
+}
+
+/// What a command of its says.
+fn says(folder: &Path, command: &[&str]) -> Result<String> {
+    let config = folder.join("doorward.toml");
+    let ran = Command::new(program()?)
+        .args(command)
+        .arg("--config")
+        .arg(config)
         .output()?;
-    let said = String::from_utf8_lossy(&made.stderr);
-    ensure!(made.status.success(), "no directory token: {said}");
-    Ok(String::from_utf8(made.stdout)?.trim().to_owned())
+    let mistake = String::from_utf8_lossy(&ran.stderr);
+    ensure!(
+        ran.status.success(),
+        "`doorward {}` fails: {mistake}",
+        command.join(" ")
+    );
+    Ok(String::from_utf8(ran.stdout)?.trim().to_owned())
 }
 
 /// A policy of so many grants, of which the last lets the usual people in; limits and a budget that hold without being reached.

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0008_acceptable_use.sql"),
     include_str!("../migrations/0009_tasks.sql"),
     include_str!("../migrations/0010_checkpoints_in_order.sql"),
+    include_str!("../migrations/0011_searches.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

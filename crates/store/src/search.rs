@@ -50,20 +50,27 @@ pub struct FoundRecord {
     pub body: String,
 }
 
-/// One statement per index; `$2` is the whole key, so that the planner needs no luck.
+/// One statement per index, none of which fits another statement, so that the planner needs no luck; `$2` is the whole key. Below
+/// `$5` is also what is after the place, whose own comparison only parts what has the same time.
 macro_rules! search {
-    ($key:literal) => {
+    ($key:literal, $at:literal) => {
         concat!(
             "SELECT at, chain, seq, kind, request_id, subject, body FROM ledger_records WHERE org = $1 AND ",
             $key,
-            " AND ($3 = '' OR kind = $3) AND at >= $4 AND at < $5 AND (at, chain, seq) < ($6, $7, $8) \
-             ORDER BY at DESC, chain DESC, seq DESC LIMIT $9"
+            " AND ($3 = '' OR kind = $3) AND ",
+            $at,
+            " >= $4 AND ",
+            $at,
+            " < $5 AND (at, chain, seq) < ($6, $7, $8) ORDER BY ",
+            $at,
+            " DESC, chain DESC, seq DESC LIMIT $9"
         )
     };
 }
-const BY_SUBJECT: &str = search!("subject = $2");
-const BY_REQUEST: &str = search!("request_id = $2");
-const BY_TIME: &str = search!("$2 = ''");
+const BY_SUBJECT: &str = search!("subject = $2", "at");
+const BY_REQUEST: &str = search!("request_id = $2", "at");
+const BY_RARE_KIND: &str = search!("kind = $2 AND kind NOT IN ('decision', 'outcome')", "at");
+const BY_TIME: &str = search!("$2 = ''", "(at + 0)");
 
 impl Store {
     /// At most `limit` records, newest first, and whether there are more.
@@ -74,13 +81,15 @@ impl Store {
         limit: u32,
     ) -> Result<(Vec<FoundRecord>, bool)> {
         let limit = limit.min(limits::STORE_PAGE_MAX);
-        let (sql, key) = match (&sought.request, &sought.subject) {
-            (Some(request), _) => (BY_REQUEST, request.as_str()),
-            (None, Some(subject)) => (BY_SUBJECT, subject.as_str()),
-            (None, None) => (BY_TIME, ""),
+        let (sql, key) = match (&sought.request, &sought.subject, &sought.kind) {
+            (Some(request), ..) => (BY_REQUEST, request.as_str()),
+            (None, Some(subject), _) => (BY_SUBJECT, subject.as_str()),
+            (None, None, Some(kind)) if is_rare(kind) => (BY_RARE_KIND, kind.as_str()),
+            (None, None, _) => (BY_TIME, ""),
         };
         let ms = |at: Option<Timestamp>, else_ms| at.map_or(else_ms, Timestamp::unix_ms);
         let after = sought.after.as_ref();
+        let after_ms = ms(after.map(|place| place.at), i64::MAX);
         let seq = after.map_or(i64::MAX, |place| {
             i64::try_from(place.seq).unwrap_or(i64::MAX)
         });
@@ -89,8 +98,8 @@ impl Store {
             .bind(key)
             .bind(sought.kind.as_deref().unwrap_or_default())
             .bind(ms(sought.since, i64::MIN))
-            .bind(ms(sought.until, i64::MAX))
-            .bind(ms(after.map(|place| place.at), i64::MAX))
+            .bind(ms(sought.until, i64::MAX).min(after_ms.saturating_add(1)))
+            .bind(after_ms)
             .bind(after.map_or("", |place| place.chain.as_str()))
             .bind(seq)
             .bind(i64::from(limit) + 1);
@@ -100,6 +109,11 @@ impl Store {
         let more = rows.len() > found.len();
         Ok((found, more))
     }
+}
+
+/// Whether calls leave no such records, so that a walk through the newest might meet none for long.
+fn is_rare(kind: &str) -> bool {
+    !matches!(kind, "decision" | "outcome")
 }
 
 fn read(row: &AnyRow) -> Result<FoundRecord> {
@@ -159,6 +173,40 @@ mod tests {
         assert_eq!(place.to_string().parse::<Place>().unwrap(), place);
         for text in ["", "1", "1.2", "a.2.c", "1.b.c"] {
             assert!(text.parse::<Place>().is_err(), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn each_search_walks_the_index_that_is_meant_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/t.db", folder.path().display());
+        let store = Store::open(&url).await.unwrap();
+        for (sql, index) in [
+            (
+                BY_SUBJECT,
+                "ledger_records_by_subject (org=? AND subject=? AND at>?",
+            ),
+            (
+                BY_REQUEST,
+                "ledger_records_by_request (org=? AND request_id=? AND at>?",
+            ),
+            (
+                BY_RARE_KIND,
+                "ledger_records_by_rare_kind (org=? AND kind=? AND at>?",
+            ),
+            (
+                BY_TIME,
+                "ledger_records_by_time (org=? AND <expr>>? AND <expr><?)",
+            ),
+        ] {
+            let plan = format!("EXPLAIN QUERY PLAN {sql}");
+            let rows = store
+                .pools
+                .rows(query(sqlx::AssertSqlSafe(plan)))
+                .await
+                .unwrap();
+            let steps: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
+            assert!(steps.join("\n").contains(index), "not {index}: {steps:#?}");
         }
     }
 }
