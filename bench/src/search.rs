@@ -16,7 +16,7 @@ use crate::{SearchOptions, machine};
 
 const FOLDER: &str = "search";
 /// How long the ledger's copy may take to follow.
-const FOLLOWS: Duration = Duration::from_secs(1_800);
+const FOLLOWS: Duration = Duration::from_mins(30);
 const PAGE: usize = 50;
 
 /// Measures it all.

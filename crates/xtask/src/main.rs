@@ -25,7 +25,7 @@ const USAGE: &str = "\
 cargo xtask test [STEP…]           set up what the tests need, then run them all (or only these steps)
 cargo xtask tidy                   the rules of the house: layers, sizes, names, leftovers
 cargo xtask postgres -- COMMAND…   run COMMAND beside a private PostgreSQL, named in DOORWARD_TEST_POSTGRES
-cargo xtask bench COMMAND…         measure Doorward beside its peers: compare, latency or growth (--help says more)";
+cargo xtask bench COMMAND…         measure Doorward: compare, latency, growth, provision or search (--help says more)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
