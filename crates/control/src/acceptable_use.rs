@@ -249,7 +249,7 @@ pub async fn report(operation: &Operation<'_>) -> Result<Report, ControlError> {
         for person in people {
             let accepted = accepted.remove(&person.id);
             let is_asked = rule.is_none_or(|rule| rule.concerns_members_of(&person.groups));
-            if person.disabled_at.is_none() && is_asked {
+            if person.out_since().is_none() && is_asked {
                 report.count(person, accepted);
             }
         }

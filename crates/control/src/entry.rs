@@ -51,7 +51,7 @@ impl Control {
         }
         let owner = self.store.person(self.org, token.person).await;
         let owner = owner.map_err(store)?.ok_or(Entry::UnknownToken)?;
-        if owner.disabled_at.is_some() || token.created <= owner.not_before {
+        if owner.out_since().is_some() || token.created <= owner.not_before {
             return Err(Entry::UnknownToken);
         }
         // The directory knows better than the last sign-in: who was taken out of a group loses its roles with the next request.

@@ -135,9 +135,6 @@ pub enum ControlError {
     /// No such key.
     #[error("no service key that still opens has this id, and no service of this name has one")]
     NoSuchKey,
-    /// Our word was taken back, and the directory's stands.
-    #[error("the directory has this person inactive; they come back when it says so")]
-    OutByDirectory,
     /// The person is another user's of the directory.
     #[error("another user of the directory is linked to this person; nothing was changed")]
     Linked,
@@ -159,7 +156,6 @@ impl ControlError {
             | Self::AcceptableUse(_)
             | Self::NothingPublished
             | Self::Linked
-            | Self::OutByDirectory
             | Self::Ambiguous(_) => ReasonCode::ParameterInvalid,
             Self::Conflict { .. } | Self::Changed(_) => ReasonCode::VersionConflict,
             Self::Ledger(_) => ReasonCode::LedgerUnavailable,

@@ -66,13 +66,13 @@ pub async fn revoke(
         .shut_out(operation.org, person.id, now, why)
         .await?;
     Ok(Person {
-        disabled_at: Some(now),
+        shut_out_at: Some(now),
         ..person
     })
 }
 
 /// Lets a person sign in again, as far as administrators are concerned. What was revoked stays revoked, and whom the directory shuts out
-/// stays out, which is then an error.
+/// stays out: [`Person::left_at`] says so, and only the directory takes that back.
 pub async fn restore(
     operation: &Operation<'_>,
     text: &str,
@@ -86,12 +86,7 @@ pub async fn restore(
     operation.record(change).await?;
     operation.store.let_in(operation.org, person.id).await?;
     let now = operation.store.person(operation.org, person.id).await?;
-    // The directory's word is its own to take back.
-    let now = now.ok_or(ControlError::NoSuch("person"))?;
-    if now.disabled_at.is_some() {
-        return Err(ControlError::OutByDirectory);
-    }
-    Ok(now)
+    now.ok_or(ControlError::NoSuch("person"))
 }
 
 /// Only an owner shuts an owner out: an administrator who could would be the last word.

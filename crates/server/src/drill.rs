@@ -141,6 +141,7 @@ async fn made_up(
         email: None,
         name: Some("Leaver drill"),
         groups: &groups.iter().cloned().collect(),
+        stated: now,
         at: now,
     };
     let person = admin.store.upsert_person(seen, person).await?.id;

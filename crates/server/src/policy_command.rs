@@ -220,7 +220,13 @@ async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<
         }
         PolicyCommand::Restore { person, reason, .. } => {
             let person = people::restore(&operation, &person, &reason).await?;
-            say(&format!("{} may sign in again", person.id));
+            say(&match person.left_at {
+                None => format!("{} may sign in again", person.id),
+                Some(since) => format!(
+                    "{} is still out: the directory has them inactive since {since}, and they come back when it says so",
+                    person.id
+                ),
+            });
         }
     }
     Ok(ExitCode::SUCCESS)

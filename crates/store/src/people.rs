@@ -25,7 +25,9 @@ pub struct Seen<'a> {
     pub name: Option<&'a str>,
     /// Groups and roles.
     pub groups: &'a BTreeSet<String>,
-    /// When.
+    /// When the credential was made that says it.
+    pub stated: Timestamp,
+    /// Now.
     pub at: Timestamp,
 }
 
@@ -44,19 +46,45 @@ pub struct Person {
     pub email: Option<String>,
     /// For reading.
     pub name: Option<String>,
-    /// Groups and roles at the last sign-in.
+    /// Groups and roles as their issuer last stated them. Not those that hold: [`Store::with_groups`] says which do.
     pub groups: BTreeSet<String>,
+    /// When the credential was made that stated them; the epoch for one who never signed in.
+    pub stated: Timestamp,
     /// Credentials issued before this moment are not accepted.
     pub not_before: Timestamp,
-    /// Since when the person may not come in at all, by our administrators' word or the directory's.
-    pub disabled_at: Option<Timestamp>,
+    /// Since when our administrators shut the person out.
+    pub shut_out_at: Option<Timestamp>,
+    /// Since when the directory does.
+    pub left_at: Option<Timestamp>,
 }
 
 impl Person {
+    /// Since when the person may not come in at all, whoever says so.
+    pub fn out_since(&self) -> Option<Timestamp> {
+        match (self.shut_out_at, self.left_at) {
+            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        }
+    }
+
     /// Whether what began at this moment still counts: nothing was revoked since, and the person may come in.
     pub(crate) fn admits(&self, began: Timestamp) -> bool {
-        self.disabled_at.is_none() && self.not_before < began
+        self.out_since().is_none() && self.not_before < began
     }
+}
+
+/// The columns of a person, in the order in which [`person`] reads them.
+macro_rules! columns {
+    () => {
+        "id, org, issuer, stable_id, email, name, groups_json, last_seen, not_before, disabled_at, left_at"
+    };
+}
+
+/// A look at people that ends as said.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT ", columns!(), " FROM people ", $rest)
+    };
 }
 
 impl Store {
@@ -64,13 +92,14 @@ impl Store {
     pub async fn upsert_person(&self, seen: Seen<'_>, new: PersonId) -> Result<Person> {
         let groups =
             serde_json::to_string(seen.groups).map_err(|_| StoreError::Damaged("people.groups"))?;
-        let row = self.pools.write_row(query(
+        let row = self.pools.write_row(query(concat!(
             "INSERT INTO people (id, org, issuer, stable_id, email, name, groups_json, first_seen, last_seen, not_before) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 0) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0) \
              ON CONFLICT (org, issuer, stable_id) DO UPDATE SET \
                email = excluded.email, name = excluded.name, groups_json = excluded.groups_json, last_seen = excluded.last_seen \
-             RETURNING id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at)",
-        )
+             RETURNING ",
+            columns!()
+        ))
         .bind(new.to_string())
         .bind(seen.org.to_string())
         .bind(seen.issuer)
@@ -78,20 +107,22 @@ impl Store {
         .bind(seen.email)
         .bind(seen.name)
         .bind(groups)
-        .bind(seen.at.unix_ms()))
+        .bind(seen.at.unix_ms())
+        .bind(seen.stated.unix_ms()))
         .await?;
         person(&row.ok_or(StoreError::Damaged("people.id"))?)
     }
 
     /// A person by our id.
     pub async fn person(&self, org: OrgId, person_id: PersonId) -> Result<Option<Person>> {
-        let row = self.pools.row(query(
-            "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at) FROM people \
-             WHERE org = $1 AND id = $2",
-        )
-        .bind(org.to_string())
-        .bind(person_id.to_string()))
-        .await?;
+        let row = self
+            .pools
+            .row(
+                query(select!("WHERE org = $1 AND id = $2"))
+                    .bind(org.to_string())
+                    .bind(person_id.to_string()),
+            )
+            .await?;
         row.as_ref().map(person).transpose()
     }
 
@@ -105,13 +136,10 @@ impl Store {
         let row = self
             .pools
             .row(
-                query(
-                    "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at) FROM people \
-                     WHERE org = $1 AND issuer = $2 AND stable_id = $3",
-                )
-                .bind(org.to_string())
-                .bind(issuer)
-                .bind(stable_id),
+                query(select!("WHERE org = $1 AND issuer = $2 AND stable_id = $3"))
+                    .bind(org.to_string())
+                    .bind(issuer)
+                    .bind(stable_id),
             )
             .await?;
         row.as_ref().map(person).transpose()
@@ -120,8 +148,7 @@ impl Store {
     /// People whose id, stable id, e-mail (in any case) or name is this text, at most a hundred.
     pub async fn find_people(&self, org: OrgId, text: &str) -> Result<Vec<Person>> {
         let rows = self.pools.rows(query(
-            "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at) FROM people \
-             WHERE org = $1 AND (id = $2 OR stable_id = $2 OR LOWER(email) = LOWER($2) OR name = $2) ORDER BY id LIMIT 100",
+            select!("WHERE org = $1 AND (id = $2 OR stable_id = $2 OR LOWER(email) = LOWER($2) OR name = $2) ORDER BY id LIMIT 100"),
         )
         .bind(org.to_string())
         .bind(text))
@@ -141,10 +168,9 @@ impl Store {
         let limit = limit.min(limits::STORE_PAGE_MAX);
         let after = after.map_or_else(String::new, |after| after.to_string());
         let rows = self.pools.rows(query(
-            "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at) FROM people \
-             WHERE org = $1 AND id > $2 \
+            select!("WHERE org = $1 AND id > $2 \
                AND ($3 = '' OR LOWER(email) LIKE LOWER($4) ESCAPE '!' OR LOWER(name) LIKE LOWER($4) ESCAPE '!') \
-             ORDER BY id LIMIT $5",
+             ORDER BY id LIMIT $5"),
         )
         .bind(org.to_string())
         .bind(after)
@@ -236,10 +262,7 @@ pub(crate) async fn person_in(
     org: OrgId,
     person_id: PersonId,
 ) -> Result<Option<Person>> {
-    let found = query(
-        "SELECT id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at) FROM people \
-         WHERE org = $1 AND id = $2",
-    );
+    let found = query(select!("WHERE org = $1 AND id = $2"));
     let row = tx
         .row(found.bind(org.to_string()).bind(person_id.to_string()))
         .await?;
@@ -252,10 +275,10 @@ pub(crate) async fn hold_person(
     org: OrgId,
     person_id: PersonId,
 ) -> Result<Option<Person>> {
-    let held = query(
-        "UPDATE people SET last_seen = last_seen WHERE org = $1 AND id = $2 \
-         RETURNING id, org, issuer, stable_id, email, name, groups_json, not_before, COALESCE(disabled_at, left_at)",
-    );
+    let held = query(concat!(
+        "UPDATE people SET last_seen = last_seen WHERE org = $1 AND id = $2 RETURNING ",
+        columns!()
+    ));
     let row = tx
         .row(held.bind(org.to_string()).bind(person_id.to_string()))
         .await?;
@@ -272,8 +295,10 @@ fn person(row: &AnyRow) -> Result<Person> {
         email: row.try_get(4)?,
         name: row.try_get(5)?,
         groups: serde_json::from_str(&groups).map_err(|_| StoreError::Damaged("people.groups"))?,
-        not_before: time(row, 7)?,
-        disabled_at: maybe_time(row, 8)?,
+        stated: time(row, 7)?,
+        not_before: time(row, 8)?,
+        shut_out_at: maybe_time(row, 9)?,
+        left_at: maybe_time(row, 10)?,
     })
 }
 

@@ -27,8 +27,10 @@ pub struct PersonView {
     name: Option<String>,
     /// Groups and roles at the last sign-in.
     groups: Vec<String>,
-    /// Since when the person may not come in, if so.
+    /// Since when administrators shut the person out, if they do.
     disabled_at: Option<String>,
+    /// Since when the directory does. Each takes back only its own word, and neither lets in whom the other shuts out.
+    left_at: Option<String>,
 }
 
 impl From<Person> for PersonView {
@@ -40,7 +42,8 @@ impl From<Person> for PersonView {
             email: person.email,
             name: person.name,
             groups: person.groups.into_iter().collect(),
-            disabled_at: person.disabled_at.map(|at| at.to_string()),
+            disabled_at: person.shut_out_at.map(|at| at.to_string()),
+            left_at: person.left_at.map(|at| at.to_string()),
         }
     }
 }
@@ -124,7 +127,7 @@ pub async fn revoke(
     Ok(Json(person.into()))
 }
 
-/// Let a person sign in again. What was taken away stays so.
+/// Let a person sign in again. What was taken away stays so, and whom the directory shuts out, as `left_at` says, stays out.
 #[utoipa::path(post, path = "/people/{id}/restore", operation_id = "people_restore", tag = "people",
     params(("id" = String, Path)), request_body = Why, responses((status = 200, body = PersonView)))]
 pub async fn restore(

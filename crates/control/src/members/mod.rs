@@ -137,7 +137,7 @@ pub fn compare(members: &[Member], people: &[Person], expected: &Expected) -> Co
         let namesakes = known.get(&member.email).map_or(&[][..], Vec::as_slice);
         findings.extend(of_member(member, namesakes, expected));
     }
-    for person in people.iter().filter(|person| person.disabled_at.is_none()) {
+    for person in people.iter().filter(|person| person.out_since().is_none()) {
         let email = person.email.as_ref().map(|email| email.to_lowercase());
         let is_listed = |email: &String| lines.contains_key(&**email);
         if !email.as_ref().is_some_and(is_listed) {
@@ -153,7 +153,7 @@ pub fn compare(members: &[Member], people: &[Person], expected: &Expected) -> Co
     }
     Compared {
         listed: lines.len(),
-        present: people.iter().filter(|p| p.disabled_at.is_none()).count(),
+        present: people.iter().filter(|p| p.out_since().is_none()).count(),
         domains_known: !expected.domains.is_empty(),
         roles_compared: has_roles && !expected.roles.is_empty(),
         findings,
@@ -171,7 +171,7 @@ fn of_member(member: &Member, namesakes: &[&Person], expected: &Expected) -> Vec
             email: email.clone(),
         });
     }
-    let present = namesakes.iter().find(|p| p.disabled_at.is_none());
+    let present = namesakes.iter().find(|p| p.out_since().is_none());
     match (present, namesakes.first()) {
         (None, None) if findings.is_empty() => findings.push(Finding::Unknown { line, email }),
         (None, None) => {}
@@ -179,7 +179,7 @@ fn of_member(member: &Member, namesakes: &[&Person], expected: &Expected) -> Vec
             line,
             email,
             person: person.id,
-            since: person.disabled_at.unwrap_or_default(),
+            since: person.out_since().unwrap_or_default(),
         }),
         (Some(person), _) => {
             let wanted = role_of(person, expected);
@@ -354,7 +354,9 @@ mod tests {
             name: None,
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             not_before: Timestamp::default(),
-            disabled_at: left.then(|| Timestamp::from_unix_ms(5)),
+            stated: Timestamp::default(),
+            shut_out_at: None,
+            left_at: left.then(|| Timestamp::from_unix_ms(5)),
         }
     }
 

@@ -63,7 +63,7 @@ impl Place {
             .person_by_stable(org, "entra", external_id)
             .await
             .unwrap();
-        person.unwrap().disabled_at.is_some()
+        person.unwrap().out_since().is_some()
     }
 
     /// Everything that was written into the ledger.
@@ -248,6 +248,7 @@ async fn whoever_signed_in_before_keeps_their_id_and_every_change_is_written_dow
         email: Some("ada@acme.example"),
         name: Some("Ada"),
         groups: &BTreeSet::new(),
+        stated: place.clock.now(),
         at: place.clock.now(),
     };
     let before = PersonId::from_parts(1, 7);

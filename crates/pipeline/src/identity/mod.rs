@@ -239,7 +239,9 @@ impl Identity {
         let About::Person(facts) = proof.about else {
             return Err(Refusal::plain(ReasonCode::WorkloadUnknown));
         };
-        let person = self.person(issuer, &facts, now).await?;
+        let person = self
+            .person(issuer, &facts, (proof.times.issued, now))
+            .await?;
         let (facts, _) = self
             .with_groups(facts, person.id, proof.times.issued)
             .await?;

@@ -258,7 +258,7 @@ impl Revocations {
     async fn why(&self, store: &Store, target: &Target) -> Result<Ended, StoreError> {
         Ok(match target {
             Target::Person(id) => match store.person(self.org, *id).await? {
-                Some(person) if person.disabled_at.is_none() => Ended::Session,
+                Some(person) if person.out_since().is_none() => Ended::Session,
                 _ => Ended::Access,
             },
             Target::Service(_) | Target::ServiceKey(_) => Ended::Access,

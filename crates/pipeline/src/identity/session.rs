@@ -221,7 +221,7 @@ impl Sessions {
             .await
             .map_err(unavailable)?
         {
-            Some(person) if person.disabled_at.is_none() => Ok(person),
+            Some(person) if person.out_since().is_none() => Ok(person),
             _ => Err(Refusal::plain(ReasonCode::PersonRevoked)),
         }
     }

@@ -67,7 +67,7 @@ impl Identity {
         };
         match about {
             About::Person(facts) => {
-                let person = self.person(issuer, &facts, now).await?;
+                let person = self.person(issuer, &facts, (times.issued, now)).await?;
                 if times.issued <= person.not_before {
                     return Err(cut_off(stated, person.not_before));
                 }
@@ -94,7 +94,7 @@ impl Identity {
         &self,
         issuer: &Issuer,
         facts: &PersonFacts,
-        now: Timestamp,
+        (stated, now): (Timestamp, Timestamp),
     ) -> Result<Person, Refusal> {
         let seen = Seen {
             org: self.org,
@@ -103,6 +103,7 @@ impl Identity {
             email: facts.email.as_deref(),
             name: facts.name.as_deref(),
             groups: &facts.groups,
+            stated,
             at: now,
         };
         let new = PersonId::from_parts(now.unix_ms().unsigned_abs(), self.ids.random_bits());
@@ -111,7 +112,7 @@ impl Identity {
             .upsert_person(seen, new)
             .await
             .map_err(unavailable)?;
-        if person.disabled_at.is_some() {
+        if person.out_since().is_some() {
             return Err(Ended::Access.refusal());
         }
         Ok(person)

@@ -153,7 +153,7 @@ async fn shut_out(
     let caller = &proved.caller;
     let person = store.person_by_stable(*org, &caller.issuer, &caller.stable_id);
     let person = person.await.ok()??;
-    if person.disabled_at.is_some() {
+    if person.out_since().is_some() {
         return Some(Refusal::plain(ReasonCode::PersonRevoked));
     }
     let issued = claims(token.expose_secret())?["iat"].as_i64()?;

@@ -240,7 +240,7 @@ async fn the_drill_of_a_leaver_measures_every_step_and_leaves_nobody_behind() {
         .unwrap();
     assert_eq!(people.len(), 2);
     assert!(
-        people.iter().all(|person| person.disabled_at.is_some()),
+        people.iter().all(|person| person.out_since().is_some()),
         "{people:?}"
     );
     world.stop(Duration::from_secs(2)).await.unwrap();

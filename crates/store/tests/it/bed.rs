@@ -129,6 +129,7 @@ impl Bed {
             email: Some("Ada@acme.example"),
             name: Some("Ada"),
             groups: &["engineers".to_owned()].into(),
+            stated: at(0),
             at: at(0),
         };
         let new = PersonId::from_parts(3, number().into());

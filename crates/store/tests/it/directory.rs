@@ -134,7 +134,7 @@ impl Bed {
             .await
             .unwrap()
             .unwrap()
-            .disabled_at
+            .out_since()
             .is_some()
     }
 }

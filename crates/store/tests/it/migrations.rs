@@ -89,7 +89,7 @@ on_both_engines! {
         assert_eq!(looking.person(bed.org, person.id).await.unwrap().as_ref(), Some(&person));
         let refused = looking.shut_out(bed.org, person.id, crate::bed::at(1), "left").await;
         assert!(refused.unwrap_err().nothing_written());
-        assert_eq!(bed.person("tid/oid").await.disabled_at, None);
+        assert_eq!(bed.person("tid/oid").await.out_since(), None);
         looking.close().await;
     }
 

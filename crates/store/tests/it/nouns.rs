@@ -28,12 +28,14 @@ on_both_engines! {
             email: None,
             name: Some("Ada Lovelace"),
             groups: &["a".to_owned(), "b".to_owned()].into(),
+            stated: at(4),
             at: at(5),
         };
         let new = domain::PersonId::from_parts(7, number().into());
         let second = bed.store.upsert_person(seen, new).await.unwrap();
         assert_eq!(second.id, first.id);
         assert_eq!((second.email, second.name.as_deref()), (None, Some("Ada Lovelace")));
+        assert_eq!((first.stated, second.stated), (at(0), at(4)));
         assert_eq!(second.groups.len(), 2);
         let stored = bed.store.person(bed.org, first.id).await.unwrap().unwrap();
         assert_eq!(stored.groups, second.groups);
@@ -51,6 +53,7 @@ on_both_engines! {
             email: first.email.as_deref(),
             name: None,
             groups: &[].into(),
+            stated: at(0),
             at: at(0),
         };
         let new = domain::PersonId::from_parts(7, number().into());
@@ -106,9 +109,9 @@ on_both_engines! {
     async fn a_sign_in_does_not_let_a_disabled_person_in_again(bed) {
         let person = bed.person("tid/oid").await;
         assert!(bed.store.shut_out(bed.org, person.id, at(1), "left").await.unwrap());
-        assert_eq!(bed.person("tid/oid").await.disabled_at, Some(at(1)));
+        assert_eq!(bed.person("tid/oid").await.shut_out_at, Some(at(1)));
         assert!(bed.store.let_in(bed.org, person.id).await.unwrap());
-        assert_eq!(bed.person("tid/oid").await.disabled_at, None);
+        assert_eq!(bed.person("tid/oid").await.out_since(), None);
         let nobody = domain::PersonId::from_parts(0, 0);
         assert!(!bed.store.let_in(bed.org, nobody).await.unwrap());
         assert!(!bed.store.shut_out(bed.org, nobody, at(1), "left").await.unwrap());

@@ -52,13 +52,13 @@ on_both_engines! {
             assert!(error.nothing_written(), "{table}: {error:?}");
             bed.bring_back(table).await;
             let stands = store.person(bed.org, person.id).await.unwrap().unwrap();
-            assert_eq!((stands.disabled_at, stands.not_before), (None, person.not_before), "{table}");
+            assert_eq!((stands.out_since(), stands.not_before), (None, person.not_before), "{table}");
             assert_eq!(store.session(bed.org, session).await.unwrap().unwrap().ended_at, None);
             assert_eq!(store.watermarks(bed.org).await.unwrap().revocation, 0);
         }
         assert!(store.shut_out(bed.org, person.id, at(5), "left").await.unwrap());
         let out = store.person(bed.org, person.id).await.unwrap().unwrap();
-        assert_eq!((out.disabled_at, out.not_before), (Some(at(5)), at(5)));
+        assert_eq!((out.shut_out_at, out.not_before), (Some(at(5)), at(5)));
         assert_eq!(store.session(bed.org, session).await.unwrap().unwrap().ended_at, Some(at(5)));
         let told = store.revocations_since(bed.org, 0, 10).await.unwrap();
         assert_eq!(told.iter().map(|it| &it.target).collect::<Vec<_>>(), [&Target::Person(person.id)]);

@@ -221,7 +221,7 @@ impl Contract {
                     "scope": {"type": "user", "user_id": person.stable_id},
                     "groups": person.groups,
                     "actor": {"type": "user_actor", "user_id": person.id, "name": person.name,
-                              "email_address": person.email, "deleted": person.disabled_at.is_some()},
+                              "email_address": person.email, "deleted": person.out_since().is_some()},
                     "amount": budget.cap.map(Usd::cents_text),
                     "currency": "USD",
                     "period": budget.period,

@@ -132,6 +132,7 @@ pub(super) async fn person(control: &Control, name: &str) -> PersonId {
         email: Some(&email),
         name: None,
         groups: &BTreeSet::new(),
+        stated: SystemClock.now(),
         at: SystemClock.now(),
     };
     control.store.upsert_person(seen, new).await.unwrap().id
