@@ -243,6 +243,7 @@ pub async fn report(operation: &Operation<'_>) -> Result<Report, ControlError> {
         let Some(last) = people.last().map(|last| last.id) else {
             break;
         };
+        let people = store.with_groups(org, people).await?;
         let accepted = store.latest_acceptances(org, after, last).await?;
         let mut accepted: BTreeMap<PersonId, Acceptance> =
             accepted.into_iter().map(|a| (a.person, a)).collect();

@@ -7,7 +7,7 @@ use domain::opaque::hex;
 use domain::{Caller, Opaque, Subject, limits};
 
 use crate::access::{Actor, Right};
-use crate::{Control, ControlError, roles};
+use crate::{Control, ControlError, people, roles};
 
 /// Why somebody does not come in.
 #[derive(Debug, thiserror::Error)]
@@ -55,15 +55,9 @@ impl Control {
             return Err(Entry::UnknownToken);
         }
         // The directory knows better than the last sign-in: who was taken out of a group loses its roles with the next request.
-        let said = self.store.person_directory_groups(self.org, owner.id).await;
-        let said = said.map_err(store)?;
-        let mut groups = owner.groups.clone();
-        for (left, _) in &said.left {
-            groups.remove(left);
-        }
-        groups.extend(said.current);
-        let issuer = &owner.issuer;
-        let held = roles::held_by(&self.store, self.org, owner.id, issuer, &groups).await?;
+        let owner = people::as_now(&self.store, owner).await.map_err(store)?;
+        let (issuer, groups) = (&owner.issuer, &owner.groups);
+        let held = roles::held_by(&self.store, self.org, owner.id, issuer, groups).await?;
         let is_stale = |used| now.ms_since(used) >= limits::TOKEN_USE_NOTED_MS;
         if token.last_used.is_none_or(is_stale) {
             // What is not noted is noted the next time; nobody is kept out for it.

@@ -3,6 +3,7 @@
 use domain::PersonId;
 use ledger::record::ChangeKind;
 pub use store::Person;
+use store::Store;
 
 use crate::access::{Right, Role};
 use crate::{ControlError, Operation, roles, text as words};
@@ -13,7 +14,7 @@ pub async fn find(operation: &Operation<'_>, text: &str) -> Result<Person, Contr
     let mut found = operation.store.find_people(operation.org, text).await?;
     match found.len() {
         0 => Err(ControlError::NoSuchPerson),
-        1 => Ok(found.remove(0)),
+        1 => Ok(as_now(operation.store, found.remove(0)).await?),
         many => Err(ControlError::Ambiguous(many)),
     }
 }
@@ -22,7 +23,8 @@ pub async fn find(operation: &Operation<'_>, text: &str) -> Result<Person, Contr
 pub async fn read(operation: &Operation<'_>, person: PersonId) -> Result<Person, ControlError> {
     operation.require(Right::PeopleRead)?;
     let found = operation.store.person(operation.org, person).await?;
-    found.ok_or(ControlError::NoSuch("person"))
+    let found = found.ok_or(ControlError::NoSuch("person"))?;
+    Ok(as_now(operation.store, found).await?)
 }
 
 /// Oneself.
@@ -31,7 +33,8 @@ pub async fn own(operation: &Operation<'_>) -> Result<Person, ControlError> {
     let person = operation.actor.person_id();
     let person = person.ok_or(ControlError::Forbidden(Right::OwnRead))?;
     let found = operation.store.person(operation.org, person).await?;
-    found.ok_or(ControlError::NoSuch("person"))
+    let found = found.ok_or(ControlError::NoSuch("person"))?;
+    Ok(as_now(operation.store, found).await?)
 }
 
 /// People after one of them, those alone in whose e-mail or name a text stands, and whether there are more.
@@ -42,8 +45,9 @@ pub async fn list(
     limit: u32,
 ) -> Result<(Vec<Person>, bool), ControlError> {
     operation.require(Right::PeopleRead)?;
-    let store = operation.store;
-    Ok(store.people_page(operation.org, part, after, limit).await?)
+    let (store, org) = (operation.store, operation.org);
+    let (people, more) = store.people_page(org, part, after, limit).await?;
+    Ok((store.with_groups(org, people).await?, more))
 }
 
 /// Takes a person's access away: their sessions end, open streams are cut and new requests refused within a second on every
@@ -85,11 +89,16 @@ pub async fn restore(
     change.reason = Some(format!("restored: {why}").as_str().into());
     operation.record(change).await?;
     operation.store.let_in(operation.org, person.id).await?;
-    let now = operation.store.person(operation.org, person.id).await?;
-    now.ok_or(ControlError::NoSuch("person"))
+    read(operation, person.id).await
 }
 
-/// Only an owner shuts an owner out: an administrator who could would be the last word.
+/// The person with the groups that hold for them now.
+pub(crate) async fn as_now(store: &Store, person: Person) -> store::Result<Person> {
+    let found = store.with_groups(person.org, vec![person.clone()]).await?;
+    Ok(found.into_iter().next().unwrap_or(person))
+}
+
+/// Only an owner shuts an owner out: an administrator who could would be the last word. Their groups must be those that hold now.
 async fn guard_owner(operation: &Operation<'_>, person: &Person) -> Result<(), ControlError> {
     let (store, org) = (operation.store, operation.org);
     let held = roles::held_by(store, org, person.id, &person.issuer, &person.groups).await?;

@@ -7,6 +7,7 @@ pub mod acceptable_use;
 pub mod caller;
 pub mod client;
 pub mod clock;
+pub mod groups;
 pub mod ids;
 pub mod lease;
 pub mod limits;
@@ -23,6 +24,7 @@ pub mod window;
 pub use caller::{Caller, Credential, OWN_ISSUER, Subject};
 pub use client::{Client, ClientKind, Version};
 pub use clock::{Clock, Ids, Timestamp};
+pub use groups::PersonGroups;
 pub use ids::{
     BindingId, BudgetId, DirectoryGroupId, DirectoryUserId, OrgId, PersonId, RequestId, ServiceId,
     SessionId, TaskId, TokenId,

@@ -50,7 +50,7 @@ pub use device::{DeviceAsk, DeviceCode, DevicePoll, DeviceState};
 pub use directory::browse::{GroupName, GroupSeen, MemberSeen};
 pub use directory::groups::{DirectoryGroup, DirectoryMember, GroupChange, GroupWrite, MemberStep};
 pub use directory::users::{DirectoryUser, NewUser, UserState, UserWrite};
-pub use directory::{DirectoryChange, PersonGroups, Source};
+pub use directory::{DirectoryChange, Source};
 pub use error::{Result, StoreError};
 pub use leases::{LeaseAsk, Leased, Purse};
 pub use ledger::{LedgerRow, Spending, UsageHour};

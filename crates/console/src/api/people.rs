@@ -25,7 +25,7 @@ pub struct PersonView {
     email: Option<String>,
     /// For reading.
     name: Option<String>,
-    /// Groups and roles at the last sign-in.
+    /// Groups and roles that hold: as the issuer last stated them, joined with what the directory says now.
     groups: Vec<String>,
     /// Since when administrators shut the person out, if they do.
     disabled_at: Option<String>,

@@ -246,7 +246,7 @@ pub async fn everyone(operation: &Operation<'_>) -> Result<Vec<Person>, ControlE
             .people_page(operation.org, "", after, limits::STORE_PAGE_MAX);
         let (people, more) = page.await?;
         after = people.last().map(|last| last.id);
-        everyone.extend(people);
+        everyone.extend(operation.store.with_groups(operation.org, people).await?);
         if !more || after.is_none() {
             return Ok(everyone);
         }

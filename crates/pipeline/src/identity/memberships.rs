@@ -154,38 +154,3 @@ impl Memberships {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use store::PersonGroups;
-
-    use super::*;
-
-    fn check(stated: &[&str], current: &[&str], left: &[(&str, i64)], expected: &[&str]) {
-        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let at = Timestamp::from_unix_ms;
-        let left = left.iter().map(|(name, ms)| ((*name).to_owned(), at(*ms)));
-        let said = PersonGroups {
-            current: set(current),
-            left: left.collect(),
-        };
-        let found = said.join(set(stated), at(100));
-        assert_eq!(found, set(expected), "{stated:?} {current:?}");
-    }
-
-    #[test]
-    fn groups_of_the_directory_join_those_of_the_credential() {
-        check(&["a"], &["b"], &[], &["a", "b"]);
-        check(&["a"], &["a"], &[], &["a"]);
-        check(&[], &[], &[], &[]);
-    }
-
-    #[test]
-    fn a_group_left_after_the_credential_was_made_no_longer_counts() {
-        check(&["a", "b"], &[], &[("a", 101)], &["b"]);
-        check(&["a"], &[], &[("a", 100)], &[]);
-        check(&["a"], &[], &[("a", 99)], &["a"]);
-        check(&["a"], &["a"], &[("a", 101)], &["a"]);
-        check(&["b"], &[], &[("a", 101)], &["b"]);
-    }
-}

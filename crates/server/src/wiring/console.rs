@@ -67,7 +67,7 @@ impl Rules for Stages {
     }
 }
 
-/// The person as their next call would be decided.
+/// The person as their next call would be decided: `control::people` gives the groups that hold.
 fn caller_of(person: &Person) -> Caller {
     Caller {
         org: person.org,

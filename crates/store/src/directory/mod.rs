@@ -9,11 +9,15 @@ pub mod browse;
 pub mod groups;
 pub mod users;
 
-use domain::{OrgId, PersonId, Timestamp, limits};
-use sqlx::{Row as _, query};
+use std::collections::HashMap;
+
+use domain::{OrgId, PersonGroups, PersonId, Timestamp, limits};
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _, query};
 
 use crate::connection::Tx;
-use crate::{DIRECTORY, REVOCATIONS, Result, Store, maybe_id, maybe_time, next};
+use crate::people::Person;
+use crate::{DIRECTORY, REVOCATIONS, Result, Store, id, maybe_id, maybe_time, next};
 
 /// Where users and groups come from: an issuer, with a tenant where its stable ids hold one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -61,35 +65,6 @@ pub struct DirectoryChange {
     pub person: Option<PersonId>,
 }
 
-/// What the directory says about one person's groups. Both of a group's names count.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PersonGroups {
-    /// Names of groups the person is in.
-    pub current: std::collections::BTreeSet<String>,
-    /// Names of groups the person was taken out of, and when: what a token from before that says of them no longer holds.
-    pub left: Vec<(String, Timestamp)>,
-}
-
-impl PersonGroups {
-    /// The groups that hold for a credential made at `issued` that states these. A group that the directory took the person out of since
-    /// no longer counts, though the credential states it; one stated later does, because the issuer knows groups within groups, and
-    /// SCIM does not.
-    #[must_use]
-    pub fn join(
-        self,
-        mut stated: std::collections::BTreeSet<String>,
-        issued: Timestamp,
-    ) -> std::collections::BTreeSet<String> {
-        for (name, left) in self.left {
-            if issued <= left {
-                stated.remove(&name);
-            }
-        }
-        stated.extend(self.current);
-        stated
-    }
-}
-
 impl Store {
     /// The changes after `seq`, oldest first, at most `limit`.
     pub async fn directory_changes_since(
@@ -115,7 +90,8 @@ impl Store {
             .collect()
     }
 
-    /// Forgets changes from before this moment, and memberships that ended before `left`.
+    /// Forgets changes from before this moment, and memberships that ended before `left`, unless what is known of the person was stated
+    /// before they ended: then it still states what no longer holds.
     pub async fn purge_directory(
         &self,
         org: OrgId,
@@ -123,7 +99,12 @@ impl Store {
         left: Timestamp,
     ) -> Result<u64> {
         let changes = query("DELETE FROM directory_changes WHERE org = $1 AND at < $2");
-        let members = query("DELETE FROM directory_members WHERE org = $1 AND until < $2");
+        let members = query(
+            "DELETE FROM directory_members WHERE org = $1 AND until < $2 AND NOT EXISTS \
+               (SELECT 1 FROM directory_users u JOIN people p ON p.org = u.org AND p.id = u.person \
+                WHERE u.org = $1 AND u.source = directory_members.source AND u.id = directory_members.member \
+                  AND p.groups_json <> '[]' AND p.last_seen <= directory_members.until)",
+        );
         let mut tx = self.pools.begin().await?;
         let mut gone = tx
             .run(changes.bind(org.to_string()).bind(before.unix_ms()))
@@ -141,31 +122,72 @@ impl Store {
         org: OrgId,
         person: PersonId,
     ) -> Result<PersonGroups> {
-        let rows = self.pools.rows(query(
-            "SELECT g.display_name, g.external_id, m.until FROM directory_users u \
-             JOIN directory_members m ON m.org = u.org AND m.source = u.source AND m.member = u.id \
-             JOIN directory_groups g ON g.org = u.org AND g.source = u.source AND g.id = m.group_id \
-             WHERE u.org = $1 AND u.person = $2 AND u.deleted_at IS NULL AND u.active = 1 LIMIT $3",
-        )
-        .bind(org.to_string())
-        .bind(person.to_string())
-        .bind(i64::try_from(limits::DIRECTORY_GROUPS_OF_PERSON_MAX).unwrap_or(i64::MAX)))
-        .await?;
-        let mut groups = PersonGroups::default();
-        for row in &rows {
-            let names = [Some(row.try_get::<String, _>(0)?), row.try_get(1)?];
-            let until = maybe_time(row, 2)?;
-            for name in names.into_iter().flatten() {
-                match until {
-                    None => {
-                        groups.current.insert(name);
-                    }
-                    Some(until) => groups.left.push((name, until)),
+        let mut said = self.directory_groups_of(org, &[person]).await?;
+        Ok(said.remove(&person).unwrap_or_default())
+    }
+
+    /// People with the groups that hold for them, in place of those their issuer stated last: what their next sign-in would find, unless it
+    /// states others.
+    pub async fn with_groups(&self, org: OrgId, mut people: Vec<Person>) -> Result<Vec<Person>> {
+        for some in people.chunks_mut(PEOPLE_AT_ONCE) {
+            let ids: Vec<PersonId> = some.iter().map(|person| person.id).collect();
+            let mut said = self.directory_groups_of(org, &ids).await?;
+            for person in some {
+                if let Some(said) = said.remove(&person.id) {
+                    let stated = std::mem::take(&mut person.groups);
+                    person.groups = said.join(stated, person.stated);
                 }
             }
         }
-        Ok(groups)
+        Ok(people)
     }
+
+    /// For some people, at most [`PEOPLE_AT_ONCE`]; whom the directory does not provision is not among the answers.
+    async fn directory_groups_of(
+        &self,
+        org: OrgId,
+        people: &[PersonId],
+    ) -> Result<HashMap<PersonId, PersonGroups>> {
+        let places: Vec<String> = (3..people.len() + 3).map(|n| format!("${n}")).collect();
+        let sql = format!(
+            "SELECT u.person, g.display_name, g.external_id, m.until FROM directory_users u \
+             JOIN directory_members m ON m.org = u.org AND m.source = u.source AND m.member = u.id \
+             JOIN directory_groups g ON g.org = u.org AND g.source = u.source AND g.id = m.group_id \
+             WHERE u.org = $1 AND u.person IN ({}) AND u.deleted_at IS NULL AND u.active = 1 LIMIT $2",
+            places.join(", ")
+        );
+        let most = people.len() * limits::DIRECTORY_GROUPS_OF_PERSON_MAX;
+        let mut statement = query(AssertSqlSafe(sql))
+            .bind(org.to_string())
+            .bind(i64::try_from(most).unwrap_or(i64::MAX));
+        for person in people {
+            statement = statement.bind(person.to_string());
+        }
+        let mut all: HashMap<PersonId, PersonGroups> = HashMap::new();
+        for row in &self.pools.rows(statement).await? {
+            let person = id(row, 0, "directory_users.person")?;
+            note(all.entry(person).or_default(), row)?;
+        }
+        Ok(all)
+    }
+}
+
+/// People asked about in one statement.
+const PEOPLE_AT_ONCE: usize = 64;
+
+/// One membership, present or past.
+fn note(groups: &mut PersonGroups, row: &AnyRow) -> Result<()> {
+    let names = [Some(row.try_get::<String, _>(1)?), row.try_get(2)?];
+    let until = maybe_time(row, 3)?;
+    for name in names.into_iter().flatten() {
+        match until {
+            None => {
+                groups.current.insert(name);
+            }
+            Some(until) => groups.left.push((name, until)),
+        }
+    }
+    Ok(())
 }
 
 /// Takes the organisation's turn: until the transaction ends nobody else changes its directory.

@@ -164,9 +164,14 @@ impl Contract {
         let mut people: Vec<Person> = Vec::new();
         loop {
             let after = people.last().map(|person| person.id);
-            let (mut found, more) = self
+            let (found, more) = self
                 .store
                 .people_page(self.org, &asked.part, after, limits::STORE_PAGE_MAX)
+                .await
+                .map_err(|error| unavailable(id, &error))?;
+            let mut found = self
+                .store
+                .with_groups(self.org, found)
                 .await
                 .map_err(|error| unavailable(id, &error))?;
             people.append(&mut found);
