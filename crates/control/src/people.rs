@@ -8,9 +8,14 @@ use store::Store;
 use crate::access::{Right, Role};
 use crate::{ControlError, Operation, roles, text as words};
 
-/// The one person of this id, stable id, e-mail or name.
+/// The one person of this id, stable id, e-mail or name. An id of ours is nobody else's, whatever they call themselves.
 pub async fn find(operation: &Operation<'_>, text: &str) -> Result<Person, ControlError> {
     operation.require(Right::PeopleRead)?;
+    if let Ok(id) = text.parse() {
+        let known = operation.store.person(operation.org, id).await?;
+        let known = known.ok_or(ControlError::NoSuchPerson)?;
+        return Ok(as_now(operation.store, known).await?);
+    }
     let mut found = operation.store.find_people(operation.org, text).await?;
     match found.len() {
         0 => Err(ControlError::NoSuchPerson),
@@ -54,12 +59,12 @@ pub async fn list(
 /// replica.
 pub async fn revoke(
     operation: &Operation<'_>,
-    text: &str,
+    person: PersonId,
     why: &str,
 ) -> Result<Person, ControlError> {
     operation.require(Right::PeopleWrite)?;
     let why = &words::reason("reason", why)?;
-    let person = find(operation, text).await?;
+    let person = read(operation, person).await?;
     guard_owner(operation, &person).await?;
     let now = operation.clock.now();
     let mut change = operation.change("person", &person.id.to_string(), ChangeKind::Updated);
@@ -79,12 +84,12 @@ pub async fn revoke(
 /// stays out: [`Person::left_at`] says so, and only the directory takes that back.
 pub async fn restore(
     operation: &Operation<'_>,
-    text: &str,
+    person: PersonId,
     why: &str,
 ) -> Result<Person, ControlError> {
     operation.require(Right::PeopleWrite)?;
     let why = &words::reason("reason", why)?;
-    let person = find(operation, text).await?;
+    let person = read(operation, person).await?;
     let mut change = operation.change("person", &person.id.to_string(), ChangeKind::Updated);
     change.reason = Some(format!("restored: {why}").as_str().into());
     operation.record(change).await?;

@@ -113,7 +113,7 @@ async fn leaver(config: &Config, mut asked: Asked) -> anyhow::Result<()> {
     let person = made_up(&admin, &*clock, &*ids, &asked.group).await?;
     let ran = measured(config, &admin, &operation, (person, &asked)).await;
     // Whatever went wrong in between, nobody stays who may come in.
-    let shut = people::revoke(&operation, &person.to_string(), "drill: the end").await;
+    let shut = people::revoke(&operation, person, "drill: the end").await;
     let steps = ran?;
     shut.context("the made-up person could not be shut out at the end")?;
     let said = steps.join("; ");
@@ -180,7 +180,7 @@ async fn measured(
         None => None,
     };
     let left = Instant::now();
-    people::revoke(operation, &person.to_string(), "drill: leaves").await?;
+    people::revoke(operation, person, "drill: leaves").await?;
     steps.push(format!("shut out in the store after {} ms", ms(left)));
     let mut waits = tokio::task::JoinSet::new();
     for at in asked.at.clone() {

@@ -215,11 +215,13 @@ async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<
             return try_decision(&operation, asked, config.issuers_for_people()).await;
         }
         PolicyCommand::Revoke { person, reason, .. } => {
-            let person = people::revoke(&operation, &person, &reason).await?;
+            let person = people::find(&operation, &person).await?;
+            let person = people::revoke(&operation, person.id, &reason).await?;
             say(&format!("{} has no access any more", person.id));
         }
         PolicyCommand::Restore { person, reason, .. } => {
-            let person = people::restore(&operation, &person, &reason).await?;
+            let person = people::find(&operation, &person).await?;
+            let person = people::restore(&operation, person.id, &reason).await?;
             say(&match person.left_at {
                 None => format!("{} may sign in again", person.id),
                 Some(since) => format!(

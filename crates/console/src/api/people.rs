@@ -123,7 +123,7 @@ pub async fn revoke(
     Id(id): Id<PersonId>,
     Body(why): Body<Why>,
 ) -> Result<Json<PersonView>, Problem> {
-    let person = people::revoke(&call.operation(), &id.to_string(), &why.reason).await?;
+    let person = people::revoke(&call.operation(), id, &why.reason).await?;
     Ok(Json(person.into()))
 }
 
@@ -135,6 +135,6 @@ pub async fn restore(
     Id(id): Id<PersonId>,
     Body(why): Body<Why>,
 ) -> Result<Json<PersonView>, Problem> {
-    let person = people::restore(&call.operation(), &id.to_string(), &why.reason).await?;
+    let person = people::restore(&call.operation(), id, &why.reason).await?;
     Ok(Json(person.into()))
 }

@@ -1,4 +1,5 @@
 //! What administrators and directories do, on a real store and ledger.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod people;
 mod scim;

@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 use store::{Seen, Store};
 use testkit::{FakeClock, SeededIds};
 
-const BASE: &str = "https://doorward.example/scim/v2";
+pub(crate) const BASE: &str = "https://doorward.example/scim/v2";
 
-struct Place {
-    control: Control,
-    clock: FakeClock,
-    source: Source,
+pub(crate) struct Place {
+    pub(crate) control: Control,
+    pub(crate) clock: FakeClock,
+    pub(crate) source: Source,
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    async fn new(seed: u64) -> Self {
+    pub(crate) async fn new(seed: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
         let store = Store::open(&format!("sqlite:{}", path.display()))
@@ -67,7 +67,7 @@ impl Place {
     }
 
     /// Everything that was written into the ledger.
-    fn ledger(&self) -> String {
+    pub(crate) fn ledger(&self) -> String {
         let mut text = String::new();
         for entry in std::fs::read_dir(self.folder.path().join("ledger")).unwrap() {
             let path = entry.unwrap().path();
@@ -79,7 +79,7 @@ impl Place {
     }
 }
 
-fn directory() -> Actor {
+pub(crate) fn directory() -> Actor {
     Actor::directory("entra", "the directory")
 }
 
@@ -102,11 +102,11 @@ impl Dice {
     }
 }
 
-fn user_body(external_id: &str) -> Value {
+pub(crate) fn user_body(external_id: &str) -> Value {
     json!({"userName": format!("{external_id}@acme.example"), "externalId": external_id})
 }
 
-fn operations(operations: &Value) -> Value {
+pub(crate) fn operations(operations: &Value) -> Value {
     json!({"Operations": operations})
 }
 

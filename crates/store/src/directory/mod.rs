@@ -122,7 +122,7 @@ impl Store {
         org: OrgId,
         person: PersonId,
     ) -> Result<PersonGroups> {
-        let mut said = self.directory_groups_of(org, &[person]).await?;
+        let mut said = self.said_of(org, &[person]).await?;
         Ok(said.remove(&person).unwrap_or_default())
     }
 
@@ -131,7 +131,7 @@ impl Store {
     pub async fn with_groups(&self, org: OrgId, mut people: Vec<Person>) -> Result<Vec<Person>> {
         for some in people.chunks_mut(PEOPLE_AT_ONCE) {
             let ids: Vec<PersonId> = some.iter().map(|person| person.id).collect();
-            let mut said = self.directory_groups_of(org, &ids).await?;
+            let mut said = self.said_of(org, &ids).await?;
             for person in some {
                 if let Some(said) = said.remove(&person.id) {
                     let stated = std::mem::take(&mut person.groups);
@@ -143,7 +143,7 @@ impl Store {
     }
 
     /// For some people, at most [`PEOPLE_AT_ONCE`]; whom the directory does not provision is not among the answers.
-    async fn directory_groups_of(
+    async fn said_of(
         &self,
         org: OrgId,
         people: &[PersonId],

@@ -372,6 +372,34 @@ on_both_engines! {
         assert_eq!(told(0).await, []);
     }
 
+    async fn groups_of_many_are_those_that_each_ones_next_sign_in_would_find(bed) {
+        let ada = bed.person("1").await;
+        let user = done(bed.add(state("ada", Some("1"))).await);
+        let mut people = vec![ada.clone()];
+        for number in 0..70 {
+            people.push(bed.person(&format!("many-{number}")).await);
+        }
+        let own = ["engineers".to_owned()].into();
+        let held = bed.store.with_groups(bed.org, people.clone()).await.unwrap();
+        assert_eq!(held, people, "in their order, and with nothing from the directory");
+        let group = group_done(bed.add_group("Staff", Some("g"), &[&user.id.to_string()]).await);
+        let held = bed.store.with_groups(bed.org, people.clone()).await.unwrap();
+        assert_eq!(held[0].groups, set(&["Staff", "engineers", "g"]));
+        assert!(held[1..].iter().all(|person| person.groups == own));
+        let engineers = group_done(bed.add_group("engineers", None, &[&user.id.to_string()]).await);
+        for group in [&group, &engineers] {
+            bed.change(group, vec![MemberStep::Remove(set(&[&user.id.to_string()]))]).await;
+        }
+        for _ in 0..2 {
+            let held = bed.store.with_groups(bed.org, vec![ada.clone()]).await.unwrap();
+            assert_eq!(held[0].groups, set(&[]), "what was stated is older than the departure");
+            // What ended is not forgotten while the last sign-in is from before it.
+            bed.store.purge_directory(bed.org, at(1_000), at(1_000)).await.unwrap();
+        }
+        let other = bed.other_org().await;
+        assert_eq!(bed.store.with_groups(other, vec![ada.clone()]).await.unwrap(), [ada]);
+    }
+
     async fn who_left_a_group_is_known_with_the_moment(bed) {
         let ada = done(bed.add(state("ada", Some("1"))).await);
         let group = group_done(bed.add_group("Staff", Some("g"), &[&ada.id.to_string()]).await);

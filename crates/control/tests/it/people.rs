@@ -1,0 +1,179 @@
+//! People by all that is known of them: which groups hold, who shuts them out, and who is meant.
+
+use std::collections::BTreeSet;
+
+use control::scim::{Directory, groups, users};
+use control::tokens::{self, NewToken};
+use control::{Actor, ControlError, Right, Role, people, roles};
+use domain::{Clock, PersonId};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use store::{Holder, Person, Seen};
+
+use crate::scim::{BASE, Place, directory, operations, user_body};
+
+impl Place {
+    /// Somebody signs in, and their issuer states these groups.
+    async fn signed_in(&self, stable_id: &str, name: &str, stated: &[&str]) -> Person {
+        let now = self.clock.now();
+        let groups: BTreeSet<String> = stated.iter().map(|group| (*group).to_owned()).collect();
+        let seen = Seen {
+            org: self.control.org,
+            issuer: "entra",
+            stable_id,
+            email: None,
+            name: Some(name),
+            groups: &groups,
+            stated: now,
+            at: now,
+        };
+        let number = u64::from_str_radix(stable_id, 36).unwrap();
+        let new = PersonId::from_parts(1, number.into());
+        self.control.store.upsert_person(seen, new).await.unwrap()
+    }
+
+    /// The directory's user of this external id; the id of the user.
+    async fn provisioned(&self, external_id: &str) -> String {
+        let actor = directory();
+        let operation = self.control.operation(&actor);
+        let directory = Directory::new(&operation, &self.source, BASE).unwrap();
+        let made = users::create(&directory, user_body(external_id)).await;
+        made.unwrap().resource["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A group of the directory with one member; its id.
+    async fn group(&self, name: &str, member: &str) -> String {
+        let actor = directory();
+        let operation = self.control.operation(&actor);
+        let directory = Directory::new(&operation, &self.source, BASE).unwrap();
+        let body = json!({"displayName": name, "members": [{"value": member}]});
+        let made = groups::create(&directory, body).await.unwrap();
+        made.resource["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn take_out(&self, group: &str, member: &str) {
+        let actor = directory();
+        let operation = self.control.operation(&actor);
+        let directory = Directory::new(&operation, &self.source, BASE).unwrap();
+        let path = format!("members[value eq \"{member}\"]");
+        let body = operations(&json!([{"op": "remove", "path": path}]));
+        groups::patch(&directory, group, None, body).await.unwrap();
+    }
+
+    async fn set_active(&self, user: &str, active: bool) {
+        let actor = directory();
+        let operation = self.control.operation(&actor);
+        let directory = Directory::new(&operation, &self.source, BASE).unwrap();
+        let body = operations(&json!([{"op": "replace", "value": {"active": active}}]));
+        users::patch(&directory, user, None, body).await.unwrap();
+    }
+
+    async fn give(&self, role: Role, group: &str) {
+        let machine = Actor::command_line("machine");
+        let holder = Holder::Group {
+            issuer: "entra".to_owned(),
+            group: group.to_owned(),
+        };
+        let given = roles::grant(&self.control.operation(&machine), role, holder, "test").await;
+        assert!(given.unwrap().is_new);
+    }
+}
+
+fn admin() -> Actor {
+    Actor::person(PersonId::from_parts(9, 9), "an admin", [Role::Admin].into())
+}
+
+#[tokio::test]
+async fn an_admin_cannot_shut_out_whoever_is_owner_through_a_group_of_the_directory() {
+    let place = Place::new(11).await;
+    let ada = place.signed_in("ada", "Ada", &[]).await;
+    let user = place.provisioned("ada").await;
+    let group = place.group("owners", &user).await;
+    place.give(Role::Owner, "owners").await;
+    let admin = admin();
+    let operation = place.control.operation(&admin);
+    let coup = people::revoke(&operation, ada.id, "a coup").await;
+    assert!(
+        matches!(coup, Err(ControlError::Forbidden(Right::RolesWrite))),
+        "{coup:?}"
+    );
+    let stands = people::read(&operation, ada.id).await.unwrap();
+    assert_eq!(stands.out_since(), None);
+    assert_eq!(stands.groups, BTreeSet::from(["owners".to_owned()]));
+    place.clock.advance_ms(1);
+    place.take_out(&group, &user).await;
+    people::revoke(&operation, ada.id, "an owner no longer")
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_role_goes_with_its_group_and_comes_with_a_newer_sign_in_for_a_token_too() {
+    let place = Place::new(12).await;
+    let ada = place.signed_in("ada", "Ada", &["audit"]).await;
+    let user = place.provisioned("ada").await;
+    let group = place.group("audit", &user).await;
+    place.give(Role::Auditor, "audit").await;
+    let oneself = Actor::person(ada.id, "ada", [Role::Auditor].into());
+    let wanted = NewToken {
+        name: "report".to_owned(),
+        scopes: [Right::LedgerRead].into(),
+        days: 90,
+    };
+    let made = tokens::create(&place.control.operation(&oneself), wanted).await;
+    let secret = made.unwrap().1;
+    let may = async || {
+        let actor = place.control.enter_by_token(secret.expose_secret()).await;
+        actor.unwrap().may(Right::LedgerRead)
+    };
+    assert!(may().await);
+    place.clock.advance_ms(1_000);
+    place.take_out(&group, &user).await;
+    assert!(!may().await, "the last sign-in is older than that");
+    let now = place.clock.now();
+    let (store, org) = (&place.control.store, place.control.org);
+    let purged = store.purge_directory(org, now.plus_ms(1), now.plus_ms(1));
+    purged.await.unwrap();
+    assert!(!may().await, "nor is it forgotten while that is so");
+    place.clock.advance_ms(1_000);
+    place.signed_in("ada", "Ada", &["audit"]).await;
+    assert!(may().await, "a group within a group, which SCIM knows not");
+}
+
+#[tokio::test]
+async fn whom_the_directory_shuts_out_stays_out_when_administrators_let_them_in() {
+    let place = Place::new(13).await;
+    let ada = place.signed_in("ada", "Ada", &[]).await;
+    let user = place.provisioned("ada").await;
+    let admin = admin();
+    let operation = place.control.operation(&admin);
+    let ours = people::revoke(&operation, ada.id, "left").await.unwrap();
+    assert!(ours.shut_out_at.is_some() && ours.left_at.is_none());
+    place.clock.advance_ms(5);
+    place.set_active(&user, false).await;
+    let both = people::read(&operation, ada.id).await.unwrap();
+    assert_eq!(both.out_since(), ours.shut_out_at);
+    let theirs = people::restore(&operation, ada.id, "back").await.unwrap();
+    assert!(theirs.shut_out_at.is_none() && theirs.left_at == Some(place.clock.now()));
+    place.set_active(&user, true).await;
+    let back = people::read(&operation, ada.id).await.unwrap();
+    assert_eq!(back.out_since(), None);
+}
+
+#[tokio::test]
+async fn whoever_calls_themselves_like_anothers_id_protects_nobody() {
+    let place = Place::new(14).await;
+    let ada = place.signed_in("ada", "Ada", &[]).await;
+    let mallory = place.signed_in("mallory", &ada.id.to_string(), &[]).await;
+    let admin = admin();
+    let operation = place.control.operation(&admin);
+    let found = people::find(&operation, &ada.id.to_string()).await.unwrap();
+    assert_eq!(found.id, ada.id);
+    let out = people::revoke(&operation, ada.id, "left").await.unwrap();
+    assert_eq!(out.id, ada.id);
+    let stands = people::read(&operation, mallory.id).await.unwrap();
+    assert_eq!(stands.out_since(), None);
+    let nobody = PersonId::from_parts(5, 5).to_string();
+    let found = people::find(&operation, &nobody).await;
+    assert!(matches!(found, Err(ControlError::NoSuchPerson)));
+}
