@@ -143,6 +143,7 @@ fn status_of(code: ReasonCode) -> StatusCode {
         | Code::Draining => StatusCode::SERVICE_UNAVAILABLE,
         Code::RoleMissing | Code::PersonNeeded => StatusCode::FORBIDDEN,
         Code::ThingUnknown | Code::PathUnknown => StatusCode::NOT_FOUND,
+        Code::HostUnknown => StatusCode::MISDIRECTED_REQUEST,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::BodyTimeout | Code::ClientGone => StatusCode::REQUEST_TIMEOUT,

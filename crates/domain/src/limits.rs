@@ -15,8 +15,11 @@ pub const OTLP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Most keys of a JSON body's outermost object; more are refused (`body_malformed`).
 pub const JSON_TOP_LEVEL_KEYS_MAX: usize = 256;
-/// All request bytes held in memory at once, over every request; beyond it new ones get 529 (`overloaded`).
+/// All request bytes held in memory at once, over every request; beyond it new ones get 529 (`overloaded`). Where one process serves
+/// several organisations, each has its part of this, and no less than [`BODY_BYTES_OF_ORG_MIN`].
 pub const BODY_BYTES_IN_FLIGHT_MAX: usize = 512 * 1024 * 1024;
+/// The least of that that an organisation has: two of the largest requests.
+pub const BODY_BYTES_OF_ORG_MIN: usize = 2 * MESSAGES_BODY_BYTES_MAX;
 /// How long a client may take from connecting to the end of its first request's headers, and for each later request's; then the
 /// connection closes.
 pub const HEADER_TIME_MS: u64 = 10_000;
@@ -28,6 +31,8 @@ pub const BODY_TIME_MS: u64 = 300_000;
 pub const HEADERS_MAX: usize = 100;
 /// Most bytes of a request's head; more are refused with 431.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Organisations that one process serves; with more it does not start.
+pub const ORGS_MAX: usize = 100;
 /// Open client connections; beyond it new ones wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// Open connections of one client address (of an IPv6 /64), in numbers that a company behind one address does not reach; beyond it

@@ -106,6 +106,7 @@ reasons! {
     ClientGone "client_gone" Caller true "The client left before its request was complete." "Check the connection and try again.";
     MethodNotAllowed "method_not_allowed" Caller false "This path does not take that method." "Use the method the documentation names.";
     PathUnknown "path_unknown" Caller false "There is nothing at this path." "Check the base URL.";
+    HostUnknown "host_unknown" Caller false "No organisation is served at this host." "Check the base URL; something in front of the gateway must pass the host on as it came.";
     ParameterInvalid "parameter_invalid" Caller false "A parameter has a value that cannot be." "Correct the named parameter.";
     // upstream
     UpstreamUnavailable "upstream_unavailable" Upstream true "The provider could not be reached or failed." "Try again in a moment.";

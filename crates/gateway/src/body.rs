@@ -18,9 +18,16 @@ const UNIT_BYTES: usize = 1024;
 
 impl Default for Memory {
     fn default() -> Self {
-        Self(Semaphore::new(
-            limits::BODY_BYTES_IN_FLIGHT_MAX / UNIT_BYTES,
-        ))
+        Self::of_one_among(1)
+    }
+}
+
+impl Memory {
+    /// What one of so many organisations of a process may hold, so that it leaves the others theirs.
+    pub fn of_one_among(orgs: usize) -> Self {
+        let part = limits::BODY_BYTES_IN_FLIGHT_MAX / orgs.max(1);
+        let bytes = part.max(limits::BODY_BYTES_OF_ORG_MIN);
+        Self(Semaphore::new(bytes / UNIT_BYTES))
     }
 }
 

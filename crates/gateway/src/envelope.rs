@@ -103,6 +103,7 @@ pub fn face_of(code: ReasonCode) -> Face {
         Code::PathUnknown | Code::ModelUnserved | Code::ThingUnknown => {
             face(StatusCode::NOT_FOUND, "not_found_error", false)
         }
+        Code::HostUnknown => face(StatusCode::MISDIRECTED_REQUEST, "not_found_error", false),
         Code::UpstreamUnavailable | Code::UpstreamGarbled => {
             face(StatusCode::BAD_GATEWAY, "api_error", true)
         }

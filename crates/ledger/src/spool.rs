@@ -194,9 +194,10 @@ impl Ledger {
         keys.add(next);
         let writer = Writer::open(disk, chain.clone(), keyed, clock.clone(), options, &end)?;
         let (queue, durable) = (writer.queue.clone(), writer.durable.subscribe());
+        let span = tracing::Span::current();
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || writer.run())?;
+            .spawn(move || span.in_scope(|| writer.run()))?;
         Ok(Self {
             queue,
             clock,

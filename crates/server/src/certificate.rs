@@ -6,20 +6,31 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert, WantsServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ConfigBuilder, ServerConfig};
 
 use crate::config::TlsConfig;
 
 /// How often the files are looked at.
 const LOOK_EVERY_S: u64 = 10;
 
-/// The TLS settings in force.
+/// A certificate and its files.
 #[derive(Debug)]
 pub struct Certificate {
     files: TlsConfig,
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<InForce>,
+}
+
+/// What new connections begin with.
+#[derive(Debug)]
+pub struct InForce {
+    /// The TLS settings.
+    pub settings: Arc<ServerConfig>,
+    /// The leaf that they present, DER.
+    pub leaf: Arc<[u8]>,
 }
 
 /// A certificate cannot be used.
@@ -36,19 +47,18 @@ pub enum CertificateError {
 impl Certificate {
     /// Reads the files.
     pub fn load(files: TlsConfig) -> Result<Self, CertificateError> {
-        let current = ArcSwap::from_pointee(read(&files)?.0);
+        let current = ArcSwap::from_pointee(in_force(&files)?);
         Ok(Self { files, current })
     }
 
-    /// The settings for a new connection.
-    pub fn current(&self) -> Arc<ServerConfig> {
+    /// What a new connection begins with.
+    pub fn current(&self) -> Arc<InForce> {
         self.current.load_full()
     }
 
     /// Follows the files for ever.
     pub async fn follow(&self) {
         let mut seen = self.changed_at();
-        let mut leaf = read(&self.files).map(|(_, leaf)| leaf).ok();
         loop {
             tokio::time::sleep(Duration::from_secs(LOOK_EVERY_S)).await;
             let now = self.changed_at();
@@ -56,18 +66,18 @@ impl Certificate {
                 continue;
             }
             seen = now;
-            match read(&self.files) {
-                Ok((config, new_leaf)) => {
-                    self.current.store(Arc::new(config));
-                    if leaf.as_ref() != Some(&new_leaf) {
+            match in_force(&self.files) {
+                Ok(new) => {
+                    if self.current().leaf != new.leaf {
                         tracing::warn!(
+                            file = %self.files.certificate.display(),
                             "the certificate has a new leaf: Claude Code pins it and will ask its users to sign in again"
                         );
                     }
-                    leaf = Some(new_leaf);
+                    self.current.store(Arc::new(new));
                 }
                 Err(error) => {
-                    tracing::error!(error = %error, "the new certificate cannot be used; the old one stays");
+                    tracing::error!(error = %error, file = %self.files.certificate.display(), "the new certificate cannot be used; the old one stays");
                 }
             }
         }
@@ -83,6 +93,38 @@ impl Certificate {
     }
 }
 
+fn in_force(files: &TlsConfig) -> Result<InForce, CertificateError> {
+    let (settings, leaf) = read(files)?;
+    Ok(InForce {
+        settings: Arc::new(settings),
+        leaf: leaf.into(),
+    })
+}
+
+/// Has no certificate for anybody.
+#[derive(Debug)]
+struct Nobodys;
+
+impl ResolvesServerCert for Nobodys {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+}
+
+/// Settings that end every handshake with an alert.
+pub(crate) fn nobodys() -> Result<Arc<ServerConfig>, CertificateError> {
+    let settings = builder()?.with_cert_resolver(Arc::new(Nobodys));
+    Ok(Arc::new(settings))
+}
+
+fn builder() -> Result<ConfigBuilder<ServerConfig, WantsServerCert>, CertificateError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(CertificateError::Unusable)?;
+    Ok(builder.with_no_client_auth())
+}
+
 /// The TLS settings of these files, and the leaf, DER.
 pub(crate) fn read(files: &TlsConfig) -> Result<(ServerConfig, Vec<u8>), CertificateError> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
@@ -93,11 +135,7 @@ pub(crate) fn read(files: &TlsConfig) -> Result<(ServerConfig, Vec<u8>), Certifi
         .first()
         .map(|leaf| leaf.as_ref().to_vec())
         .unwrap_or_default();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(CertificateError::Unusable)?
-        .with_no_client_auth()
+    let mut config = builder()?
         .with_single_cert(chain, key)
         .map_err(CertificateError::Unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -3,28 +3,18 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
-use clap::{Parser, Subcommand};
-use domain::Clock;
-use ledger::record::SystemEvent;
-use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::certificate::Certificate;
-use crate::config::{self, Config};
-use crate::listen::{Bounds, Listener};
-use crate::ops::{self, Ops};
-use crate::system::{SystemClock, SystemIds, chain, complain, raise_open_files, say};
-use crate::wiring::{self, Wired};
+use crate::config::{self, Named};
+pub use crate::running::{Running, start, start_at};
+use crate::system::{chain, complain, say};
 use crate::{
     acceptable_use_command, backup, demo, doctor, drill, import_command, keys, ledger_command,
-    policy_command, role_command, scim_token_command, service_key_command, signals, tasks_command,
+    policy_command, role_command, running, scim_token_command, service_key_command, signals,
+    tasks_command,
 };
 
 /// Your company's identity in front of Claude.
@@ -44,18 +34,10 @@ pub struct Command {
 enum What {
     /// Show everything on this machine: an identity provider, a simulated Claude, and the story of a working day
     Demo(demo::Options),
-    /// Serve clients
-    Serve {
-        /// The configuration
-        #[arg(long, default_value = "doorward.toml")]
-        config: PathBuf,
-    },
-    /// Say everything that is wrong with a configuration, without starting anything
-    CheckConfig {
-        /// The configuration
-        #[arg(long, default_value = "doorward.toml")]
-        config: PathBuf,
-    },
+    /// Serve clients, of one organisation or of several
+    Serve(Configurations),
+    /// Say everything that is wrong with a configuration or with several beside each other, without starting anything
+    CheckConfig(Configurations),
     /// Look at everything this stands on, and make the two rollout checks, each with evidence
     Doctor(doctor::Options),
     /// Read, check and change the policy in the store
@@ -91,6 +73,14 @@ enum What {
     Ledger(ledger_command::LedgerCommand),
 }
 
+/// Whom to serve.
+#[derive(Debug, Args)]
+struct Configurations {
+    /// The configuration. Named several times, or a folder: each *.toml is one organisation, told from the others by its host
+    #[arg(long, default_value = "doorward.toml", value_name = "FILE OR FOLDER")]
+    config: Vec<PathBuf>,
+}
+
 /// Exit code for a bad configuration.
 const BAD_CONFIG: u8 = 64;
 
@@ -99,20 +89,12 @@ impl Command {
     pub async fn run(self) -> ExitCode {
         match self.what {
             What::Demo(options) => demo::run(options).await,
-            What::Serve { config } => match config::load(&config) {
-                Ok(config) => finish(serve(config).await),
+            What::Serve(what) => match config::load_all(&what.config) {
+                Ok(orgs) => finish(serve(orgs).await),
                 Err(mistakes) => bad_config(&mistakes),
             },
-            What::CheckConfig { config } => match config::load(&config) {
-                Ok(config) => {
-                    say(&format!(
-                        "fine: issuers: {}, upstreams: {}, clients at {}",
-                        config.issuers.len(),
-                        config.upstreams.len(),
-                        config.server.public_url
-                    ));
-                    ExitCode::SUCCESS
-                }
+            What::CheckConfig(what) => match config::load_all(&what.config) {
+                Ok(orgs) => fine(&orgs),
                 Err(mistakes) => bad_config(&mistakes),
             },
             What::Doctor(options) => doctor::run(options).await,
@@ -172,142 +154,50 @@ pub fn log_json() {
     }));
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(orgs: Vec<Named>) -> anyhow::Result<()> {
     log_json();
-    let mut running = start(&config).await?;
-    tracing::info!(
-        clients = %config.server.listen,
-        operators = %config.server.ops,
-        public_url = config.server.public_url,
-        policy = running.wired.pipeline.rules.current().version,
-        "serving"
-    );
+    let mut running = running::start_all(&orgs).await?;
+    for wired in running.orgs() {
+        let server = &wired.config.server;
+        tracing::info!(
+            org = server.org,
+            clients = %server.listen,
+            operators = %server.ops,
+            public_url = server.public_url,
+            policy = wired.pipeline.rules.current().version,
+            "serving"
+        );
+    }
+    let server = running.wired.config.server.clone();
     let is_asked_to = tokio::select! {
         () = signals::stop() => true,
-        Some(ended) = running.background.join_next() => {
-            tracing::error!(panicked = ended.is_err(), "what follows the store and the ledger in the background has ended; the process stops, to be started anew");
+        (whose, panicked) = running.background_ended() => {
+            let org = &whose.config.server.org;
+            tracing::error!(panicked, org, "what follows the store and the ledger in the background has ended; the process stops, to be started anew");
             false
         }
     };
     if is_asked_to {
-        running
-            .leave(Duration::from_secs(config.server.leave_s))
-            .await;
+        running.leave(Duration::from_secs(server.leave_s)).await;
     }
-    running
-        .stop(Duration::from_secs(config.server.drain_s))
-        .await?;
+    running.stop(Duration::from_secs(server.drain_s)).await?;
     anyhow::ensure!(is_asked_to, "a background task had ended; see the log");
     Ok(())
 }
 
-/// A process that serves.
-#[derive(Debug)]
-pub struct Running {
-    /// Its parts.
-    pub wired: Arc<Wired>,
-    ops: Arc<Ops>,
-    stop: CancellationToken,
-    listeners: tokio::task::JoinSet<()>,
-    background: tokio::task::JoinSet<()>,
-}
-
-/// Wires a configuration and begins to serve.
-pub async fn start(config: &Config) -> anyhow::Result<Running> {
-    start_at(config, Arc::new(SystemClock)).await
-}
-
-/// As [`start`], by another clock than the machine's.
-pub async fn start_at(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
-    let wired = Arc::new(wiring::wire(config, clock, Arc::new(SystemIds)).await?);
-    let mut registry = Registry::default();
-    wired.register(&mut registry);
-    let ops = Arc::new(Ops {
-        wired: Arc::clone(&wired),
-        registry,
-        draining: AtomicBool::new(false),
-    });
-    let server = &config.server;
-    let bind = async |address: std::net::SocketAddr| {
-        TcpListener::bind(address)
-            .await
-            .with_context(|| format!("{address} cannot be listened on"))
-    };
-    let certificate = match &server.tls {
-        None => None,
-        Some(files) => Some(Arc::new(Certificate::load(files.clone())?)),
-    };
-    let stop = CancellationToken::new();
-    let mut listeners = tokio::task::JoinSet::new();
-    let drain = Duration::from_secs(server.drain_s);
-    let bounds = Bounds::within(raise_open_files());
-    if bounds.connections < domain::limits::CONNECTIONS_MAX {
-        tracing::warn!(
-            connections = bounds.connections,
-            "the limit on open files keeps connections below what could be served; raise it (LimitNOFILE)"
-        );
+/// Says of every configuration that it is fine.
+fn fine(orgs: &[Named]) -> ExitCode {
+    for Named { file, config } in orgs {
+        let of = match orgs {
+            [_] => String::new(),
+            _ => format!("{}: {}: ", file.display(), config.server.org),
+        };
+        say(&format!(
+            "{of}fine: issuers: {}, upstreams: {}, clients at {}",
+            config.issuers.len(),
+            config.upstreams.len(),
+            config.server.public_url
+        ));
     }
-    let clients = Listener {
-        socket: bind(server.listen).await?,
-        router: wired.router(),
-        certificate: certificate.clone(),
-        trusted_proxies: server.trusted_proxies.clone().into(),
-        drain,
-        bounds,
-    };
-    let operators = Listener {
-        socket: bind(server.ops).await?,
-        router: ops::routes(Arc::clone(&ops)),
-        certificate: None,
-        trusted_proxies: Arc::from([]),
-        drain: Duration::from_secs(1),
-        bounds,
-    };
-    listeners.spawn(clients.serve(stop.clone()));
-    listeners.spawn(operators.serve(stop.clone()));
-    let mut background = wired.background();
-    if let Some(certificate) = certificate {
-        background.spawn(async move { certificate.follow().await });
-    }
-    wired
-        .note(SystemEvent::Start)
-        .await
-        .context("the ledger cannot be written")?;
-    Ok(Running {
-        wired,
-        ops,
-        stop,
-        listeners,
-        background,
-    })
-}
-
-impl Running {
-    /// Says that it is about to end, and goes on for a while, so that whoever sends it new connections can stop doing so.
-    pub async fn leave(&self, after: Duration) {
-        tracing::info!("leaving");
-        self.ops.draining.store(true, Ordering::Relaxed);
-        tokio::time::sleep(after).await;
-    }
-
-    /// Stops in good order: not ready, no new connections, open streams end or are cut, the ledger is written to its end.
-    pub async fn stop(mut self, drain: Duration) -> anyhow::Result<()> {
-        tracing::info!("draining");
-        self.ops.draining.store(true, Ordering::Relaxed);
-        let _ = self.wired.note(SystemEvent::Drain).await;
-        self.stop.cancel();
-        let ended = async { while self.listeners.join_next().await.is_some() {} };
-        if tokio::time::timeout(drain + Duration::from_secs(2), ended)
-            .await
-            .is_err()
-        {
-            self.listeners.shutdown().await;
-        }
-        self.wired.note(SystemEvent::Stop).await?;
-        self.wired.hand_over().await;
-        self.background.shutdown().await;
-        self.wired.give_back().await;
-        self.wired.store.close().await;
-        Ok(())
-    }
+    ExitCode::SUCCESS
 }

@@ -6,7 +6,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use domain::limits;
 use gateway::ClientAddress;
@@ -16,18 +15,20 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use ipnet::IpNet;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
+use tracing::Instrument as _;
 
 use crate::asking::Asking;
-use crate::certificate::Certificate;
 use crate::patient::{Patient, Spoken};
 use crate::places::Places;
+use crate::sites::{Shown, Sites};
 use crate::unread::Unread;
 
 /// How much of one listener its clients may take.
@@ -59,12 +60,17 @@ impl Default for Bounds {
 
 /// Files and sockets that are not a client's or its provider's: store, ledger, sinks, identity providers.
 const FILES_OF_OUR_OWN: u64 = 256;
+/// The same of each further organisation: nine connections to a SQLite database of three files, and the rest.
+const FILES_OF_AN_ORG: u64 = 64;
 
 impl Bounds {
-    /// The usual bounds, in a process that may have so many files and sockets open. Each client may need one to its provider.
-    pub fn within(open_files: u64) -> Self {
+    /// The usual bounds, in a process of so many organisations that may have so many files and sockets open. Each client may need
+    /// one to its provider.
+    pub fn within(open_files: u64, orgs: usize) -> Self {
         let usual = Self::default();
-        let connections = open_files.saturating_sub(FILES_OF_OUR_OWN) / 2;
+        let others = u64::try_from(orgs.saturating_sub(1)).unwrap_or(u64::MAX);
+        let our_own = FILES_OF_OUR_OWN.saturating_add(others.saturating_mul(FILES_OF_AN_ORG));
+        let connections = open_files.saturating_sub(our_own) / 2;
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
         let connections = usual.connections.min(connections.max(1));
         Self {
@@ -80,10 +86,8 @@ impl Bounds {
 pub struct Listener {
     /// The socket.
     pub socket: TcpListener,
-    /// What it serves.
-    pub router: Router,
-    /// TLS, if we do it.
-    pub certificate: Option<Arc<Certificate>>,
+    /// What it serves, and whether over TLS.
+    pub sites: Arc<Sites>,
     /// Proxies whose word about the client's address counts.
     pub trusted_proxies: Arc<[IpNet]>,
     /// How long streams may go on after the order to stop.
@@ -128,17 +132,18 @@ impl Listener {
                 }
             };
             let service = Served {
-                router: self.router.clone(),
+                sites: Arc::clone(&self.sites),
+                shown: None,
                 peer,
                 trusted: Arc::clone(&self.trusted_proxies),
                 spoken: Spoken::default(),
                 unread: Unread::default(),
                 asking: Asking::default(),
             };
-            let (certificate, bounds, stop) = (self.certificate.clone(), self.bounds, stop.clone());
+            let (bounds, stop) = (self.bounds, stop.clone());
             tokio::spawn(async move {
                 let _places = (place, of_address);
-                connection(stream, certificate, service, stop, bounds).await;
+                connection(stream, service, stop, bounds).await;
             });
         }
         drop(self.socket);
@@ -152,7 +157,8 @@ impl Listener {
 
 #[derive(Clone)]
 struct Served {
-    router: Router,
+    sites: Arc<Sites>,
+    shown: Option<Shown>,
     peer: SocketAddr,
     trusted: Arc<[IpNet]>,
     spoken: Spoken,
@@ -161,10 +167,7 @@ struct Served {
 }
 
 impl Served {
-    async fn answer(
-        mut self,
-        mut request: Request<Incoming>,
-    ) -> Result<Response<Body>, Infallible> {
+    async fn answer(self, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         self.spoken.note();
         let address = client_address(
             self.peer.ip().to_canonical(),
@@ -172,20 +175,26 @@ impl Served {
             &self.trusted,
         );
         request.extensions_mut().insert(ClientAddress(address));
+        let site = match self.sites.of(&request, self.shown.as_ref()) {
+            Ok(site) => site,
+            Err(refused) => return Ok(*refused),
+        };
+        let mut router = site.router.clone();
         let shares_its_connection = request.version() == Version::HTTP_2;
         if !shares_its_connection {
-            return self.router.call(request.map(Body::new)).await;
+            let answer = router.call(request.map(Body::new));
+            return answer.instrument(site.span.clone()).await;
         }
         let asked = self.asking.begin();
-        let response = self.router.call(request.map(Body::new)).await?;
+        let answer = router.call(request.map(Body::new));
+        let response = answer.instrument(site.span.clone()).await?;
         Ok(response.map(|body| asked.until_the_end_of(self.unread.watch(body))))
     }
 }
 
 async fn connection(
     stream: TcpStream,
-    certificate: Option<Arc<Certificate>>,
-    service: Served,
+    mut service: Served,
     stop: CancellationToken,
     bounds: Bounds,
 ) {
@@ -196,14 +205,19 @@ async fn connection(
         return;
     }
     let stream = Patient::new(stream, service.spoken.clone(), head_by, bounds.write_idle);
-    match certificate {
-        None => speak(stream, service, stop, bounds).await,
-        Some(certificate) => {
-            let handshake = TlsAcceptor::from(certificate.current()).accept(stream);
-            if let Ok(stream) = handshake.await {
-                speak(stream, service, stop, bounds).await;
-            }
-        }
+    if !service.sites.speaks_tls() {
+        return speak(stream, service, stop, bounds).await;
+    }
+    // The client says whom it means before we say who we are.
+    let Ok(hello) = LazyConfigAcceptor::new(Acceptor::default(), stream).await else {
+        return;
+    };
+    let Some(greeting) = service.sites.greet(hello.client_hello().server_name()) else {
+        return tracing::debug!("an organisation holds as many connections as it may");
+    };
+    if let Ok(stream) = hello.into_stream(greeting.settings).await {
+        service.shown = greeting.shown;
+        speak(stream, service, stop, bounds).await;
     }
 }
 
@@ -374,13 +388,14 @@ mod tests {
 
     #[test]
     fn connections_leave_files_for_the_store_and_the_ledger() {
-        for (open_files, connections) in [
-            (0, 1),
-            (1_024, 384),
-            (20_256, limits::CONNECTIONS_MAX),
-            (u64::MAX, limits::CONNECTIONS_MAX),
+        for (open_files, orgs, connections) in [
+            (0, 1, 1),
+            (1_024, 1, 384),
+            (2_048, 14, 480),
+            (20_256, 1, limits::CONNECTIONS_MAX),
+            (u64::MAX, 100, limits::CONNECTIONS_MAX),
         ] {
-            let bounds = Bounds::within(open_files);
+            let bounds = Bounds::within(open_files, orgs);
             assert_eq!(bounds.connections, connections);
             assert_eq!(bounds.per_address, connections.div_ceil(4));
         }

@@ -80,7 +80,7 @@ impl Store {
         let long_ago = code.created.plus_ms(-limits::DEVICE_CODE_MS);
         tx.run(query("DELETE FROM device_codes WHERE expires < $1").bind(long_ago.unix_ms()))
             .await?;
-        let open = open_codes(&mut tx, code.created).await?;
+        let open = open_codes(&mut tx, org, code.created).await?;
         if usize::try_from(open).is_ok_and(|open| open >= limits::DEVICE_CODES_OPEN_MAX) {
             return Ok(false);
         }
@@ -240,10 +240,13 @@ async fn wait(tx: &mut Tx, ask: &DeviceAsk<'_>, row: &AnyRow) -> Result<DevicePo
     Ok(answer)
 }
 
-/// Sign-ins of the whole installation that could still be answered.
-async fn open_codes(tx: &mut Tx, at: Timestamp) -> Result<i64> {
-    let count = query("SELECT COUNT(*) FROM device_codes WHERE expires > $1 AND state = 'pending'");
-    let row = tx.row(count.bind(at.unix_ms())).await?;
+/// Sign-ins of an organisation that could still be answered.
+async fn open_codes(tx: &mut Tx, org: OrgId, at: Timestamp) -> Result<i64> {
+    let count = query(
+        "SELECT COUNT(*) FROM device_codes WHERE org = $1 AND expires > $2 AND state = 'pending'",
+    );
+    let count = count.bind(org.to_string()).bind(at.unix_ms());
+    let row = tx.row(count).await?;
     let row = row.ok_or(StoreError::Damaged("device_codes"))?;
     Ok(row.try_get(0)?)
 }

@@ -25,7 +25,7 @@ impl Store {
             .run(
                 query(
                     "INSERT INTO login_states (state_hash, org, body, expires) \
-                     SELECT $1, $2, $3, $4 WHERE (SELECT COUNT(*) FROM login_states) < $5",
+                     SELECT $1, $2, $3, $4 WHERE (SELECT COUNT(*) FROM login_states WHERE org = $2) < $5",
                 )
                 .bind(hash)
                 .bind(org.to_string())

@@ -13,6 +13,7 @@ use pipeline::charge::Beside;
 use pipeline::identity::credential_of;
 use pipeline::{Call, Charge, End, Facts, Inspection, Reserved};
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument as _;
 use wire::Envelope;
 
 use super::{Inference, refuse};
@@ -44,7 +45,8 @@ async fn whatever_the_client_does(
 ) -> Response {
     let facts = door.facts(&request, action);
     let id = facts.request;
-    let handled = tokio::spawn(async move { handle(&door, request, facts).await });
+    let handling = async move { handle(&door, request, facts).await };
+    let handled = tokio::spawn(handling.in_current_span());
     match handled.await {
         Ok(answered) => answered.unwrap_or_else(|refused| refused),
         // It panicked, which the log has.

@@ -12,6 +12,7 @@ use domain::{Clock, ReasonCode, Refusal, Timestamp, limits};
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
+use tracing::Instrument as _;
 use url::Url;
 
 use super::json;
@@ -210,12 +211,13 @@ impl KeySource {
             return;
         }
         let this = Arc::clone(self);
-        let task = tokio::spawn(async move {
+        let fetch = async move {
             let _flight = this.flight.lock().await;
             if this.may_try() {
                 this.fetch_once().await;
             }
-        });
+        };
+        let task = tokio::spawn(fetch.in_current_span());
         // Fails only when the task panics or the runtime stops; then there are simply no new keys.
         let _ = task.await;
     }

@@ -4,6 +4,7 @@
 //! written as references, `${ENV}` or `file:/path`, never as themselves.
 
 mod secrets;
+mod several;
 mod shape;
 
 use std::net::SocketAddr;
@@ -16,6 +17,8 @@ use ipnet::IpNet;
 use pipeline::identity::IssuerConfig;
 use secrecy::SecretString;
 use serde::Deserialize;
+
+pub use several::{Named, load_all, meetings};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -291,12 +294,21 @@ pub fn read(text: &str) -> Result<Config, Vec<String>> {
     }
 }
 
+/// Names below `localhost` are this machine's as well (RFC 6761, section 6.3).
+fn is_on_this_machine(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
 fn check(config: &Config, mistakes: &mut Vec<String>) {
     let server = &config.server;
     match url::Url::parse(&server.public_url) {
         Ok(url) if url.origin().ascii_serialization() == server.public_url => {
-            let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-            if url.scheme() == "http" && !loopback {
+            if url.scheme() == "http" && !is_on_this_machine(&url) {
                 mistakes.push("server.public_url: must be https; clients send their sign-in to it".to_owned());
             }
         }
@@ -318,6 +330,11 @@ fn check(config: &Config, mistakes: &mut Vec<String>) {
     }
     if !server.ops.ip().is_loopback() {
         mistakes.push("server.ops: must be a loopback address; metrics need no sign-in".to_owned());
+    }
+    if server.ops == server.listen {
+        mistakes.push(
+            "server.ops: is server.listen; clients and operators need an address each".to_owned(),
+        );
     }
     for mistake in pipeline::identity::config::mistakes(&config.issuers) {
         mistakes.push(format!("issuer: {mistake}"));

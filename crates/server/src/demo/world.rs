@@ -49,6 +49,19 @@ pub struct Stage {
     pub dir: TempFolder,
 }
 
+/// Where clients and operators will connect, and the organisation's name.
+#[derive(Debug, Clone)]
+pub struct At {
+    /// The origin that clients use.
+    pub base: String,
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Where operators connect.
+    pub ops: SocketAddr,
+    /// The name.
+    pub org: String,
+}
+
 /// The stage, and Doorward running on it.
 #[derive(Debug)]
 pub struct World {
@@ -74,12 +87,25 @@ impl Stage {
 
     /// The same, on an empty PostgreSQL database when its address is given.
     pub async fn set_on(port: u16, postgres: Option<&str>) -> anyhow::Result<Self> {
+        let (listen, ops) = (free(port)?, free(0)?);
+        let at = At {
+            base: format!("http://{listen}"),
+            listen,
+            ops,
+            org: "Northwind Association".to_owned(),
+        };
+        let mut key = [0u8; 32];
+        SystemIds.fill(&mut key);
+        Box::pin(Self::set_at(at, postgres.map(|url| (url, key)))).await
+    }
+
+    /// The same at a place that is decided; on PostgreSQL with the key of a database that may hold other organisations.
+    pub async fn set_at(at: At, postgres: Option<(&str, [u8; 32])>) -> anyhow::Result<Self> {
+        let base = at.base.clone();
+        let ops = at.ops;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) =
             (Arc::new(SystemClock), Arc::new(SystemIds));
         let dir = TempFolder::new("demo", &*ids)?;
-        let listen = free(port)?;
-        let ops = free(0)?;
-        let base = format!("http://{listen}");
         let secret = random(&*ids);
         let idp = Idp::builder(Arc::clone(&clock), Arc::clone(&ids))
             .people(demo_people())
@@ -109,9 +135,9 @@ impl Stage {
         ] {
             dir.write(name, text)?;
         }
-        let mut text = configuration(&dir, &base, listen, ops, &idp, &first, &second);
-        if let Some(url) = postgres {
-            text = on_postgres(&dir, &text, url, &*ids)?;
+        let mut text = configuration(&dir, &at, &idp, &first, &second);
+        if let Some(postgres) = postgres {
+            text = on_postgres(&dir, &text, postgres)?;
         }
         dir.write("doorward.toml", &text)?;
         let config = config::load(&dir.path().join("doorward.toml"))
@@ -181,9 +207,11 @@ pub async fn apply_policy(
 }
 
 /// The configuration with another store, whose address and sealing key stand in files of their own.
-fn on_postgres(dir: &TempFolder, text: &str, url: &str, ids: &dyn Ids) -> anyhow::Result<String> {
-    let mut key = [0u8; 32];
-    ids.fill(&mut key);
+fn on_postgres(
+    dir: &TempFolder,
+    text: &str,
+    (url, key): (&str, [u8; 32]),
+) -> anyhow::Result<String> {
     dir.write("store.url", url)?;
     dir.write("store.key", &hex(&key))?;
     let folder = dir.path().display();
@@ -217,9 +245,12 @@ async fn directory_token(
 
 fn configuration(
     dir: &TempFolder,
-    base: &str,
-    listen: SocketAddr,
-    ops: SocketAddr,
+    At {
+        base,
+        listen,
+        ops,
+        org,
+    }: &At,
     idp: &Idp,
     first: &Provider,
     second: &Provider,
@@ -229,7 +260,7 @@ fn configuration(
         r#"# Written by `doorward demo`.
 [server]
 public_url = "{base}"
-org = "Northwind Association"
+org = "{org}"
 listen = "{listen}"
 ops = "{ops}"
 base_paths = ["/claude"]

@@ -29,7 +29,10 @@ pub(super) async fn check(config: &Config) -> Vec<Line> {
 
 async fn instance(config: &Config, fetch: &Fetch) -> Line {
     let ops = config.server.ops;
-    let Ok(url) = Url::parse(&format!("http://{ops}/readyz")) else {
+    // Of this organisation alone: one process may serve several.
+    let own = Url::parse(&config.server.public_url).ok();
+    let host = own.as_ref().and_then(Url::host_str).unwrap_or_default();
+    let Ok(url) = Url::parse(&format!("http://{ops}/readyz/{host}")) else {
         return Line::skipped(INSTANCE, "server.ops cannot be asked");
     };
     match fetch.send(Ask::get(&url)).await {

@@ -10,6 +10,7 @@ use ledger::read::Cursor;
 use ledger::sinks::OtlpSink;
 use pipeline::ship;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::{Wired, follow_keys};
 
@@ -18,14 +19,14 @@ impl Wired {
     pub fn background(self: &Arc<Self>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         let store = self.store.clone();
-        tasks.spawn(async move { store.listen().await });
+        self.run(&mut tasks, async move { store.listen().await });
         if let Some(desk) = self.desk() {
-            tasks.spawn(async move { desk.serve().await });
+            self.run(&mut tasks, async move { desk.serve().await });
         }
         let wired = Arc::clone(self);
-        tasks.spawn(async move { wired.follow_people().await });
+        self.run(&mut tasks, async move { wired.follow_people().await });
         let wired = Arc::clone(self);
-        tasks.spawn(async move {
+        self.run(&mut tasks, async move {
             wired
                 .pipeline
                 .rules
@@ -33,15 +34,21 @@ impl Wired {
                 .await;
         });
         let wired = Arc::clone(self);
-        tasks.spawn(async move { wired.revocations.follow(&wired.store).await });
+        self.run(&mut tasks, async move {
+            wired.revocations.follow(&wired.store).await;
+        });
         let wired = Arc::clone(self);
-        tasks.spawn(async move { follow_keys::follow(&wired).await });
+        self.run(&mut tasks, async move { follow_keys::follow(&wired).await });
         let wired = Arc::clone(self);
-        tasks.spawn(async move { wired.pipeline.identity.follow_memberships().await });
+        self.run(&mut tasks, async move {
+            wired.pipeline.identity.follow_memberships().await;
+        });
         let wired = Arc::clone(self);
-        tasks.spawn(async move { wired.pipeline.identity.keep_fresh().await });
+        self.run(&mut tasks, async move {
+            wired.pipeline.identity.keep_fresh().await;
+        });
         let wired = Arc::clone(self);
-        tasks.spawn(async move {
+        self.run(&mut tasks, async move {
             ship::follow(
                 &wired.store,
                 wired.org,
@@ -52,14 +59,14 @@ impl Wired {
             .await;
         });
         let wired = Arc::clone(self);
-        tasks.spawn(async move {
+        self.run(&mut tasks, async move {
             loop {
                 tokio::time::sleep(Duration::from_mins(1)).await;
                 wired.pipeline.quota.sweep(wired.pipeline.clock.now());
             }
         });
         let wired = Arc::clone(self);
-        tasks.spawn(async move {
+        self.run(&mut tasks, async move {
             loop {
                 wired.forget_what_is_over().await;
                 tokio::time::sleep(Duration::from_hours(1)).await;
@@ -67,7 +74,7 @@ impl Wired {
         });
         if let Some((receiver, status)) = self.otlp.clone() {
             let wired = Arc::clone(self);
-            tasks.spawn(async move {
+            self.run(&mut tasks, async move {
                 let sink = OtlpSink::new("otlp", receiver);
                 let cursor = Cursor::at(wired.ledger_dir.join("otlp.cursor"));
                 loop {
@@ -80,6 +87,11 @@ impl Wired {
             });
         }
         tasks
+    }
+
+    /// Runs one of them; its lines in the log stand in the organisation's span.
+    fn run(&self, tasks: &mut JoinSet<()>, work: impl Future<Output = ()> + Send + 'static) {
+        tasks.spawn(work.instrument(self.span.clone()));
     }
 
     /// Opens and ends tasks as people come and go. Replicas that do so at once open one set.

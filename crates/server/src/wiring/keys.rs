@@ -134,8 +134,9 @@ pub(super) async fn open_ledger(
     write_public_keys(dir, &ring)?;
     let folder = dir.to_owned();
     let keys = ring.ledger_keys()?;
-    let opened =
-        tokio::task::spawn_blocking(move || Ledger::open_with(&folder, chain, keys, clock)).await?;
+    let span = tracing::Span::current();
+    let open = move || span.in_scope(|| Ledger::open_with(&folder, chain, keys, clock));
+    let opened = tokio::task::spawn_blocking(open).await?;
     opened.context("the ledger cannot be opened")
 }
 

@@ -28,6 +28,7 @@ use control::{Actor, Operation};
 use domain::price::PriceBook;
 use domain::{Clock, Ids, OrgId, Policy};
 use gateway::Inference;
+use gateway::body::Memory;
 use gateway::contract::spend_limits::AdminKey;
 use gateway::contract::{self, Contract};
 use gateway::inference::catalogue::Catalogue;
@@ -45,6 +46,7 @@ use pipeline::{AcceptableUse, Inspector, Metrics, Pipeline, Rules, ship};
 use secrecy::ExposeSecret as _;
 use store::Store;
 use store::secrets::SealingKey;
+use tracing::Instrument as _;
 
 use crate::config::Config;
 use crate::sink::Receiver;
@@ -80,7 +82,10 @@ pub struct Wired {
     from: Position,
     marks: store::Watermarks,
     tokens: Arc<SessionTokens>,
-    config: Arc<Config>,
+    /// As it was given.
+    pub config: Arc<Config>,
+    /// What lines in the log stand in, where there are several organisations to tell apart.
+    pub span: tracing::Span,
     otlp: Option<(Arc<Receiver>, StatusHandle)>,
 }
 
@@ -111,6 +116,33 @@ fn rules(config: &Config, org: OrgId, inspector: &Arc<Inspector>) -> Rules {
 
 /// Wires a configuration.
 pub async fn wire(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+) -> anyhow::Result<Wired> {
+    wire_among(1, config, clock, ids).await
+}
+
+/// Wires the configuration of one among so many organisations that the process serves.
+pub async fn wire_among(
+    orgs: usize,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+) -> anyhow::Result<Wired> {
+    let span = match orgs {
+        0 | 1 => tracing::Span::none(),
+        _ => tracing::error_span!("org", org = config.server.org),
+    };
+    let wired = assemble(orgs, config, clock, ids).instrument(span.clone());
+    Ok(Wired {
+        span: span.clone(),
+        ..wired.await?
+    })
+}
+
+async fn assemble(
+    orgs: usize,
     config: &Config,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -146,11 +178,10 @@ pub async fn wire(
         Arc::clone(&clock),
     )?);
     let catalogue = Arc::new(Catalogue::new(config.models.clone()));
-    let door = Arc::new(Inference::new(
-        Arc::clone(&pipeline),
-        Arc::clone(&upstreams),
-        catalogue,
-    ));
+    let door = Arc::new(Inference {
+        memory: Memory::of_one_among(orgs),
+        ..Inference::new(Arc::clone(&pipeline), Arc::clone(&upstreams), catalogue)
+    });
     let contract = Arc::new(Contract {
         org: ground.org,
         public_url: config.server.public_url.clone(),
@@ -175,6 +206,7 @@ pub async fn wire(
         marks,
         tokens: Arc::clone(&people.tokens),
         config: Arc::new(config.clone()),
+        span: tracing::Span::none(),
         otlp: otlp(config)?,
         signin: Arc::new(sign_in(config, ground, people, acceptable_use, clock, ids)),
     })

@@ -7,6 +7,7 @@ use domain::limits;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use server::demo::world::World;
 use server::listen::{Bounds, Listener};
+use server::sites::Sites;
 use testkit::{Fault, device_sign_in};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -101,8 +102,7 @@ async fn listener(world: &World, proxies: &[&str]) -> (SocketAddr, CancellationT
     let address = socket.local_addr().unwrap();
     let listener = Listener {
         socket,
-        router: world.running.wired.router(),
-        certificate: None,
+        sites: Sites::one(world.running.wired.router(), None),
         trusted_proxies: proxies.iter().map(|net| net.parse().unwrap()).collect(),
         drain: Duration::ZERO,
         bounds: Bounds {

@@ -26,6 +26,7 @@ mod last_policy;
 mod ledger_export;
 mod leavers;
 mod money;
+mod orgs;
 mod otlp;
 mod private_files;
 mod program;

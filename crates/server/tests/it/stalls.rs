@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use server::commands::start;
 use server::demo::world::{Stage, World};
 use server::listen::{Bounds, Listener};
+use server::sites::Sites;
 use testkit::{Fault, Http, Session, device_sign_in};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -132,8 +133,7 @@ async fn more_connections_than_there_are_places_wait_until_silent_ones_are_close
     let base = format!("http://{}", socket.local_addr().unwrap());
     let listener = Listener {
         socket,
-        router: world.running.wired.router(),
-        certificate: None,
+        sites: Sites::one(world.running.wired.router(), None),
         trusted_proxies: [].into(),
         drain: Duration::ZERO,
         bounds: Bounds {

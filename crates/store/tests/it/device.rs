@@ -226,10 +226,12 @@ on_both_engines! {
         .await
         .unwrap();
         assert!(!bed.store.insert_device_code(bed.org, &code("X")).await.unwrap());
+        let other = bed.other_org().await;
+        assert!(bed.store.insert_device_code(other, &code("Z")).await.unwrap(), "which is not theirs");
         assert!(bed.store.deny_device(bed.org, "u1").await.unwrap());
         assert!(bed.store.insert_device_code(bed.org, &code("X")).await.unwrap());
         let later = DeviceCode { created: at(1_000 + limits::DEVICE_CODE_MS + 1), ..code("Y") };
         assert!(bed.store.insert_device_code(bed.org, &later).await.unwrap());
-        assert_eq!(bed.count("SELECT COUNT(*) FROM device_codes").await, 2);
+        assert_eq!(bed.count("SELECT COUNT(*) FROM device_codes").await, 3);
     }
 }

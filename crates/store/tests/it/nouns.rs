@@ -275,8 +275,11 @@ on_both_engines! {
         let one_more = |now, hash| bed.store.insert_login_state(bed.org, hash, "{}", at(now + limits::DEVICE_CODE_MS));
         let full = one_more(1, "x").await.unwrap_err();
         assert!(matches!(full, StoreError::Full(_)) && full.nothing_written(), "{full}");
+        let other = bed.other_org().await;
+        let theirs = bed.store.insert_login_state(other, "z", "{}", at(1 + limits::DEVICE_CODE_MS));
+        theirs.await.expect("one organisation's crowd is not another's");
         one_more(10, "y").await.unwrap();
-        assert_eq!(bed.count("SELECT COUNT(*) FROM login_states").await, 1);
+        assert_eq!(bed.count("SELECT COUNT(*) FROM login_states").await, 2);
     }
 
     async fn of_two_replicas_that_make_a_secret_both_get_the_first_ones(bed) {

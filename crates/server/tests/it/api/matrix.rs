@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use http::Method;
 use serde_json::{Value, json};
+use testkit::{Actor, Answer};
 
 use super::setting::{Setting, Things, policy, things, things_of};
 
@@ -22,14 +23,15 @@ const WHO: [&str; 9] = [
 ];
 
 /// One operation as it is described.
-struct Operation {
-    id: String,
-    method: Method,
-    path: String,
+pub(crate) struct Operation {
+    pub(crate) id: String,
+    pub(crate) method: Method,
+    pub(crate) path: String,
 }
 
-async fn operations(setting: &Setting) -> Vec<Operation> {
-    let answer = setting.client("nobody").get("/openapi.json").await.unwrap();
+/// Every one, as anybody can read them.
+pub(crate) async fn operations(anybody: &Actor) -> Vec<Operation> {
+    let answer = anybody.get("/openapi.json").await.unwrap();
     assert_eq!(answer.status, 200);
     let document = answer.json();
     let mut found = Vec::new();
@@ -47,8 +49,8 @@ async fn operations(setting: &Setting) -> Vec<Operation> {
 }
 
 /// How to ask: which thing the path names, the body, and the version a change starts from.
-struct Asking {
-    named: Option<String>,
+pub(crate) struct Asking {
+    pub(crate) named: Option<String>,
     body: Option<Value>,
     version: Option<String>,
 }
@@ -85,7 +87,7 @@ impl Asking {
 }
 
 /// How to ask for each operation, so that whoever may do it succeeds.
-fn asking(operation: &str, things: &Things, (version, text): &(u64, String)) -> Asking {
+pub(crate) fn asking(operation: &str, things: &Things, (version, text): &(u64, String)) -> Asking {
     let why = json!({"reason": "a test"});
     match operation {
         "me"
@@ -155,6 +157,11 @@ fn asking(operation: &str, things: &Things, (version, text): &(u64, String)) -> 
 }
 
 async fn ask(setting: &Setting, who: &str, operation: &Operation, asking: Asking) -> u16 {
+    answer(&setting.client(who), operation, asking).await.status
+}
+
+/// What somebody is answered; a refusal is worded as all are.
+pub(crate) async fn answer(client: &Actor, operation: &Operation, asking: Asking) -> Answer {
     let path = match (&asking.named, operation.path.split_once('{')) {
         (Some(named), Some((before, after))) => {
             format!("{before}{named}{}", after.split_once('}').unwrap().1)
@@ -165,7 +172,7 @@ async fn ask(setting: &Setting, who: &str, operation: &Operation, asking: Asking
             operation.id
         ),
     };
-    let mut request = setting.client(who).request(operation.method.clone(), &path);
+    let mut request = client.request(operation.method.clone(), &path);
     if let Some(version) = asking.version {
         request = request.header("if-match", &format!("\"{version}\""));
     }
@@ -178,7 +185,7 @@ async fn ask(setting: &Setting, who: &str, operation: &Operation, asking: Asking
         assert_eq!(problem["status"], answer.status, "{}", answer.text());
         assert!(problem["code"].is_string() && problem["fault"].is_string());
     }
-    answer.status
+    answer
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,7 +196,7 @@ async fn who_may_do_what_is_as_the_table_says() {
         let _ = write!(table, "{who:>16}");
     }
     let _ = writeln!(table, "{:>16}", "other's ids");
-    for operation in operations(&setting).await {
+    for operation in operations(&setting.client("nobody")).await {
         let _ = write!(table, "{:28}", operation.id);
         for who in WHO {
             // Of oneself, where the operation is about oneself.

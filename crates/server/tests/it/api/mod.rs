@@ -3,7 +3,7 @@
 mod checkpoints;
 mod directory;
 mod hostile;
-mod matrix;
+pub(crate) mod matrix;
 mod races;
-mod setting;
+pub(crate) mod setting;
 mod stated;

@@ -14,6 +14,7 @@ use domain::{
     Caller, Clock as _, Credential, DirectoryGroupId, DirectoryUserId, Ids as _, OrgId, PersonId,
     SessionId, Subject,
 };
+use pipeline::identity::Sessions;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use server::demo::world::World;
@@ -34,23 +35,23 @@ pub(super) struct Setting {
 }
 
 /// The machine itself.
-pub(super) fn machine() -> Actor {
+pub(crate) fn machine() -> Actor {
     Actor::command_line("the test")
 }
 
 /// What a person has that operations name.
 #[derive(Debug, Clone)]
-pub(super) struct Things {
-    pub(super) person: String,
-    pub(super) session: String,
-    pub(super) token: String,
-    pub(super) service_key: String,
-    pub(super) binding: String,
-    pub(super) spend_limit: String,
-    pub(super) spend_limit_version: String,
-    pub(super) directory_token: String,
-    pub(super) group: String,
-    pub(super) checkpoint: String,
+pub(crate) struct Things {
+    pub(crate) person: String,
+    pub(crate) session: String,
+    pub(crate) token: String,
+    pub(crate) service_key: String,
+    pub(crate) binding: String,
+    pub(crate) spend_limit: String,
+    pub(crate) spend_limit_version: String,
+    pub(crate) directory_token: String,
+    pub(crate) group: String,
+    pub(crate) checkpoint: String,
 }
 
 impl Setting {
@@ -83,9 +84,7 @@ impl Setting {
                 give(&setting.here, role, person).await;
             }
             let sessions = setting.world.running.wired.sessions();
-            let caller = caller(&setting.here, person).await;
-            let signed_in = sessions.start(&caller, "test").await;
-            let bearer = signed_in.unwrap().access.expose_secret().to_owned();
+            let bearer = bearer(&setting.here, sessions, person).await;
             setting.bearers.insert(role.as_str(), bearer);
             setting.people.insert(role.as_str(), person);
         }
@@ -119,7 +118,7 @@ impl Setting {
 }
 
 /// A person of an organisation.
-pub(super) async fn person(control: &Control, name: &str) -> PersonId {
+pub(crate) async fn person(control: &Control, name: &str) -> PersonId {
     let new = PersonId::from_parts(
         SystemClock.now().unix_ms().unsigned_abs(),
         SystemIds.random_bits(),
@@ -136,6 +135,13 @@ pub(super) async fn person(control: &Control, name: &str) -> PersonId {
         at: SystemClock.now(),
     };
     control.store.upsert_person(seen, new).await.unwrap().id
+}
+
+/// What a person who has signed in brings.
+pub(crate) async fn bearer(control: &Control, sessions: &Sessions, person: PersonId) -> String {
+    let caller = caller(control, person).await;
+    let signed_in = sessions.start(&caller, "test").await;
+    signed_in.unwrap().access.expose_secret().to_owned()
 }
 
 /// The person as a sign-in proves them.
@@ -155,7 +161,7 @@ async fn caller(control: &Control, person: PersonId) -> Caller {
     }
 }
 
-async fn give(control: &Control, role: Role, person: PersonId) -> String {
+pub(crate) async fn give(control: &Control, role: Role, person: PersonId) -> String {
     let machine = machine();
     let operation = control.operation(&machine);
     let given = roles::grant(&operation, role, Holder::Person(person), "a test").await;
@@ -163,7 +169,7 @@ async fn give(control: &Control, role: Role, person: PersonId) -> String {
 }
 
 /// A person's token: its id, and itself.
-pub(super) async fn token(
+pub(crate) async fn token(
     control: &Control,
     person: PersonId,
     scopes: &[Right],
@@ -180,12 +186,12 @@ pub(super) async fn token(
 }
 
 /// New things of an organisation and of somebody new in it, each there once and for this alone.
-pub(super) async fn things(control: &Control) -> Things {
+pub(crate) async fn things(control: &Control) -> Things {
     things_of(control, person(control, "somebody").await).await
 }
 
 /// As [`things`], of this person.
-pub(super) async fn things_of(control: &Control, owner: PersonId) -> Things {
+pub(crate) async fn things_of(control: &Control, owner: PersonId) -> Things {
     let machine = machine();
     let operation = control.operation(&machine);
     let now = SystemClock.now();
@@ -318,7 +324,7 @@ async fn directory_token(control: &Control) -> String {
 }
 
 /// The policy in force: its version and text.
-pub(super) async fn policy(control: &Control) -> (u64, String) {
+pub(crate) async fn policy(control: &Control) -> (u64, String) {
     let machine = machine();
     let latest = policies::latest(&control.operation(&machine)).await;
     let latest = latest.unwrap().unwrap();
