@@ -2,7 +2,7 @@
 //! Claude Code pins the leaf and will ask its users to sign in again.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -22,7 +22,12 @@ const LOOK_EVERY_S: u64 = 10;
 pub struct Certificate {
     files: TlsConfig,
     current: ArcSwap<InForce>,
+    /// When the files were written that were looked at last.
+    seen: Mutex<Written>,
 }
+
+/// When the certificate's and the key's file were written; none for one that cannot be looked at.
+type Written = (Option<SystemTime>, Option<SystemTime>);
 
 /// What new connections begin with.
 #[derive(Debug)]
@@ -47,8 +52,13 @@ pub enum CertificateError {
 impl Certificate {
     /// Reads the files.
     pub fn load(files: TlsConfig) -> Result<Self, CertificateError> {
+        let seen = Mutex::new(written(&files));
         let current = ArcSwap::from_pointee(in_force(&files)?);
-        Ok(Self { files, current })
+        Ok(Self {
+            files,
+            current,
+            seen,
+        })
     }
 
     /// What a new connection begins with.
@@ -58,39 +68,45 @@ impl Certificate {
 
     /// Follows the files for ever.
     pub async fn follow(&self) {
-        let mut seen = self.changed_at();
         loop {
             tokio::time::sleep(Duration::from_secs(LOOK_EVERY_S)).await;
-            let now = self.changed_at();
-            if now == seen {
-                continue;
-            }
-            seen = now;
-            match in_force(&self.files) {
-                Ok(new) => {
-                    if self.current().leaf != new.leaf {
-                        tracing::warn!(
-                            file = %self.files.certificate.display(),
-                            "the certificate has a new leaf: Claude Code pins it and will ask its users to sign in again"
-                        );
-                    }
-                    self.current.store(Arc::new(new));
-                }
-                Err(error) => {
-                    tracing::error!(error = %error, file = %self.files.certificate.display(), "the new certificate cannot be used; the old one stays");
-                }
-            }
+            self.look();
         }
     }
 
-    fn changed_at(&self) -> (Option<SystemTime>, Option<SystemTime>) {
-        let at = |path: &Path| {
-            std::fs::metadata(path)
-                .and_then(|meta| meta.modified())
-                .ok()
-        };
-        (at(&self.files.certificate), at(&self.files.key))
+    /// Takes the files over if they were written since the last look. What cannot be used leaves the present ones in force.
+    pub fn look(&self) {
+        let now = written(&self.files);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == now {
+            return;
+        }
+        *seen = now;
+        let file = self.files.certificate.display();
+        match in_force(&self.files) {
+            Ok(new) => {
+                if self.current().leaf != new.leaf {
+                    tracing::warn!(
+                        %file,
+                        "the certificate has a new leaf: Claude Code pins it and will ask its users to sign in again"
+                    );
+                }
+                self.current.store(Arc::new(new));
+            }
+            Err(error) => {
+                tracing::error!(error = %error, %file, "the new certificate cannot be used; the old one stays");
+            }
+        }
     }
+}
+
+fn written(files: &TlsConfig) -> Written {
+    let at = |path: &Path| {
+        std::fs::metadata(path)
+            .and_then(|meta| meta.modified())
+            .ok()
+    };
+    (at(&files.certificate), at(&files.key))
 }
 
 fn in_force(files: &TlsConfig) -> Result<InForce, CertificateError> {

@@ -156,15 +156,15 @@ fn sites(
     (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
     certificates: &mut JoinSet<()>,
 ) -> anyhow::Result<Arc<Sites>> {
-    let mut sites = Vec::new();
+    let (mut sites, mut failed) = (Vec::new(), Vec::new());
     for wired in orgs {
         let server = &wired.config.server;
-        let certificate = match &server.tls {
-            None => None,
-            Some(files) => {
-                let loaded = Certificate::load(files.clone());
-                let loaded = loaded.with_context(|| format!("server.tls of {}", server.org))?;
-                Some(Arc::new(loaded))
+        let loaded = server.tls.clone().map(Certificate::load).transpose();
+        let certificate = match loaded {
+            Ok(certificate) => certificate.map(Arc::new),
+            Err(error) => {
+                failed.push(format!("server.tls of {}: {}", server.org, chain(&error)));
+                continue;
             }
         };
         if let Some(certificate) = certificate.clone() {
@@ -177,6 +177,7 @@ fn sites(
             span: wired.span.clone(),
         });
     }
+    anyhow::ensure!(failed.is_empty(), failed.join("\n"));
     if sites.len() > 1 {
         return Sites::several(sites, bounds.connections.div_ceil(2), clock, ids);
     }

@@ -1,8 +1,10 @@
 //! Which organisation answers, what operators see of all of them, and how configurations that meet are refused.
 
+use std::path::Path;
 use std::process::{Command, Output};
 
 use ledger::verify::{Trust, verify_folder};
+use serde_json::Value;
 use server::config::load_all;
 use testkit::{Actor, Http, device_sign_in};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -244,4 +246,45 @@ async fn a_start_names_every_organisation_that_cannot_start_and_serves_none() {
         2,
         "their configurations are fine"
     );
+}
+
+/// What `doctor` says of a check: status and evidence.
+fn examined(file: &Path, check: &str) -> (String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+    command.args(["doctor", "--json", "--config"]).arg(file);
+    let output = command.output().unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lines = said["checks"].as_array().unwrap();
+    let line = lines.iter().find(|line| line["check"] == check).unwrap();
+    let word = |key: &str| line[key].as_str().unwrap().to_owned();
+    (word("status"), word("evidence"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_of_one_looks_at_that_one_alone() {
+    let two = Two::set(Stores::One).await;
+    let kiln = two.kiln.stage.config_file();
+    // It waits for a process.
+    let examine = async |check: &'static str| {
+        let file = kiln.clone();
+        let examined = tokio::task::spawn_blocking(move || examined(&file, check));
+        examined.await.unwrap()
+    };
+    two.birch.wire.as_ref().unwrap().is(Line::Cut);
+    until(async || two.told("/readyz").await.1.contains("but: Birch")).await;
+    assert_eq!(examine("instance").await.0, "pass");
+    assert_eq!(examine("public address").await.0, "pass");
+    let text = std::fs::read_to_string(&kiln).unwrap();
+    let moved = text.replace("http://localhost", "http://other.localhost");
+    std::fs::write(&kiln, moved).unwrap();
+    let (status, evidence) = examine("instance").await;
+    assert_eq!(status, "fail", "{evidence}");
+    assert!(
+        evidence.contains("no organisation has this host"),
+        "{evidence}"
+    );
+    std::fs::write(&kiln, text).unwrap();
+    two.birch.wire.as_ref().unwrap().is(Line::Open);
+    until(async || two.told("/readyz").await.1 == "ready\n").await;
+    two.stop().await;
 }

@@ -28,7 +28,9 @@ struct Door {
     address: SocketAddr,
     roots: RootCertStore,
     stop: CancellationToken,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    /// Oak's and Pine's, which have the same files.
+    shared: [Arc<Certificate>; 2],
 }
 
 /// Writes a certificate for these names, and trusts it.
@@ -52,20 +54,22 @@ impl Door {
         let mut files =
             |file: &str, names: &[&str]| certificate(folder.path(), file, names, &mut roots);
         let shared = files("shared", &["oak.example", "pine.example"]);
-        let site = |name: &str, files: &TlsConfig| {
+        let load = |files: &TlsConfig| Arc::new(Certificate::load(files.clone()).unwrap());
+        let site = |name: &str, certificate: &Arc<Certificate>| {
             let name = name.to_owned();
             Site {
                 public_url: format!("https://{name}.example"),
                 router: Router::new().route("/", get(async move || name.clone())),
-                certificate: Some(Arc::new(Certificate::load(files.clone()).unwrap())),
+                certificate: Some(Arc::clone(certificate)),
                 span: tracing::Span::none(),
             }
         };
+        let shared = [load(&shared), load(&shared)];
         let sites = vec![
-            site("birch", &files("birch", &["birch.example"])),
-            site("kiln", &files("kiln", &["kiln.example"])),
-            site("oak", &shared),
-            site("pine", &shared),
+            site("birch", &load(&files("birch", &["birch.example"]))),
+            site("kiln", &load(&files("kiln", &["kiln.example"]))),
+            site("oak", &shared[0]),
+            site("pine", &shared[1]),
         ];
         let sites = Sites::several(
             sites,
@@ -88,7 +92,8 @@ impl Door {
             address,
             roots,
             stop,
-            _folder: folder,
+            folder,
+            shared,
         }
     }
 
@@ -200,5 +205,49 @@ async fn one_organisations_connections_leave_room_for_the_others() {
     assert_eq!(asked(&mut kiln, "kiln.example").await, says("kiln"));
     held.pop();
     crate::watch::until(async || door.shake("birch.example").await.is_ok()).await;
+    door.stop.cancel();
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_to_new_connections_and_old_ones_serve_their_own_alone() {
+    let mut door = Door::open(100).await;
+    let mut oak = door.client("oak.example").await;
+    let mut birch = door.client("birch.example").await;
+    assert_eq!(asked(&mut oak, "pine.example").await, says("pine"));
+    let names = ["oak.example", "pine.example"];
+    certificate(door.folder.path(), "shared", &names, &mut door.roots);
+    for certificate in &door.shared {
+        let before = certificate.current();
+        // The files' times have the grain of the system's clock.
+        crate::watch::until(async || {
+            certificate.look();
+            let key = door.folder.path().join("shared.key");
+            let text = std::fs::read(&key).unwrap();
+            std::fs::write(&key, text).unwrap();
+            certificate.current().leaf != before.leaf
+        })
+        .await;
+    }
+    assert_eq!(asked(&mut oak, "oak.example").await, says("oak"));
+    assert_eq!(
+        asked(&mut oak, "pine.example").await,
+        misdirected(),
+        "another leaf"
+    );
+    assert_eq!(asked(&mut birch, "birch.example").await, says("birch"));
+    let mut anew = door.client("oak.example").await;
+    assert_eq!(asked(&mut anew, "pine.example").await, says("pine"));
+    door.stop.cancel();
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_used_leaves_the_old_one_in_force() {
+    let door = Door::open(100).await;
+    let before = door.shared[0].current();
+    std::fs::write(door.folder.path().join("shared.pem"), "nonsense").unwrap();
+    door.shared[0].look();
+    assert_eq!(door.shared[0].current().leaf, before.leaf);
+    let mut oak = door.client("oak.example").await;
+    assert_eq!(asked(&mut oak, "oak.example").await, says("oak"));
     door.stop.cancel();
 }
