@@ -15,7 +15,8 @@ use axum::Router;
 use control::Control;
 use control::installation::Installation;
 use control::people::Person;
-use domain::{Caller, Policy, Refusal};
+use control::policies::Examine;
+use domain::{Caller, Refusal};
 use http::HeaderMap;
 
 pub use api::budgets::Standing;
@@ -33,11 +34,8 @@ pub trait Authenticate: fmt::Debug + Send + Sync {
 /// What [`Authenticate::identify`] returns.
 pub type Identifying<'h> = Pin<Box<dyn Future<Output = Result<Arc<Caller>, Refusal>> + Send + 'h>>;
 
-/// What is asked of the rules in force. Implemented in `server` over the pipeline.
-pub trait Rules: fmt::Debug + Send + Sync {
-    /// What would keep a policy from doing here what it says, a sentence each.
-    fn mistakes(&self, policy: &Policy) -> Vec<String>;
-
+/// What is asked of the rules in force, and of what a policy would mean here. Implemented in `server` over the pipeline.
+pub trait Rules: Examine {
     /// How many issuers vouch for people.
     fn issuers_for_people(&self) -> usize;
 

@@ -92,13 +92,6 @@ impl Problem {
         Self::new(code, code.what())
     }
 
-    /// The same problem, with what is wrong, a sentence each.
-    #[must_use]
-    pub fn with_mistakes(mut self, mistakes: Vec<String>) -> Self {
-        self.mistakes = mistakes;
-        self
-    }
-
     /// The same problem, with what stands now.
     #[must_use]
     pub fn with_conflict(mut self, conflict: Conflict) -> Self {
@@ -112,7 +105,7 @@ impl Problem {
     }
 }
 
-/// The status of each code at this door.
+/// The status of each code at this door. Every code is named: a new one has no status until somebody has thought of it.
 fn status_of(code: ReasonCode) -> StatusCode {
     use ReasonCode as Code;
     match code {
@@ -141,18 +134,39 @@ fn status_of(code: ReasonCode) -> StatusCode {
         | Code::LedgerUnavailable
         | Code::Overloaded
         | Code::Draining => StatusCode::SERVICE_UNAVAILABLE,
-        Code::RoleMissing | Code::PersonNeeded => StatusCode::FORBIDDEN,
+        // What the rules say no to: of these, only what keeps a caller out can come from this door.
+        Code::RoleMissing
+        | Code::PersonNeeded
+        | Code::NotGranted
+        | Code::ModelNotAllowed
+        | Code::ClientNotAllowed
+        | Code::ClientTooOld
+        | Code::IssuerNotAllowed
+        | Code::NetworkNotAllowed
+        | Code::RegionNotAvailable
+        | Code::EndpointNotOffered
+        | Code::AcceptableUseRequired
+        | Code::ContentBlocked => StatusCode::FORBIDDEN,
         Code::ThingUnknown | Code::PathUnknown => StatusCode::NOT_FOUND,
         Code::HostUnknown => StatusCode::MISDIRECTED_REQUEST,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::BodyTimeout | Code::ClientGone => StatusCode::REQUEST_TIMEOUT,
-        Code::BodyMalformed | Code::ParameterInvalid => StatusCode::BAD_REQUEST,
+        Code::BodyMalformed | Code::ParameterInvalid | Code::ContentUnreadable => {
+            StatusCode::BAD_REQUEST
+        }
         Code::VersionConflict => StatusCode::PRECONDITION_FAILED,
         Code::VersionMissing => StatusCode::PRECONDITION_REQUIRED,
         Code::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
         Code::IdempotencyUnsettled | Code::LimitReached => StatusCode::CONFLICT,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::RequestRate | Code::TokenRate | Code::ConcurrencyLimit | Code::BudgetSpent => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        Code::UpstreamUnavailable | Code::UpstreamGarbled => StatusCode::BAD_GATEWAY,
+        Code::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Code::Internal | Code::UpstreamCredential | Code::ModelUnserved => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub mod tasks;
 pub mod sessions;
 pub mod spend_limits;
 mod stated;
+pub mod statements;
 pub mod text;
 pub mod tokens;
 pub mod usage;
@@ -104,6 +105,9 @@ pub enum ControlError {
     /// The text is no policy.
     #[error("the policy cannot be used")]
     Policy(#[from] domain::policy::UnreadablePolicy),
+    /// The policy would not do here what it says.
+    #[error("the policy would not do here what it says: {}", .0.join("; "))]
+    Meaningless(Vec<String>),
     /// The YAML is none.
     #[error("the YAML cannot be read: {0}")]
     Yaml(String),
@@ -151,6 +155,7 @@ impl ControlError {
             Self::NoSuch(_) | Self::NoSuchPerson | Self::NoSuchKey => ReasonCode::ThingUnknown,
             Self::Invalid(_)
             | Self::Policy(_)
+            | Self::Meaningless(_)
             | Self::Yaml(_)
             | Self::ServiceKey(_)
             | Self::AcceptableUse(_)
@@ -169,6 +174,8 @@ impl ControlError {
     pub fn detail(&self) -> String {
         match self {
             Self::Store(error) => error.to_string(),
+            // Which are told apart, one by one.
+            Self::Meaningless(_) => "The policy would not do here what it says.".to_owned(),
             other => other.to_string(),
         }
     }
@@ -180,6 +187,7 @@ impl ControlError {
                 mistakes.iter().map(ToString::to_string).collect()
             }
             Self::Policy(other) => vec![other.to_string()],
+            Self::Meaningless(mistakes) => mistakes.clone(),
             Self::AcceptableUse(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         }

@@ -2,6 +2,7 @@
 //! comments survive.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -65,6 +66,13 @@ pub async fn versions(
     Ok(store.policy_versions(operation.org, before, limit).await?)
 }
 
+/// What becomes of a policy on this installation. Well-formed rules may mean nothing where they are put in force: a detector that is not
+/// there finds nothing, a bare name that two issuers may give lets nobody in. Implemented in `server`, which knows issuers and detectors.
+pub trait Examine: fmt::Debug + Send + Sync {
+    /// What would keep a policy from doing here what it says, a sentence each; nothing when it would.
+    fn mistakes(&self, policy: &Policy) -> Vec<String>;
+}
+
 /// What applying a text would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -78,13 +86,22 @@ pub struct Plan {
     pub drift: String,
 }
 
-/// Reads a text, TOML or YAML, and compares it with the version in force.
-pub async fn plan(operation: &Operation<'_>, text: &str) -> Result<Plan, ControlError> {
+/// Reads a text, TOML or YAML, and compares it with the version in force. One that would not do here what it says is refused, whoever
+/// asks: a plan says what an apply would.
+pub async fn plan(
+    operation: &Operation<'_>,
+    text: &str,
+    here: &dyn Examine,
+) -> Result<Plan, ControlError> {
     operation.require(Right::PolicyRead)?;
     let text = to_toml(text)?;
     let latest = operation.store.latest_policy(operation.org).await?;
     let current = latest.as_ref().map_or(0, |latest| latest.version);
     let policy = Policy::parse(current + 1, &text)?;
+    let mistakes = here.mistakes(&policy);
+    if !mistakes.is_empty() {
+        return Err(ControlError::Meaningless(mistakes));
+    }
     check_demand(operation, &policy).await?;
     let before = latest.map(|latest| latest.text).unwrap_or_default();
     let drift = steps(operation, &policy).await?;
@@ -124,11 +141,12 @@ pub async fn apply(
     text: &str,
     reason: &str,
     expected: Option<u64>,
+    here: &dyn Examine,
 ) -> Result<Applied, ControlError> {
     operation.require(Right::PolicyWrite)?;
     let reason = &words::reason("reason", reason)?;
     let named = expected.or_else(|| version_in_header(text));
-    let plan = plan(operation, text).await?;
+    let plan = plan(operation, text, here).await?;
     let steps = steps(operation, &Policy::parse(plan.current, &plan.text)?).await?;
     stated::require(operation, &steps)?;
     if plan.diff.is_empty() {

@@ -136,8 +136,8 @@ pub(crate) fn given_to(role: &str, holder: &Holder) -> String {
     }
 }
 
-/// What is wrong with the number of owners. Groups count as one, because their members are the directory's.
-fn warning(bindings: &[RoleBinding]) -> Option<String> {
+/// What is wrong with the number of owners, for people to read. Groups count as one, because their members are the directory's.
+pub fn warning(bindings: &[RoleBinding]) -> Option<String> {
     let is_owner = |binding: &&RoleBinding| binding.role == Role::Owner.as_str();
     let owners = bindings.iter().filter(is_owner).count();
     if OWNERS.contains(&owners) {

@@ -52,6 +52,19 @@ pub fn is_hostile(character: char) -> bool {
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
+/// How a formula begins, in any width.
+pub(crate) const FORMULA_STARTS: [char; 10] =
+    ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+
+/// A cell of a spreadsheet that never begins as a formula does: what a stranger wrote must not run where an administrator opens it.
+pub(crate) fn cell(text: &str) -> String {
+    if text.trim_start().starts_with(FORMULA_STARTS) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

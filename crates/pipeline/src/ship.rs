@@ -14,7 +14,7 @@ use ledger::read::{Batch, Cursor, ReadError, Tail};
 use ledger::record::{Decision, Ended, Outcome};
 use ledger::{ChainId, Ledger, Position, Record};
 use store::ledger::Batch as Shipment;
-use store::{LedgerRow, Spending, Store, UsageHour};
+use store::{Certainty, LedgerRow, Spending, Store, UsageHour};
 
 use crate::quota::Quota;
 use crate::quota::budget::{Key, paid_from_names};
@@ -122,9 +122,6 @@ fn about(record: &Record) -> (Option<String>, Option<String>) {
 }
 
 fn count_outcome(org: OrgId, at: Timestamp, outcome: &Outcome, shipment: &mut Shipment) {
-    let Some(subject) = outcome.subject else {
-        return;
-    };
     let text = |name: &Option<ledger::record::Name>| {
         name.as_ref()
             .map_or(String::new(), |name| name.as_str().to_owned())
@@ -132,7 +129,10 @@ fn count_outcome(org: OrgId, at: Timestamp, outcome: &Outcome, shipment: &mut Sh
     shipment.usage.push(UsageHour {
         org,
         at,
-        subject: subject.to_string(),
+        // A call that names nobody is counted as nobody's, so that no money of the ledger is missing from the sums.
+        subject: outcome
+            .subject
+            .map_or_else(String::new, |subject| subject.to_string()),
         model: text(&outcome.model),
         client: outcome
             .client
@@ -142,7 +142,17 @@ fn count_outcome(org: OrgId, at: Timestamp, outcome: &Outcome, shipment: &mut Sh
         outcome: outcome.ended.as_str().to_owned(),
         usage: outcome.usage,
         cost: outcome.cost,
+        certainty: match outcome {
+            Outcome { unpriced: true, .. } => Certainty::Unpriced,
+            Outcome {
+                estimated: true, ..
+            } => Certainty::Estimated,
+            _ => Certainty::Known,
+        },
     });
+    let Some(subject) = outcome.subject else {
+        return;
+    };
     if outcome.cost > Usd::ZERO {
         let began = outcome.began.unwrap_or(at);
         let shared: Vec<&str> = outcome
@@ -182,6 +192,7 @@ fn usage_of_refusal(org: OrgId, at: Timestamp, decision: &Decision) -> UsageHour
         outcome: "refused".to_owned(),
         usage: Usage::default(),
         cost: Usd::ZERO,
+        certainty: Certainty::Known,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::system::{chain, complain, say};
 use crate::{
     acceptable_use_command, backup, demo, doctor, drill, import_command, keys, ledger_command,
     policy_command, role_command, running, scim_token_command, service_key_command, signals,
-    tasks_command,
+    statement_command, tasks_command,
 };
 
 /// Your company's identity in front of Claude.
@@ -59,6 +59,8 @@ enum What {
     ScimToken(scim_token_command::ScimTokenCommand),
     /// Give roles to people and groups, take them away, list them
     Role(role_command::RoleCommand),
+    /// State what a time cost, split by person, service, group, model, client or upstream, as CSV
+    Statement(statement_command::StatementCommand),
     /// Turn another gateway's configuration into ours
     #[command(subcommand)]
     Import(import_command::ImportCommand),
@@ -110,6 +112,7 @@ impl Command {
             }
             What::ScimToken(command) => scim_token_command::run(command).await,
             What::Role(command) => role_command::run(command).await,
+            What::Statement(command) => statement_command::run(command).await,
             What::Import(command) => import_command::run(command),
             What::Keys(command) => keys::run(command).await,
             What::Backup(what) => backup::backup(what).await,

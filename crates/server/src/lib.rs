@@ -27,6 +27,7 @@ pub mod service_key_command;
 pub mod signals;
 pub mod sink;
 pub mod sites;
+pub mod statement_command;
 pub mod system;
 pub mod tasks_command;
 pub mod unread;

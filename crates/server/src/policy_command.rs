@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use control::policies::{self, Applied, Someone};
+use control::policies::{self, Applied, Examine, Someone};
 use control::{Actor, Operation, people};
 use domain::{Client, ClientKind, Policy};
 use pipeline::Inspector;
@@ -173,9 +173,7 @@ async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<
     match command {
         PolicyCommand::Export(_) => say(policies::export(&operation).await?.trim_end()),
         PolicyCommand::Plan { file, .. } => {
-            let plan = policies::plan(&operation, &read(&file)?).await?;
-            refuse_namesakes(config, &plan.text)?;
-            refuse_idle_detectors(&plan.text)?;
+            let plan = policies::plan(&operation, &read(&file)?, &Here::of(config)).await?;
             if !plan.drift.is_empty() {
                 say("what stands otherwise than [administration] states would be set right:");
                 say(plan.drift.trim_end());
@@ -198,10 +196,8 @@ async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<
             ..
         } => {
             let text = read(&file)?;
-            let planned = policies::plan(&operation, &text).await?.text;
-            refuse_namesakes(config, &planned)?;
-            refuse_idle_detectors(&planned)?;
-            match policies::apply(&operation, &text, &reason, expected).await? {
+            let here = Here::of(config);
+            match policies::apply(&operation, &text, &reason, expected, &here).await? {
                 Applied::Version(version) => say(&format!("version {version} is in force")),
                 Applied::SetRight(version) => say(&format!(
                     "version {version} is this text; what stood otherwise than it states is set right"
@@ -238,15 +234,34 @@ fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
 }
 
-/// A grant to a bare name would let nobody in where more than one identity provider gives names.
-fn refuse_namesakes(config: &config::Config, text: &str) -> anyhow::Result<()> {
-    let mistakes = namesakes(&Policy::parse(0, text)?, config.issuers_for_people());
-    ensure!(mistakes.is_empty(), "{}", mistakes.join("; "));
-    Ok(())
+/// What a policy means on this installation.
+#[derive(Debug, Clone, Copy)]
+pub struct Here {
+    /// How many issuers vouch for people.
+    pub issuers_for_people: usize,
+}
+
+impl Here {
+    /// As configured.
+    pub fn of(config: &config::Config) -> Self {
+        Self {
+            issuers_for_people: config.issuers_for_people(),
+        }
+    }
+}
+
+impl Examine for Here {
+    /// A grant to a bare name would let nobody in where more than one identity provider gives names, and a rule that looks for what no
+    /// detector is called would look on and be off.
+    fn mistakes(&self, policy: &Policy) -> Vec<String> {
+        let mut mistakes = namesakes(policy, self.issuers_for_people);
+        mistakes.extend(idle_detectors(policy));
+        mistakes
+    }
 }
 
 /// What an administrator must be told of a policy's grants to bare names; nothing when there are none.
-pub fn namesakes(policy: &Policy, issuers: usize) -> Vec<String> {
+fn namesakes(policy: &Policy, issuers: usize) -> Vec<String> {
     let policy = policy.clone().among_issuers(issuers);
     let names: Vec<&str> = policy
         .grants_to_namesakes()
@@ -259,13 +274,6 @@ pub fn namesakes(policy: &Policy, issuers: usize) -> Vec<String> {
         "{issuers} issuers vouch for people, and a name at one may be somebody else's at another: add `issuers = [\"…\"]` to `who` of these grants: {}",
         names.join(", ")
     )]
-}
-
-/// A rule that looks for what no detector is called would look on and be off.
-fn refuse_idle_detectors(text: &str) -> anyhow::Result<()> {
-    let idle = idle_detectors(&Policy::parse(0, text)?);
-    ensure!(idle.is_empty(), "{}", idle.join("; "));
-    Ok(())
 }
 
 /// What an administrator must be told of a policy's detectors, a sentence each.

@@ -30,6 +30,18 @@ pub struct LedgerRow {
     pub body: String,
 }
 
+/// How far a call's cost is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Certainty {
+    /// Counted and priced.
+    #[default]
+    Known,
+    /// What was used was not all seen: the cost is a bound.
+    Estimated,
+    /// The model's price was not known: the cost is not the real one, whether or not it was all seen.
+    Unpriced,
+}
+
 /// What one call adds to the usage of its hour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageHour {
@@ -51,6 +63,8 @@ pub struct UsageHour {
     pub usage: Usage,
     /// Money.
     pub cost: Usd,
+    /// How far it is known.
+    pub certainty: Certainty,
 }
 
 /// What one call adds to a purse.
@@ -219,8 +233,9 @@ fn insert_statement(rows: usize) -> String {
 
 /// What identifies one row of `usage_hours`, in the order of its key.
 type UsageKey<'a> = (OrgId, i64, &'a str, &'a str, &'a str, &'a str, &'a str);
-/// Requests, input, output, cache write, cache read, nano-dollars.
-type UsageCounts = [i64; 6];
+/// Requests, input, output, cache write, cache read, nano-dollars; of these, requests and nano-dollars that are estimated, and those
+/// that are unpriced.
+type UsageCounts = [i64; 10];
 
 /// One entry per row that will change, in the order of the key: replicas that ship at once take rows in the same order, so that
 /// none waits for another in a circle, and a batch of many calls of one person is one change.
@@ -241,13 +256,24 @@ fn usage_sums(usage: &[UsageHour]) -> BTreeMap<UsageKey<'_>, UsageCounts> {
             .usage
             .cache_write_5m_tokens
             .saturating_add(call.usage.cache_write_1h_tokens);
+        let nanos = nanos_of(call.cost);
+        let if_it_is = |certainty| {
+            let is_so = i64::from(call.certainty == certainty);
+            [is_so, is_so * nanos]
+        };
+        let [estimated, estimated_nanos] = if_it_is(Certainty::Estimated);
+        let [unpriced, unpriced_nanos] = if_it_is(Certainty::Unpriced);
         let more = [
             1,
             tokens(call.usage.input_tokens),
             tokens(call.usage.output_tokens),
             tokens(cache_write),
             tokens(call.usage.cache_read_tokens),
-            nanos_of(call.cost),
+            nanos,
+            estimated,
+            estimated_nanos,
+            unpriced,
+            unpriced_nanos,
         ];
         let sum = sums.entry(key).or_default();
         for (sum, more) in sum.iter_mut().zip(more) {
@@ -261,15 +287,20 @@ async fn add_usage(tx: &mut Tx, key: &UsageKey<'_>, sum: &UsageCounts) -> Result
     let (org, hour, subject, model, client, upstream, outcome) = key;
     let mut statement = query(
         "INSERT INTO usage_hours (org, hour, subject, model, client, upstream, outcome, requests, \
-           input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, cost_nanos) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+           input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, cost_nanos, \
+           estimated_requests, estimated_nanos, unpriced_requests, unpriced_nanos) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
          ON CONFLICT (org, hour, subject, model, client, upstream, outcome) DO UPDATE SET \
            requests = usage_hours.requests + excluded.requests, \
            input_tokens = usage_hours.input_tokens + excluded.input_tokens, \
            output_tokens = usage_hours.output_tokens + excluded.output_tokens, \
            cache_write_tokens = usage_hours.cache_write_tokens + excluded.cache_write_tokens, \
            cache_read_tokens = usage_hours.cache_read_tokens + excluded.cache_read_tokens, \
-           cost_nanos = usage_hours.cost_nanos + excluded.cost_nanos",
+           cost_nanos = usage_hours.cost_nanos + excluded.cost_nanos, \
+           estimated_requests = usage_hours.estimated_requests + excluded.estimated_requests, \
+           estimated_nanos = usage_hours.estimated_nanos + excluded.estimated_nanos, \
+           unpriced_requests = usage_hours.unpriced_requests + excluded.unpriced_requests, \
+           unpriced_nanos = usage_hours.unpriced_nanos + excluded.unpriced_nanos",
     )
     .bind(org.to_string())
     .bind(*hour);

@@ -28,6 +28,7 @@ pub mod secrets;
 pub mod services;
 pub mod sessions;
 pub mod spend_limits;
+pub mod statements;
 pub mod tasks;
 pub mod tokens;
 pub mod usage;
@@ -53,7 +54,7 @@ pub use directory::users::{DirectoryUser, NewUser, UserState, UserWrite};
 pub use directory::{DirectoryChange, Source};
 pub use error::{Result, StoreError};
 pub use leases::{LeaseAsk, Leased, Purse};
-pub use ledger::{LedgerRow, Spending, UsageHour};
+pub use ledger::{Certainty, LedgerRow, Spending, UsageHour};
 pub use people::{Person, Seen};
 pub use policies::{PolicyVersion, PutPolicy};
 pub use revocations::{Revocation, Target};
@@ -62,9 +63,10 @@ pub use scim_tokens::ScimToken;
 pub use services::ServiceKey;
 pub use sessions::{Rotation, Session};
 pub use spend_limits::{Page, SpendLimit, SpendLimitAudit};
+pub use statements::PersonWhoUsed;
 pub use tasks::{Cause, Closed, Closing, Mover, Task};
 pub use tokens::PersonalToken;
-pub use usage::{Spent, UsageSum};
+pub use usage::{Spent, UsageBy, UsageSum};
 
 /// The names of the counters, which are also what replicas watch.
 const POLICIES: &str = "policies";

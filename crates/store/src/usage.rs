@@ -16,9 +16,9 @@ pub(crate) fn hour_of(at: Timestamp) -> i64 {
 }
 
 /// What one person, service or model used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UsageSum {
-    /// The person's or service's id, or the model; empty for refusals that name none.
+    /// The person's or service's id, or the model; empty for calls that name none.
     pub of: String,
     /// Calls, refused ones included.
     pub requests: u64,
@@ -34,6 +34,52 @@ pub struct UsageSum {
     pub cache_read_tokens: u64,
     /// Money.
     pub cost: Usd,
+    /// Calls of which not all was seen.
+    pub estimated_requests: u64,
+    /// Their part of the money: a bound.
+    pub estimated: Usd,
+    /// Calls of a model without a known price.
+    pub unpriced_requests: u64,
+    /// Their part of the money: not the real one.
+    pub unpriced: Usd,
+}
+
+impl UsageSum {
+    /// Adds another's counts and money.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.requests, other.requests),
+            (&mut self.refused, other.refused),
+            (&mut self.input_tokens, other.input_tokens),
+            (&mut self.output_tokens, other.output_tokens),
+            (&mut self.cache_write_tokens, other.cache_write_tokens),
+            (&mut self.cache_read_tokens, other.cache_read_tokens),
+            (&mut self.estimated_requests, other.estimated_requests),
+            (&mut self.unpriced_requests, other.unpriced_requests),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+        for (sum, more) in [
+            (&mut self.cost, other.cost),
+            (&mut self.estimated, other.estimated),
+            (&mut self.unpriced, other.unpriced),
+        ] {
+            *sum = sum.plus(more);
+        }
+    }
+}
+
+/// By what usage is summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsageBy {
+    /// Each person and service.
+    Subject,
+    /// Each model.
+    Model,
+    /// Each program.
+    Client,
+    /// Each provider.
+    Upstream,
 }
 
 /// What one purse has spent.
@@ -45,6 +91,29 @@ pub struct Spent {
     pub here: Usd,
     /// By all others.
     pub elsewhere: Usd,
+}
+
+/// The columns of a sum, after the one it is grouped by.
+macro_rules! sums_by {
+    ($column:literal) => {
+        concat!(
+            "SELECT ",
+            $column,
+            ", CAST(SUM(requests) AS BIGINT), \
+             CAST(SUM(CASE WHEN outcome = 'refused' THEN requests ELSE 0 END) AS BIGINT), \
+             CAST(SUM(input_tokens) AS BIGINT), CAST(SUM(output_tokens) AS BIGINT), \
+             CAST(SUM(cache_write_tokens) AS BIGINT), CAST(SUM(cache_read_tokens) AS BIGINT), \
+             CAST(SUM(cost_nanos) AS BIGINT), \
+             CAST(SUM(estimated_requests) AS BIGINT), CAST(SUM(estimated_nanos) AS BIGINT), \
+             CAST(SUM(unpriced_requests) AS BIGINT), CAST(SUM(unpriced_nanos) AS BIGINT) \
+             FROM usage_hours WHERE org = $1 AND hour >= $2 AND hour < $3 \
+             GROUP BY ",
+            $column,
+            " ORDER BY SUM(cost_nanos) DESC, SUM(requests) DESC, ",
+            $column,
+            " LIMIT $4"
+        )
+    };
 }
 
 impl Store {
@@ -160,7 +229,9 @@ impl Store {
         to: Timestamp,
         limit: u32,
     ) -> Result<Vec<UsageSum>> {
-        self.usage_by(BY_SUBJECT, (org, from, to), limit).await
+        let most = limit.min(limits::STORE_PAGE_MAX) as usize;
+        self.usage_sums(org, UsageBy::Subject, (from, to), most)
+            .await
     }
 
     /// Usage by model in the same range, most money first, at most `limit`.
@@ -171,44 +242,30 @@ impl Store {
         to: Timestamp,
         limit: u32,
     ) -> Result<Vec<UsageSum>> {
-        self.usage_by(BY_MODEL, (org, from, to), limit).await
+        let most = limit.min(limits::STORE_PAGE_MAX) as usize;
+        self.usage_sums(org, UsageBy::Model, (from, to), most).await
     }
 
-    async fn usage_by(
+    /// Usage in the same range, most money first, at most `most` sums: one statement, so that they are of one moment.
+    pub async fn usage_sums(
         &self,
-        sql: &'static str,
-        (org, from, to): (OrgId, Timestamp, Timestamp),
-        limit: u32,
+        org: OrgId,
+        by: UsageBy,
+        (from, to): (Timestamp, Timestamp),
+        most: usize,
     ) -> Result<Vec<UsageSum>> {
-        let statement =
-            within(query(sql), org, from, to).bind(i64::from(limit.min(limits::STORE_PAGE_MAX)));
+        let statement = query(match by {
+            UsageBy::Subject => sums_by!("subject"),
+            UsageBy::Model => sums_by!("model"),
+            UsageBy::Client => sums_by!("client"),
+            UsageBy::Upstream => sums_by!("upstream"),
+        });
+        let statement = within(statement, org, from, to);
+        let statement = statement.bind(i64::try_from(most).unwrap_or(i64::MAX));
         let rows = self.pools.rows(statement).await?;
         rows.iter().map(read).collect()
     }
 }
-
-/// The columns of a sum, after the one it is grouped by.
-macro_rules! sums_by {
-    ($column:literal) => {
-        concat!(
-            "SELECT ",
-            $column,
-            ", CAST(SUM(requests) AS BIGINT), \
-             CAST(SUM(CASE WHEN outcome = 'refused' THEN requests ELSE 0 END) AS BIGINT), \
-             CAST(SUM(input_tokens) AS BIGINT), CAST(SUM(output_tokens) AS BIGINT), \
-             CAST(SUM(cache_write_tokens) AS BIGINT), CAST(SUM(cache_read_tokens) AS BIGINT), \
-             CAST(SUM(cost_nanos) AS BIGINT) \
-             FROM usage_hours WHERE org = $1 AND hour >= $2 AND hour < $3 \
-             GROUP BY ",
-            $column,
-            " ORDER BY SUM(cost_nanos) DESC, SUM(requests) DESC, ",
-            $column,
-            " LIMIT $4"
-        )
-    };
-}
-const BY_SUBJECT: &str = sums_by!("subject");
-const BY_MODEL: &str = sums_by!("model");
 
 fn within(statement: Query<'_>, org: OrgId, from: Timestamp, to: Timestamp) -> Query<'_> {
     statement
@@ -227,5 +284,9 @@ fn read(row: &AnyRow) -> Result<UsageSum> {
         cache_write_tokens: unsigned(row, 5, "usage_hours.cache_write_tokens")?,
         cache_read_tokens: unsigned(row, 6, "usage_hours.cache_read_tokens")?,
         cost: Usd::from_nanos(row.try_get(7)?),
+        estimated_requests: unsigned(row, 8, "usage_hours.estimated_requests")?,
+        estimated: Usd::from_nanos(row.try_get(9)?),
+        unpriced_requests: unsigned(row, 10, "usage_hours.unpriced_requests")?,
+        unpriced: Usd::from_nanos(row.try_get(11)?),
     })
 }

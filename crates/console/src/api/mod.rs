@@ -8,7 +8,7 @@
 //! | [`page`] | lists, page by page |
 //! | [`me`], [`tokens`] | oneself; personal access tokens |
 //! | [`people`], [`groups`], [`sessions`], [`services`], [`roles`], [`directory_tokens`] | who there is, and what they hold |
-//! | [`policy`], [`budgets`] | the rules, and money |
+//! | [`policy`], [`budgets`], [`statements`] | the rules, and money |
 //! | [`ledger`], [`checkpoints`] | what was done, and what proves it |
 //! | [`config`] | what is configured |
 //! | [`description`] | `/openapi.json` |
@@ -31,6 +31,7 @@ pub mod policy;
 pub mod roles;
 pub mod services;
 pub mod sessions;
+pub mod statements;
 pub mod tokens;
 
 use std::sync::Arc;
@@ -89,6 +90,7 @@ fn parts() -> (Router<Arc<Console>>, OpenApi) {
         .routes(routes!(budgets::list, budgets::create))
         .routes(routes!(budgets::read, budgets::change, budgets::remove))
         .routes(routes!(budgets::used))
+        .routes(routes!(statements::make))
         .routes(routes!(ledger::search))
         .routes(routes!(ledger::export))
         .routes(routes!(ledger::head))

@@ -54,8 +54,7 @@ pub struct PersonPage {
     /// As in the list.
     #[serde(flatten)]
     person: PersonView,
-    /// The groups that the directory has them in now; rules go by these and by those of the last sign-in. Null for a token that may
-    /// not see groups.
+    /// The groups that the directory has them in now, to look up. Null for a token that may not see groups.
     directory_groups: Option<Vec<GroupNameView>>,
 }
 

@@ -109,24 +109,12 @@ pub struct PlanView {
 #[utoipa::path(post, path = "/policy/plan", operation_id = "policy_plan", tag = "policy", request_body = TextToPlan,
     responses((status = 200, body = PlanView)))]
 pub async fn plan(call: Call, Body(wanted): Body<TextToPlan>) -> Result<Json<PlanView>, Problem> {
-    let plan = policies::plan(&call.operation(), &wanted.text).await?;
-    examine(&call, &plan.text)?;
+    let plan = policies::plan(&call.operation(), &wanted.text, call.rules()).await?;
     Ok(Json(PlanView {
         current: plan.current,
         diff: plan.diff,
         drift: plan.drift,
     }))
-}
-
-/// What is well-formed may still not mean here what it says.
-fn examine(call: &Call, text: &str) -> Result<Policy, Problem> {
-    let policy = Policy::parse(0, text).map_err(ControlError::from)?;
-    let mistakes = call.rules().mistakes(&policy);
-    if mistakes.is_empty() {
-        return Ok(policy);
-    }
-    let detail = "The policy would not do here what it says.";
-    Err(Problem::new(ReasonCode::ParameterInvalid, detail).with_mistakes(mistakes))
 }
 
 /// A text to put in force.
@@ -162,10 +150,9 @@ pub async fn apply(
     operation.require(control::Right::PolicyWrite)?;
     let expected = version?.0.parse::<u64>();
     let expected = expected.map_err(|_| Problem::plain(ReasonCode::VersionMissing))?;
-    let planned = policies::plan(&operation, &wanted.text).await?;
-    examine(&call, &planned.text)?;
-    let applied = policies::apply(&operation, &wanted.text, &wanted.reason, Some(expected)).await;
-    let applied = match applied {
+    let (text, reason, rules) = (&wanted.text, &wanted.reason, call.rules());
+    let planned = policies::plan(&operation, text, rules).await?;
+    let applied = match policies::apply(&operation, text, reason, Some(expected), rules).await {
         Ok(applied) => applied,
         Err(ControlError::Conflict { current }) => {
             return Err(conflict(&operation, current, &planned.text).await);

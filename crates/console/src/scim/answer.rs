@@ -3,7 +3,7 @@
 
 use axum::response::{IntoResponse, Response};
 use control::scim::directory::etag;
-use control::scim::{Ask, Listed, ScimError};
+use control::scim::{Ask, Kept, Listed, ScimError, Wanted};
 use control::{ControlError, Entry};
 use domain::ReasonCode;
 use http::header::{CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -157,6 +157,13 @@ pub fn resource(
         headers.insert(LOCATION, location);
     }
     response
+}
+
+/// A resource as it is kept, as far as it is wanted.
+pub fn kept(status: StatusCode, kept: Kept, wanted: &Wanted) -> Response {
+    let location = kept.resource["meta"]["location"].clone();
+    let body = wanted.of(kept.resource);
+    resource(status, &body, kept.version, Some(&location))
 }
 
 /// A part of a list.

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
@@ -34,6 +34,7 @@ use domain::{Opaque, limits};
 use http::HeaderValue;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
 use tokio::sync::Semaphore;
 
 use crate::Console;
@@ -60,17 +61,34 @@ pub struct Caller {
     source: Arc<Source>,
 }
 
-impl Scim {
-    fn operation<'o>(&'o self, caller: &'o Caller) -> Operation<'o> {
-        self.console.control.operation(&caller.actor)
+/// A request of a directory that was let in.
+#[derive(Debug)]
+pub struct Call {
+    scim: Arc<Scim>,
+    caller: Caller,
+}
+
+impl Call {
+    fn operation(&self) -> Operation<'_> {
+        self.scim.console.control.operation(&self.caller.actor)
     }
 
-    fn directory<'o>(
-        &'o self,
-        operation: &'o Operation<'o>,
-        caller: &'o Caller,
-    ) -> Result<Directory<'o>, Refused> {
-        Ok(Directory::new(operation, &caller.source, &self.base)?)
+    fn directory<'o>(&'o self, operation: &'o Operation<'o>) -> Result<Directory<'o>, Refused> {
+        let source = &self.caller.source;
+        Ok(Directory::new(operation, source, &self.scim.base)?)
+    }
+}
+
+impl FromRequestParts<Arc<Scim>> for Call {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, scim: &Arc<Scim>) -> Result<Self, Refused> {
+        // Only what passed the entrance has one.
+        let caller = parts.extensions.get::<Caller>().cloned();
+        Ok(Self {
+            scim: Arc::clone(scim),
+            caller: caller.ok_or_else(Refused::unknown)?,
+        })
     }
 }
 

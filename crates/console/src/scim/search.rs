@@ -1,51 +1,35 @@
 //! A search by POST (RFC 7644, section 3.4.3): of users, of groups, or of both, users first.
 
-use std::sync::Arc;
-
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
 use axum::response::Response;
 use control::scim::{Ask, Listed, Resource, ScimError, groups, users};
 
+use super::Call;
 use super::answer::{self, Refused};
 use super::ask::{self, Parameters};
-use super::{Caller, Scim};
 
 /// `POST /Users/.search`
-pub async fn users(
-    State(scim): State<Arc<Scim>>,
-    Extension(caller): Extension<Caller>,
-    body: Body,
-) -> Result<Response, Refused> {
+pub async fn users(call: Call, body: Body) -> Result<Response, Refused> {
     let ask = Parameters::in_body(&ask::body(body).await?)?.ask(Resource::User);
-    let operation = scim.operation(&caller);
-    let directory = scim.directory(&operation, &caller)?;
+    let operation = call.operation();
+    let directory = call.directory(&operation)?;
     Ok(answer::list(&ask, &users::list(&directory, &ask).await?))
 }
 
 /// `POST /Groups/.search`
-pub async fn groups(
-    State(scim): State<Arc<Scim>>,
-    Extension(caller): Extension<Caller>,
-    body: Body,
-) -> Result<Response, Refused> {
+pub async fn groups(call: Call, body: Body) -> Result<Response, Refused> {
     let ask = Parameters::in_body(&ask::body(body).await?)?.ask(Resource::Group);
-    let operation = scim.operation(&caller);
-    let directory = scim.directory(&operation, &caller)?;
+    let operation = call.operation();
+    let directory = call.directory(&operation)?;
     Ok(answer::list(&ask, &groups::list(&directory, &ask).await?))
 }
 
 /// `POST /.search`. A filter on what only one of the two has finds none of the other.
-pub async fn all(
-    State(scim): State<Arc<Scim>>,
-    Extension(caller): Extension<Caller>,
-    body: Body,
-) -> Result<Response, Refused> {
+pub async fn all(call: Call, body: Body) -> Result<Response, Refused> {
     let parameters = Parameters::in_body(&ask::body(body).await?)?;
     let ask = parameters.ask(Resource::User);
-    let operation = scim.operation(&caller);
-    let directory = scim.directory(&operation, &caller)?;
+    let operation = call.operation();
+    let directory = call.directory(&operation)?;
     let people = users::list(&directory, &ask).await;
     let after = |found: &Listed| Ask {
         start: ask.start.saturating_sub(found.total).max(1),

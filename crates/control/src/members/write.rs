@@ -2,16 +2,14 @@
 //! administrator opens the answer.
 
 use super::{Compared, Finding};
-
-/// How a formula begins, in any width.
-const FORMULA_STARTS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+use crate::text;
 
 /// The findings, a row each: finding, line, e-mail, person, particulars.
 pub fn as_csv(compared: &Compared) -> String {
     let mut rows = csv::Writer::from_writer(Vec::new());
     // Writing to memory does not fail; a row that did would be left out whole.
     let mut put = |cells: [String; 5]| {
-        let cells = cells.map(|cell| harmless(&cell));
+        let cells = cells.map(|cell| text::cell(&cell));
         let _ = rows.write_record(cells);
     };
     put(["finding", "line", "email", "person", "particulars"].map(str::to_owned));
@@ -87,17 +85,10 @@ fn row(finding: &Finding) -> [String; 5] {
     }
 }
 
-fn harmless(cell: &str) -> String {
-    if cell.trim_start().starts_with(FORMULA_STARTS) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::FORMULA_STARTS;
 
     #[test]
     fn no_cell_begins_as_a_formula_does() {

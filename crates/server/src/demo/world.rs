@@ -17,6 +17,7 @@ use testkit::{Directory, Idp, Person, Provider};
 
 use crate::commands::{Running, start};
 use crate::config::{self, Config};
+use crate::policy_command::Here;
 use crate::system::{SystemClock, SystemIds};
 use crate::wiring;
 
@@ -199,6 +200,7 @@ pub async fn apply_policy(
         include_str!("policy.toml"),
         "the demo's own rules",
         None,
+        &Here::of(config),
     )
     .await?;
     admin.store.close().await;

@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use control::roles;
 use domain::{Ids, OrgId, Policy};
 use pipeline::identity::hex;
 use secrecy::ExposeSecret as _;
@@ -44,10 +45,15 @@ pub(super) async fn store(config: &Config) -> (Vec<Line>, Option<(Store, OrgId)>
         Ok(org) => org,
         Err(error) => return (vec![unusable(&error), skipped_policy()], None),
     };
-    lines.push(match org {
-        Some(org) => policy(&store, org).await,
-        None => policy_missing("the store does not know the organisation of server.org"),
-    });
+    match org {
+        Some(org) => {
+            lines.push(policy(&store, org).await);
+            lines.push(owners(&store, org).await);
+        }
+        None => lines.push(policy_missing(
+            "the store does not know the organisation of server.org",
+        )),
+    }
     (lines, org.map(|org| (store, org)))
 }
 
@@ -144,6 +150,22 @@ async fn policy(store: &Store, org: OrgId) -> Line {
         "policy",
         format!("version {}, {grants} grants", latest.version),
     )
+}
+
+/// Whether somebody can give roles, and not too many can.
+async fn owners(store: &Store, org: OrgId) -> Line {
+    match store.roles(org).await {
+        Err(error) => Line::skipped("owners", chain(&error)),
+        Ok(bindings) => match roles::warning(&bindings) {
+            None => Line::pass("owners", "one or two"),
+            Some(warning) => Line::warn(
+                "owners",
+                warning,
+                Whose::Operator,
+                "`doorward role list` shows them; `doorward role grant` and `role revoke` mend it",
+            ),
+        },
+    }
 }
 
 /// The ledger's folder. A running server's lock on it is left alone.

@@ -13,6 +13,8 @@ const EVIDENCE_CHARS_MAX: usize = 2_000;
 pub enum Status {
     /// It is as it must be.
     Pass,
+    /// It works, and somebody should think about it all the same.
+    Warn,
     /// It is not.
     Fail,
     /// It could not be looked at; the evidence says why.
@@ -23,6 +25,7 @@ impl Status {
     const fn word(self) -> &'static str {
         match self {
             Self::Pass => "PASS",
+            Self::Warn => "WARN",
             Self::Fail => "FAIL",
             Self::Skipped => "SKIPPED",
         }
@@ -69,10 +72,10 @@ pub struct Line {
     pub status: Status,
     /// What was seen.
     pub evidence: String,
-    /// For a failure: who has to act.
+    /// For a failure or a warning: who has to act.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whose: Option<Whose>,
-    /// For a failure: what to do.
+    /// For a failure or a warning: what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -86,6 +89,19 @@ impl Line {
     /// A check that could not be made, and why.
     pub fn skipped(check: impl Into<String>, why: impl Into<String>) -> Self {
         Self::new(check, Status::Skipped, why)
+    }
+
+    /// A check that holds, but for something that somebody should think about.
+    pub fn warn(
+        check: impl Into<String>,
+        evidence: impl Into<String>,
+        whose: Whose,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            status: Status::Warn,
+            ..Self::fail(check, evidence, whose, remedy)
+        }
     }
 
     /// A check that did not hold, whose it is, and what helps.
@@ -149,8 +165,9 @@ pub fn to_text(lines: &[Line]) -> String {
     let count = |status| lines.iter().filter(|line| line.status == status).count();
     let _ = write!(
         text,
-        "\n{} passed, {} failed, {} skipped",
+        "\n{} passed, {} warned, {} failed, {} skipped",
         count(Status::Pass),
+        count(Status::Warn),
         count(Status::Fail),
         count(Status::Skipped)
     );
@@ -180,8 +197,9 @@ mod tests {
         let fine = Line::pass("store", "schema 2 of 2");
         let left_out = Line::skipped("certificate", "no TLS here");
         let failed = Line::fail("policy", "no version", Whose::Operator, "apply one");
-        assert!(holds(&[fine.clone(), left_out.clone()]));
-        let all = [fine, left_out, failed];
+        let warned = Line::warn("owners", "nobody", Whose::Operator, "make one");
+        assert!(holds(&[fine.clone(), left_out.clone(), warned.clone()]));
+        let all = [fine, left_out, failed, warned];
         assert!(!holds(&all));
         let text = to_text(&all);
         assert_eq!(
@@ -189,8 +207,10 @@ mod tests {
             "PASS     store        schema 2 of 2\n\
              SKIPPED  certificate  no TLS here\n\
              FAIL     policy       no version\n                      \
-             whose: whoever runs Doorward; do: apply one\n\n\
-             1 passed, 1 failed, 1 skipped"
+             whose: whoever runs Doorward; do: apply one\n\
+             WARN     owners       nobody\n                      \
+             whose: whoever runs Doorward; do: make one\n\n\
+             1 passed, 1 warned, 1 failed, 1 skipped"
         );
         let json: serde_json::Value = serde_json::from_str(&to_json(&all)).unwrap();
         assert_eq!(json["ok"], false);

@@ -16,6 +16,7 @@ use tower::ServiceExt as _;
 use super::recorder::Recorder;
 use crate::config::Config;
 use crate::demo::world::TempFolder;
+use crate::policy_command::Here;
 use crate::system::{SystemClock, SystemIds};
 use crate::wiring::{self, Wired};
 
@@ -123,7 +124,8 @@ async fn admit(config: &Config) -> anyhow::Result<SecretString> {
     let admin = wiring::admin(config, Arc::new(clock), &SystemIds).await?;
     let actor = Actor::command_line("doctor");
     let operation = admin.operation(&actor, &clock, &SystemIds);
-    policies::apply(&operation, POLICY, "to look at what leaves", None).await?;
+    let here = Here::of(config);
+    policies::apply(&operation, POLICY, "to look at what leaves", None, &here).await?;
     let key = NewKey {
         name: "doctor".to_owned(),
         groups: std::collections::BTreeSet::new(),

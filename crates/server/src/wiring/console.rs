@@ -7,6 +7,7 @@ use console::{Authenticate, Console, Identifying, Rules, Standing};
 use control::Control;
 use control::installation::{Installation, IssuerFact, ModelFact, UpstreamFact};
 use control::people::Person;
+use control::policies::Examine;
 use domain::{Caller, Credential, Policy, Refusal, Subject, Usd};
 use gateway::upstream::ProviderKind;
 use http::HeaderMap;
@@ -15,7 +16,7 @@ use pipeline::identity::{self, Identity, IssuerKind};
 
 use super::Wired;
 use crate::config::Config;
-use crate::policy_command;
+use crate::policy_command::Here;
 
 /// The identity stage as the console's gate.
 #[derive(Debug)]
@@ -41,13 +42,14 @@ struct Stages {
     issuers_for_people: usize,
 }
 
-impl Rules for Stages {
+impl Examine for Stages {
     fn mistakes(&self, policy: &Policy) -> Vec<String> {
-        let mut mistakes = policy_command::namesakes(policy, self.issuers_for_people);
-        mistakes.extend(policy_command::idle_detectors(policy));
-        mistakes
+        let issuers_for_people = self.issuers_for_people;
+        Here { issuers_for_people }.mistakes(policy)
     }
+}
 
+impl Rules for Stages {
     fn issuers_for_people(&self) -> usize {
         self.issuers_for_people
     }

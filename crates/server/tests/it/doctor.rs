@@ -11,10 +11,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::header::DATE;
 use axum::routing::get;
-use domain::{Clock as _, Timestamp};
+use domain::{BindingId, Clock as _, Timestamp};
 use serde_json::{Value, json};
 use server::demo::world::{DESKTOP_CLIENT, Stage, World};
 use server::system::SystemClock;
+use store::{Holder, RoleBinding};
 use testkit::idp::{Endpoint, IdpFault};
 use testkit::{Fault, device_sign_in};
 
@@ -74,6 +75,40 @@ async fn said(mut command: Command) -> Said {
         json: serde_json::from_str(&out).unwrap_or_default(),
         all: out + &String::from_utf8_lossy(&output.stderr),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_or_many_as_owners_is_a_warning_and_fails_nothing() {
+    let world = World::start(0).await.unwrap();
+    let (store, org) = (&world.running.wired.store, world.running.wired.org);
+    let owner = |number: u8| RoleBinding {
+        id: BindingId::from_parts(1, number.into()),
+        role: "owner".to_owned(),
+        holder: Holder::Group {
+            issuer: "northwind".to_owned(),
+            group: format!("owners-{number}"),
+        },
+        made_by: "the test".to_owned(),
+        created: SystemClock.now(),
+    };
+    for there in store.roles(org).await.unwrap() {
+        store.remove_role(org, there.id).await.unwrap();
+    }
+    for (owners, status, words) in [
+        (0, "warn", "nobody is an owner"),
+        (1, "pass", "one or two"),
+        (3, "warn", "there are 3 owners"),
+    ] {
+        for number in 0..owners {
+            store.add_role(org, &owner(number)).await.unwrap();
+        }
+        let said = doctor(&world.config_file(), None).await;
+        let line = said.line("owners");
+        assert_eq!((said.code, &line["status"]), (Some(0), &json!(status)));
+        assert!(line["evidence"].as_str().unwrap().contains(words), "{line}");
+        assert_eq!(line["remedy"].is_string(), status == "warn", "{line}");
+    }
+    world.stop(Duration::from_secs(2)).await.unwrap();
 }
 
 /// Every file of the installation but the token's, and what is in it.

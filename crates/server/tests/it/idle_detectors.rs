@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use control::policies::Examine;
 use control::{Actor, policies};
 use server::demo::world::Stage;
 use server::system::{SystemClock, SystemIds};
@@ -13,6 +14,16 @@ const TOLD: &str = "[[inspect]] \"no secrets\" looks for `secrets.*`, which no d
 
 fn misspelt() -> String {
     RIGHT.replace("\"secret.*\"", "\"secrets.*\"")
+}
+
+/// An older version, which did not look.
+#[derive(Debug)]
+struct Careless;
+
+impl Examine for Careless {
+    fn mistakes(&self, _: &domain::Policy) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What the program says, and its exit code.
@@ -64,7 +75,7 @@ async fn doctor_fails_a_policy_in_force_whose_detector_is_not_there() {
         .unwrap();
     let actor = Actor::command_line("an older version");
     let operation = admin.operation(&actor, &SystemClock, &SystemIds);
-    policies::apply(&operation, &misspelt(), "a slip", Some(1))
+    policies::apply(&operation, &misspelt(), "a slip", Some(1), &Careless)
         .await
         .unwrap();
     admin.store.close().await;

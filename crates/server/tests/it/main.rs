@@ -37,5 +37,6 @@ mod service_keys;
 mod sign_in;
 mod spend_limits;
 mod stalls;
+mod statements;
 mod store_gone;
 mod watch;

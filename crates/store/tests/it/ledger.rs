@@ -3,7 +3,7 @@
 use domain::window::Period;
 use domain::{OrgId, Usage, Usd};
 use store::ledger::Batch;
-use store::{LedgerRow, Spending, Spent, Store, StoreError, UsageHour};
+use store::{Certainty, LedgerRow, Spending, Spent, Store, StoreError, UsageHour};
 
 use crate::bed::{Bed, at, on_both_engines};
 
@@ -54,6 +54,7 @@ fn usage(org: OrgId, subject: &str, model: &str, outcome: &str) -> UsageHour {
             ..Usage::default()
         },
         cost: Usd::from_cents(1),
+        certainty: Certainty::Known,
     }
 }
 

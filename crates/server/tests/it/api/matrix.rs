@@ -50,6 +50,7 @@ pub(crate) async fn operations(anybody: &Actor) -> Vec<Operation> {
 
 /// How to ask: which thing the path names, the body, and the version a change starts from.
 pub(crate) struct Asking {
+    query: &'static str,
     pub(crate) named: Option<String>,
     body: Option<Value>,
     version: Option<String>,
@@ -57,6 +58,7 @@ pub(crate) struct Asking {
 
 fn plain() -> Asking {
     Asking {
+        query: "",
         named: None,
         body: None,
         version: None,
@@ -122,6 +124,10 @@ pub(crate) fn asking(operation: &str, things: &Things, (version, text): &(u64, S
         }
         "people_read" | "people_budgets" => of(&things.person),
         "people_revoke" | "people_restore" => of(&things.person).body(why),
+        "statements_make" => Asking {
+            query: "?from=2026-11-01&to=2026-11-02&by=person",
+            ..plain()
+        },
         "groups_read" | "groups_members" => of(&things.group),
         "sessions_end" => of(&things.session).body(why),
         "service_keys_create" => plain().body(json!({"service": "weekly", "expires_in_days": 1})),
@@ -172,6 +178,7 @@ pub(crate) async fn answer(client: &Actor, operation: &Operation, asking: Asking
             operation.id
         ),
     };
+    let path = path + asking.query;
     let mut request = client.request(operation.method.clone(), &path);
     if let Some(version) = asking.version {
         request = request.header("if-match", &format!("\"{version}\""));

@@ -7,3 +7,4 @@ pub(crate) mod matrix;
 mod races;
 pub(crate) mod setting;
 mod stated;
+mod statements;
