@@ -237,6 +237,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn organisations_of_one_process_share_the_memory_and_each_can_take_the_largest_request() {
+        const MIB: usize = 1024 * 1024;
+        for (orgs, bytes) in [
+            (0, 512 * MIB),
+            (1, 512 * MIB),
+            (2, 256 * MIB),
+            (14, 64 * MIB),
+        ] {
+            let held = Memory::of_one_among(orgs).0.available_permits() * UNIT_BYTES;
+            assert_eq!(held, bytes, "{orgs}");
+            assert!(held >= limits::MESSAGES_BODY_BYTES_MAX);
+        }
+    }
+
     #[tokio::test]
     async fn a_body_that_outgrows_the_memory_on_its_way_gives_back_what_it_held() {
         let memory = Memory(Semaphore::new(1));

@@ -288,3 +288,34 @@ async fn the_doctor_of_one_looks_at_that_one_alone() {
     until(async || two.told("/readyz").await.1 == "ready\n").await;
     two.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_lets_the_streams_of_all_end_and_closes_every_ledger() {
+    let mut two = Two::set(Stores::Apart).await;
+    let mut streams = Vec::new();
+    for side in two.both() {
+        let ada = device_sign_in(side.base(), "ada").await.unwrap();
+        let story = "Tell me a story. [testkit events=40 pace-ms=20]";
+        let mut stream = ada
+            .actor()
+            .stream("claude-sonnet-5-5", story)
+            .await
+            .unwrap();
+        assert_eq!(stream.status(), 200);
+        stream.next().await.unwrap().unwrap();
+        streams.push(tokio::spawn(stream.rest()));
+    }
+    two.halt().await;
+    for stream in streams {
+        let events = stream.await.unwrap().unwrap();
+        assert_eq!(
+            events.last().unwrap().name,
+            "message_stop",
+            "told to its end"
+        );
+    }
+    for side in two.both() {
+        let report = verify_folder(&side.wired.ledger_dir, Trust::none()).unwrap();
+        assert!(report.is_clean(), "{report}");
+    }
+}
