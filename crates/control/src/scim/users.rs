@@ -1,10 +1,10 @@
 //! Users as a directory makes, reads, changes and takes them away. Whoever is made inactive or deleted is shut out in the same
 //! transaction: sessions end, open streams are cut within a second on every replica.
 
-use domain::{DirectoryUserId, PersonId, limits};
+use domain::{DirectoryUserId, PersonId, Timestamp, limits};
 use ledger::record::ChangeKind;
 use serde_json::{Value, json};
-use store::{DirectoryMember, DirectoryUser, NewUser, UserState, UserWrite};
+use store::{DirectoryMember, DirectoryUser, NewUser, Person, UserState, UserWrite};
 
 use super::directory::{Ask, Directory, Kept, Listed, parse};
 use super::error::{Result, ScimError, ScimType};
@@ -36,6 +36,11 @@ pub async fn create(directory: &Directory<'_>, body: Value) -> Result<Kept> {
     directory
         .record(NOUN, &id, ChangeKind::Created, after, "provisioned")
         .await?;
+    if let Some(adopted) = known(directory, &state).await?
+        && !state.active
+    {
+        record_shut_out(directory, adopted.id, "provisioned inactive").await?;
+    }
     let (store, now) = (operation.store, operation.clock.now());
     let made = store
         .add_directory_user(operation.org, directory.source, new, state.state(), now)
@@ -121,7 +126,7 @@ pub async fn delete(directory: &Directory<'_>, id: &str, expected: Option<i64>) 
     directory
         .record(NOUN, id, ChangeKind::Deleted, texts, "deleted")
         .await?;
-    record_shut_out(directory, &before, "deleted").await?;
+    record_shut_out(directory, before.person, "deleted").await?;
     let (store, now) = (operation.store, operation.clock.now());
     store
         .remove_directory_user(operation.org, directory.source, before.id, now)
@@ -226,8 +231,8 @@ async fn write(
         directory
             .record(NOUN, id, ChangeKind::Updated, texts, reason)
             .await?;
-        if before.active && !state.active {
-            record_shut_out(directory, &before, reason).await?;
+        for (person, why) in shut_out_by(directory, &before, &state).await? {
+            record_shut_out(directory, person, why).await?;
         }
         let (unix_ms, random) = operation.id_parts();
         let new = PersonId::from_parts(unix_ms, random);
@@ -258,10 +263,57 @@ async fn write(
     Err(ScimError::Changed)
 }
 
+/// The person whom the external id means, where there is one already.
+async fn known(directory: &Directory<'_>, state: &Prepared) -> Result<Option<Person>> {
+    let (operation, source) = (directory.operation, directory.source);
+    let Some(external_id) = &state.external_id else {
+        return Ok(None);
+    };
+    let stable_id = source.stable_id(external_id);
+    let (store, org) = (operation.store, operation.org);
+    let known = store.person_by_stable(org, &source.issuer, &stable_id);
+    Ok(known.await?)
+}
+
+/// Whom a change of a user shuts out, and why: the person they stood for when the directory now means another, and whoever they stand for
+/// when they become inactive. As `store` decides it, which alone shuts out.
+async fn shut_out_by(
+    directory: &Directory<'_>,
+    before: &DirectoryUser,
+    state: &Prepared,
+) -> Result<Vec<(PersonId, &'static str)>> {
+    const INACTIVE: &str = "made inactive";
+    let stays = || {
+        let ended = before.active && !state.active;
+        ended.then_some((before.person, INACTIVE))
+    };
+    let same_id = read_body(before)?["externalId"].as_str() == state.external_id.as_deref();
+    if before.by_hand || same_id || state.external_id.is_none() {
+        return Ok(stays().into_iter().collect());
+    }
+    let next = known(directory, state).await?;
+    let moves = match &next {
+        Some(next) => next.id != before.person,
+        // One who never signed in is corrected, and stays who they are.
+        None => {
+            let (store, org) = (directory.operation.store, directory.operation.org);
+            let person = store.person(org, before.person).await?;
+            person.is_some_and(|person| person.stated != Timestamp::default())
+        }
+    };
+    if !moves {
+        return Ok(stays().into_iter().collect());
+    }
+    let next = next.filter(|_| !state.active);
+    let former = (before.person, "no longer meant");
+    let next = next.map(|next| (next.id, INACTIVE));
+    Ok([Some(former), next].into_iter().flatten().collect())
+}
+
 /// The record that lists of what happened to a person show.
-async fn record_shut_out(directory: &Directory<'_>, user: &DirectoryUser, why: &str) -> Result<()> {
+async fn record_shut_out(directory: &Directory<'_>, person: PersonId, why: &str) -> Result<()> {
     let reason = format!("revoked: {why} by the directory");
-    let person = user.person.to_string();
+    let person = person.to_string();
     directory
         .record(
             "person",

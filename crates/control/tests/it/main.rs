@@ -3,3 +3,4 @@
 
 mod people;
 mod scim;
+mod shut_out;
