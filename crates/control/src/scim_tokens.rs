@@ -67,10 +67,11 @@ pub async fn create(
     Ok((token, secret))
 }
 
-/// Every token, newest first.
+/// The tokens: those that open before all others, then newest first.
 pub async fn list(operation: &Operation<'_>) -> Result<Vec<ScimToken>, ControlError> {
     operation.require(Right::DirectoryRead)?;
-    Ok(operation.store.scim_tokens(operation.org).await?)
+    let (store, now) = (operation.store, operation.clock.now());
+    Ok(store.scim_tokens(operation.org, now).await?)
 }
 
 /// Takes a token away, named by its id or its first characters. It opens nothing from then on.
@@ -131,13 +132,9 @@ pub async fn rotate(
 }
 
 async fn find(operation: &Operation<'_>, which: &str) -> Result<ScimToken, ControlError> {
-    let all = operation.store.scim_tokens(operation.org).await?;
-    let now = operation.clock.now();
-    let mut found = all.into_iter().filter(|token| {
-        token.opens(now)
-            && (token.prefix == which || token.id.to_string() == which || token.token_hash == which)
-    });
-    found.next().ok_or(ControlError::NoSuch("SCIM token"))
+    let (store, now) = (operation.store, operation.clock.now());
+    let found = store.open_scim_token(operation.org, which, now).await?;
+    found.ok_or(ControlError::NoSuch("SCIM token"))
 }
 
 impl Control {

@@ -234,8 +234,6 @@ pub const PEOPLE_SORTED_MAX: usize = 10_000;
 pub const SERVICE_KEYS_MAX: i64 = 100;
 /// Longest life that may be stated for a service key.
 pub const SERVICE_KEY_DAYS_MAX: u32 = 3_650;
-/// Longest name of a service, and of a group given to its key, in characters.
-pub const SERVICE_NAME_CHARS_MAX: usize = 128;
 /// How long `doctor` waits for one provider's answer to its probe; then the check has failed.
 pub const DOCTOR_PROBE_MS: u64 = 10_000;
 /// How long any one check of `doctor` may take; then it has failed.
@@ -276,6 +274,8 @@ pub const DIRECTORY_CHANGES_NAMED_MAX: usize = 100;
 pub const DIRECTORY_LEFT_MS: i64 = REFRESH_TOKEN_MS + 24 * 60 * 60 * 1_000;
 /// SCIM tokens of one directory that open at once: the one in use and its successor.
 pub const SCIM_TOKENS_OPEN_MAX: i64 = 2;
+/// How long a SCIM token that opens nothing any more is still listed; then the ledger alone knows of it.
+pub const SCIM_TOKENS_KEPT_MS: i64 = 365 * 24 * 60 * 60 * 1_000;
 /// Hours for which a SCIM token goes on to open beside its successor, at most: a month.
 pub const SCIM_TOKEN_OVERLAP_HOURS_MAX: u16 = 31 * 24;
 /// Roles given in one organisation; beyond it new ones are refused. All of them are read when somebody comes to the admin API.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use control::service_keys::{self, NewKey, ServiceKey};
 use control::{Actor, Operation};
-use domain::{Opaque, Timestamp};
+use domain::{Opaque, Timestamp, limits};
 use pipeline::identity::hex;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -17,9 +17,6 @@ use crate::commands::bad_config;
 use crate::config::{self, Config};
 use crate::system::{SystemClock, SystemIds, chain, complain, say};
 use crate::wiring;
-
-/// What the store returns at most.
-const KEYS_LISTED_MAX: usize = 1_000;
 
 /// What to do with service keys.
 #[derive(Debug, Args)]
@@ -130,8 +127,8 @@ async fn list(operation: &Operation<'_>, as_json: bool) -> anyhow::Result<()> {
     if keys.is_empty() {
         complain("there are none; `doorward service-key create <name>` makes one");
     }
-    if keys.len() >= KEYS_LISTED_MAX {
-        complain(&format!("only {KEYS_LISTED_MAX} are shown"));
+    if keys.len() >= limits::STORE_PAGE_MAX as usize {
+        complain(&format!("only {} are shown", limits::STORE_PAGE_MAX));
     }
     for key in &keys {
         let groups: Vec<&str> = key.groups.iter().map(String::as_str).collect();

@@ -97,11 +97,42 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// The tokens, newest first, at most a thousand.
-    pub async fn scim_tokens(&self, org: OrgId) -> Result<Vec<ScimToken>> {
-        let statement = query(sql!("WHERE org = $1 ORDER BY id DESC LIMIT 1000"));
-        let rows = self.pools.rows(statement.bind(org.to_string())).await?;
-        rows.iter().map(read).collect()
+    /// The token of this id, hash or first characters, if it opens at this moment; the newest, should there be several.
+    pub async fn open_scim_token(
+        &self,
+        org: OrgId,
+        which: &str,
+        now: Timestamp,
+    ) -> Result<Option<ScimToken>> {
+        let statement = query(sql!(
+            "WHERE org = $1 AND (id = $2 OR token_hash = $2 OR prefix = $2) \
+             AND revoked_at IS NULL AND (expires IS NULL OR expires > $3) ORDER BY id DESC LIMIT 1"
+        ));
+        let statement = statement.bind(org.to_string()).bind(which);
+        let row = self.pools.row(statement.bind(now.unix_ms())).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The tokens, newest first, at most [`limits::STORE_PAGE_MAX`]: those that open at this moment, of which a source has few, before all
+    /// others.
+    pub async fn scim_tokens(&self, org: OrgId, now: Timestamp) -> Result<Vec<ScimToken>> {
+        let statement = query(sql!(
+            "WHERE org = $1 ORDER BY CASE WHEN revoked_at IS NULL AND (expires IS NULL OR expires > $2) THEN 0 ELSE 1 END, \
+             id DESC LIMIT $3"
+        ));
+        let statement = statement.bind(org.to_string()).bind(now.unix_ms());
+        let rows = self
+            .pools
+            .rows(statement.bind(i64::from(limits::STORE_PAGE_MAX)));
+        rows.await?.iter().map(read).collect()
+    }
+
+    /// Forgets tokens that have opened nothing since this moment. The ledger keeps who made and took them away.
+    pub async fn purge_scim_tokens(&self, org: OrgId, before: Timestamp) -> Result<u64> {
+        let statement =
+            query("DELETE FROM scim_tokens WHERE org = $1 AND (revoked_at < $2 OR expires < $2)");
+        let statement = statement.bind(org.to_string()).bind(before.unix_ms());
+        self.pools.write(statement).await
     }
 
     /// Ends a token at this moment. False when there is none that was not revoked.

@@ -114,14 +114,15 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// The keys, those that were not revoked first, then newest first, at most a thousand.
+    /// The keys, those that were not revoked first, then newest first, at most [`limits::STORE_PAGE_MAX`].
     pub async fn service_keys(&self, org: OrgId) -> Result<Vec<ServiceKey>> {
         let rows = self.pools.rows(query(
             "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at, k.groups_json, k.made_by \
              FROM service_keys k JOIN services s ON s.id = k.service WHERE k.org = $1 \
-             ORDER BY CASE WHEN k.revoked_at IS NULL THEN 0 ELSE 1 END, k.created DESC, k.key_hash LIMIT 1000",
+             ORDER BY CASE WHEN k.revoked_at IS NULL THEN 0 ELSE 1 END, k.created DESC, k.key_hash LIMIT $2",
         )
-        .bind(org.to_string()))
+        .bind(org.to_string())
+        .bind(i64::from(limits::STORE_PAGE_MAX)))
         .await?;
         rows.iter().map(read).collect()
     }

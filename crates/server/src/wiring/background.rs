@@ -54,7 +54,7 @@ impl Wired {
                 wired.org,
                 &wired.ledger_dir,
                 Arc::clone(&wired.pipeline.ledger),
-                wired.from,
+                (wired.from, &wired.pipeline.metrics),
             )
             .await;
         });
@@ -122,6 +122,8 @@ impl Wired {
             let tokens = self.store.purge_refresh_tokens(now).await?;
             let left = now.plus_ms(-limits::DIRECTORY_LEFT_MS);
             self.store.purge_directory(self.org, heard, left).await?;
+            let ended = now.plus_ms(-limits::SCIM_TOKENS_KEPT_MS);
+            self.store.purge_scim_tokens(self.org, ended).await?;
             Ok::<_, store::StoreError>((revocations, tokens))
         };
         match forgotten.await {

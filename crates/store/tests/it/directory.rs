@@ -463,10 +463,45 @@ on_both_engines! {
         assert!(!found.opens(at(6)) && found.revoked_at == Some(at(5)));
         let found = bed.store.scim_token(bed.org, "c").await.unwrap().unwrap();
         assert!(found.opens(at(6)) && found.used_at == Some(at(7)));
-        assert_eq!(bed.store.scim_tokens(bed.org).await.unwrap().len(), 3);
+        assert_eq!(bed.store.scim_tokens(bed.org, at(7)).await.unwrap().len(), 3);
         assert!(bed.store.end_scim_token(bed.org, found.id, at(9)).await.unwrap());
         assert!(!bed.store.end_scim_token(bed.org, found.id, at(10)).await.unwrap(), "it ends sooner");
         let theirs = bed.other_org().await;
         assert_eq!(bed.store.scim_token(theirs, "c").await.unwrap(), None);
+    }
+
+    async fn an_old_token_that_opens_is_found_and_shown_however_many_came_after_it(bed) {
+        let token = |number: u64| ScimToken {
+            id: TokenId::from_parts(number, 0),
+            token_hash: format!("hash-{number}"),
+            source: entra(),
+            name: "entra".to_owned(),
+            prefix: format!("dws_{number}"),
+            made_by: "ada".to_owned(),
+            created: at(0),
+            expires: None,
+            revoked_at: None,
+            used_at: None,
+        };
+        let oldest = token(1);
+        bed.store.add_scim_token(bed.org, &oldest).await.unwrap();
+        for number in 2..1_020 {
+            let new = token(number);
+            bed.store.add_scim_token(bed.org, &new).await.unwrap();
+            assert!(bed.store.revoke_scim_token(bed.org, new.id, at(5)).await.unwrap());
+        }
+        for which in [&oldest.id.to_string(), "hash-1", "dws_1"] {
+            let found = bed.store.open_scim_token(bed.org, which, at(6)).await.unwrap();
+            assert_eq!(found.as_ref(), Some(&oldest), "{which}");
+        }
+        let gone = bed.store.open_scim_token(bed.org, "dws_2", at(6)).await.unwrap();
+        assert_eq!(gone, None);
+        let listed = bed.store.scim_tokens(bed.org, at(6)).await.unwrap();
+        assert_eq!((listed.len(), &listed[0]), (1_000, &oldest));
+        let theirs = bed.other_org().await;
+        assert_eq!(bed.store.open_scim_token(theirs, "dws_1", at(6)).await.unwrap(), None);
+        assert_eq!(bed.store.purge_scim_tokens(bed.org, at(5)).await.unwrap(), 0);
+        assert_eq!(bed.store.purge_scim_tokens(bed.org, at(6)).await.unwrap(), 1_018);
+        assert_eq!(bed.store.scim_tokens(bed.org, at(6)).await.unwrap(), [oldest]);
     }
 }
