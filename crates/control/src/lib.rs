@@ -133,9 +133,6 @@ pub enum ControlError {
     /// No such person.
     #[error("no person of this id, stable id, e-mail or name has signed in")]
     NoSuchPerson,
-    /// What was given for a new service key cannot be taken.
-    #[error("{0}")]
-    ServiceKey(#[from] service_keys::Unusable),
     /// No such key.
     #[error("no service key that still opens has this id, and no service of this name has one")]
     NoSuchKey,
@@ -157,7 +154,6 @@ impl ControlError {
             | Self::Policy(_)
             | Self::Meaningless(_)
             | Self::Yaml(_)
-            | Self::ServiceKey(_)
             | Self::AcceptableUse(_)
             | Self::NothingPublished
             | Self::Linked
@@ -223,6 +219,18 @@ impl Operation<'_> {
     pub(crate) async fn record(&self, change: Change) -> Result<(), ControlError> {
         self.ledger.append(ledger::Record::Change(change)).await?;
         Ok(())
+    }
+
+    /// Writes down that what was written down did not happen after all, because somebody else was quicker.
+    pub(crate) async fn record_not_made(
+        &self,
+        noun: &str,
+        name: &str,
+        why: &str,
+    ) -> Result<(), ControlError> {
+        let mut change = self.change(noun, name, ChangeKind::Updated);
+        change.reason = Some(format!("not made: {why}").as_str().into());
+        self.record(change).await
     }
 
     pub(crate) fn change(&self, noun: &str, name: &str, done: ChangeKind) -> Change {

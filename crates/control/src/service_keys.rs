@@ -11,6 +11,7 @@ use store::Target;
 pub use store::services::{Service, ServiceKey};
 
 use crate::access::Right;
+use crate::text::{self, Unusable};
 use crate::{ControlError, Operation, fingerprint};
 
 /// How every service key begins; no service may be called so, or a name could pass for a key.
@@ -28,36 +29,13 @@ pub struct NewKey {
     pub days: Option<u32>,
 }
 
-/// What of a new key cannot be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
-    /// The name.
-    #[error(
-        "a service's name is 1 to {} characters on one line, without blanks at its ends, and does not begin with dwk_",
-        limits::SERVICE_NAME_CHARS_MAX
-    )]
-    Name,
-    /// A group.
-    #[error(
-        "a group is 1 to {} characters on one line, without blanks at its ends, and there are at most {}",
-        limits::SERVICE_NAME_CHARS_MAX,
-        limits::SESSION_GROUPS_MAX
-    )]
-    Group,
-    /// The time.
-    #[error(
-        "a key lives 1 to {} days, or without end",
-        limits::SERVICE_KEY_DAYS_MAX
-    )]
-    Days,
-}
-
 /// Makes a key. It opens as soon as this returns, on every replica.
 pub async fn create(
     operation: &Operation<'_>,
     new: NewKey,
 ) -> Result<(ServiceKey, SecretString), ControlError> {
     operation.require(Right::ServicesWrite)?;
+    check(&new)?;
     let created = operation.clock.now();
     let secret = Opaque::ServiceKey.mint(operation.ids);
     let (unix_ms, random) = operation.id_parts();
@@ -72,7 +50,6 @@ pub async fn create(
         revoked_at: None,
         service_name: new.name,
     };
-    check(&key)?;
     let mut change = about(operation, &key, ChangeKind::Created);
     change.after = Some(fingerprint(&rights(&key)).as_str().into());
     operation.record(change).await?;
@@ -112,12 +89,13 @@ pub async fn services(
 /// within a second, on every replica. Returns what was taken.
 pub async fn revoke(
     operation: &Operation<'_>,
-    text: &str,
+    which: &str,
     why: &str,
 ) -> Result<Vec<ServiceKey>, ControlError> {
     operation.require(Right::ServicesWrite)?;
+    let why = &*text::reason("reason", why)?;
     let store = operation.store;
-    let keys = store.find_service_keys(operation.org, text).await?;
+    let keys = store.find_service_keys(operation.org, which).await?;
     if keys.is_empty() {
         return Err(ControlError::NoSuchKey);
     }
@@ -157,26 +135,27 @@ fn lifetime(days: Option<u32>) -> Result<Option<i64>, Unusable> {
         Some(days) if (1..=limits::SERVICE_KEY_DAYS_MAX).contains(&days) => {
             Ok(Some(i64::from(days) * DAY_MS))
         }
-        Some(_) => Err(Unusable::Days),
+        Some(_) => {
+            let why = format!("must be 1 to {}", limits::SERVICE_KEY_DAYS_MAX);
+            Err(Unusable::new("expires_in_days", why))
+        }
     }
 }
 
-fn check(key: &ServiceKey) -> Result<(), Unusable> {
-    if !is_word(&key.service_name) || key.service_name.starts_with(KEY_START) {
-        return Err(Unusable::Name);
+fn check(new: &NewKey) -> Result<(), Unusable> {
+    let name = text::name("service", &new.name)?;
+    if name.starts_with(KEY_START) {
+        let why = format!("must not begin with {KEY_START}: it could pass for a key");
+        return Err(Unusable::new("service", why));
     }
-    let fine = key.groups.len() <= limits::SESSION_GROUPS_MAX;
-    if !fine || !key.groups.iter().all(|group| is_word(group)) {
-        return Err(Unusable::Group);
+    if new.groups.len() > limits::SESSION_GROUPS_MAX {
+        let why = format!("must be at most {}", limits::SESSION_GROUPS_MAX);
+        return Err(Unusable::new("groups", why));
+    }
+    for group in &new.groups {
+        text::name("groups", group)?;
     }
     Ok(())
-}
-
-fn is_word(text: &str) -> bool {
-    !text.is_empty()
-        && text.chars().count() <= limits::SERVICE_NAME_CHARS_MAX
-        && text.trim() == text
-        && !text.chars().any(char::is_control)
 }
 
 /// Whether a key still opens.
@@ -188,20 +167,14 @@ pub fn opens(key: &ServiceKey, now: Timestamp) -> bool {
 mod tests {
     use super::*;
 
-    fn check_name(name: &str, groups: &[&str], expected: Result<(), Unusable>) {
-        let at = Timestamp::from_unix_ms(0);
-        let key = ServiceKey {
-            key_hash: String::new(),
-            service: ServiceId::from_parts(0, 0),
-            service_name: name.to_owned(),
-            prefix: String::new(),
+    fn check_name(name: &str, groups: &[&str], expected: Result<(), &'static str>) {
+        let new = NewKey {
+            name: name.to_owned(),
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
-            made_by: String::new(),
-            created: at,
-            expires: None,
-            revoked_at: None,
+            days: None,
         };
-        assert_eq!(check(&key), expected, "{name} {groups:?}");
+        let found = check(&new).map_err(|error| error.field);
+        assert_eq!(found, expected, "{name} {groups:?}");
     }
 
     #[test]
@@ -214,16 +187,17 @@ mod tests {
             "a\nb",
             "dwk_abc",
             "a\u{7f}",
+            "a\u{202e}b",
             &"x".repeat(129),
         ] {
-            check_name(name, &[], Err(Unusable::Name));
+            check_name(name, &[], Err("service"));
         }
-        for group in ["", " x", "a\tb", &"x".repeat(129)] {
-            check_name("ci", &["fine", group], Err(Unusable::Group));
+        for group in ["", " x", "a\tb", "\u{2066}x", &"x".repeat(129)] {
+            check_name("ci", &["fine", group], Err("groups"));
         }
         let many: Vec<String> = (0..101).map(|number| number.to_string()).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        check_name("ci", &many, Err(Unusable::Group));
+        check_name("ci", &many, Err("groups"));
     }
 
     #[test]
@@ -232,7 +206,8 @@ mod tests {
         assert_eq!(lifetime(Some(1)), Ok(Some(DAY_MS)));
         assert_eq!(lifetime(Some(3_650)), Ok(Some(3_650 * DAY_MS)));
         for days in [0, 3_651, u32::MAX] {
-            assert_eq!(lifetime(Some(days)), Err(Unusable::Days), "{days}");
+            let refused = lifetime(Some(days)).unwrap_err();
+            assert_eq!(refused.field, "expires_in_days", "{days}");
         }
     }
 }

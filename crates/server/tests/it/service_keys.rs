@@ -212,12 +212,12 @@ async fn each_change_of_a_key_stands_in_the_command_lines_own_chain() {
 async fn what_cannot_be_a_key_is_refused_with_a_sentence_and_prints_none() {
     let world = World::start(0).await.unwrap();
     for (arguments, code, sentence) in [
-        (&["create", "dwk_x"][..], 1, "does not begin with dwk_"),
-        (&["create", "ci", "--group", " "], 1, "a group is"),
+        (&["create", "dwk_x"][..], 1, "must not begin with dwk_"),
+        (&["create", "ci", "--group", " "], 1, "`groups` must be"),
         (
             &["create", "ci", "--expires-in-days", "0"],
             1,
-            "a key lives 1 to",
+            "must be 1 to",
         ),
         (
             &["create", "ci", "--expires-in-days", "soon"],

@@ -6,7 +6,8 @@ use control::{Right, Role};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::setting::{Setting, machine, person, things, token};
+use super::matrix::{answer, asking, operations};
+use super::setting::{Setting, machine, person, policy, things, token};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_that_nobody_knows_and_texts_that_command_are_refused() {
@@ -35,6 +36,29 @@ async fn members_that_nobody_knows_and_texts_that_command_are_refused() {
     ] {
         let answer = owner.post("/api/v1/me/tokens", &body).await.unwrap();
         assert_eq!(answer.status, 400, "{body}: {}", answer.text());
+    }
+    setting.stop().await;
+}
+
+/// Also of an operation that is made next year: they are read out of the description.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_reason_and_no_name_turns_the_direction_of_what_a_person_reads() {
+    let setting = Setting::set().await;
+    let mut asked = Vec::new();
+    for operation in operations(&setting.client("nobody")).await {
+        for text in &operation.texts {
+            for hostile in ["left \u{202e}eht", "a\nb", ""] {
+                let things = things(&setting.here).await;
+                let mut asking = asking(&operation.id, &things, &policy(&setting.here).await);
+                asking.body.as_mut().unwrap()[text] = hostile.into();
+                let answer = answer(&setting.client("owner"), &operation, asking).await;
+                assert_eq!(answer.status, 400, "{} {text} {hostile:?}", operation.id);
+            }
+            asked.push(format!("{} {text}", operation.id));
+        }
+    }
+    for known in ["service_keys_revoke reason", "service_keys_create service"] {
+        assert!(asked.iter().any(|one| one == known), "{asked:?}");
     }
     setting.stop().await;
 }

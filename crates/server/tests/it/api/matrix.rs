@@ -27,6 +27,21 @@ pub(crate) struct Operation {
     pub(crate) id: String,
     pub(crate) method: Method,
     pub(crate) path: String,
+    /// Members of its body that are texts for people to read: reasons and names.
+    pub(crate) texts: Vec<String>,
+}
+
+/// The members of an operation's body that people read.
+fn texts_of(document: &Value, operation: &Value) -> Vec<String> {
+    let schema = operation.pointer("/requestBody/content/application~1json/schema/$ref");
+    let schema = schema.and_then(Value::as_str).unwrap_or_default();
+    let schema = document.pointer(schema.trim_start_matches('#'));
+    let members = schema.and_then(|schema| schema["properties"].as_object());
+    let names = members.into_iter().flat_map(serde_json::Map::keys);
+    names
+        .filter(|name| matches!(name.as_str(), "reason" | "name" | "service"))
+        .cloned()
+        .collect()
 }
 
 /// Every one, as anybody can read them.
@@ -41,6 +56,7 @@ pub(crate) async fn operations(anybody: &Actor) -> Vec<Operation> {
                 id: operation["operationId"].as_str().unwrap().to_owned(),
                 method: method.to_uppercase().parse().unwrap(),
                 path: path.clone(),
+                texts: texts_of(&document, operation),
             });
         }
     }
@@ -52,7 +68,7 @@ pub(crate) async fn operations(anybody: &Actor) -> Vec<Operation> {
 pub(crate) struct Asking {
     query: &'static str,
     pub(crate) named: Option<String>,
-    body: Option<Value>,
+    pub(crate) body: Option<Value>,
     version: Option<String>,
 }
 
