@@ -19,6 +19,7 @@ pub struct Metrics {
     ended: Family<EndedAs, Counter>,
     tokens: Family<Tokens, Counter>,
     cost_nanos: Counter,
+    left_out: Counter,
     running: Gauge<i64, AtomicI64>,
     first_byte: Family<Action, Histogram>,
     duration: Family<Action, Histogram>,
@@ -56,6 +57,7 @@ impl Default for Metrics {
             ended: Family::default(),
             tokens: Family::default(),
             cost_nanos: Counter::default(),
+            left_out: Counter::default(),
             running: Gauge::default(),
             first_byte: Family::new_with_constructor(times),
             duration: Family::new_with_constructor(times),
@@ -87,6 +89,11 @@ impl Metrics {
             self.cost_nanos.clone(),
         );
         registry.register(
+            "doorward_ledger_records_left_out",
+            "Records of the ledger that cannot be read, and are missing in the store's copy and sums",
+            self.left_out.clone(),
+        );
+        registry.register(
             "doorward_calls_running",
             "Calls under way",
             self.running.clone(),
@@ -112,6 +119,10 @@ impl Metrics {
                 code: code.as_str(),
             })
             .inc();
+    }
+
+    pub(crate) fn left_out(&self, records: u64) {
+        self.left_out.inc_by(records);
     }
 
     pub(crate) fn began(&self) {

@@ -16,6 +16,7 @@ use ledger::{ChainId, Ledger, Position, Record};
 use store::ledger::Batch as Shipment;
 use store::{Certainty, LedgerRow, Spending, Store, UsageHour};
 
+use crate::Metrics;
 use crate::quota::Quota;
 use crate::quota::budget::{Key, paid_from_names};
 
@@ -23,7 +24,13 @@ use crate::quota::budget::{Key, paid_from_names};
 const RETRY_MS: u64 = 1_000;
 
 /// Ships for as long as the ledger is open. Call with the position that [`catch_up`] returned.
-pub async fn follow(store: &Store, org: OrgId, folder: &Path, ledger: Arc<Ledger>, from: Position) {
+pub async fn follow(
+    store: &Store,
+    org: OrgId,
+    folder: &Path,
+    ledger: Arc<Ledger>,
+    (from, metrics): (Position, &Metrics),
+) {
     let mut tail = Tail::new(folder, from, ledger.durable());
     let chain = ledger.chain().as_str().to_owned();
     drop(ledger);
@@ -38,34 +45,37 @@ pub async fn follow(store: &Store, org: OrgId, folder: &Path, ledger: Arc<Ledger
                 continue;
             }
         };
-        if let Err(error) = ship(store, org, &chain, at, &batch).await {
-            tracing::warn!(error = %error, "the store does not take records; they wait in the spool");
-            tail.rewind(at);
-            tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
+        match ship(store, org, &chain, at, &batch).await {
+            Ok(unread) => metrics.left_out(unread),
+            Err(error) => {
+                tracing::warn!(error = %error, "the store does not take records; they wait in the spool");
+                tail.rewind(at);
+                tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
+            }
         }
     }
 }
 
+/// Ships a batch and returns how many of its lines could not be read. Those have no row in the copy and no part in its sums; the chain
+/// goes on after them, because one damaged line must not hold up every record that comes later.
 async fn ship(
     store: &Store,
     org: OrgId,
     chain: &str,
     at: Position,
     batch: &Batch,
-) -> Result<(), store::StoreError> {
+) -> Result<u64, store::StoreError> {
     let Some(end) = batch.end() else {
-        return Ok(());
+        return Ok(0);
     };
-    let shipped = match store
-        .ship(chain, at.seq + 1, end.seq + 1, &shipment(org, batch))
-        .await
-    {
+    let (whole, unread) = shipment(org, batch);
+    let shipped = match store.ship(chain, at.seq + 1, end.seq + 1, &whole).await {
         // A commit whose answer was lost had shipped the beginning of what is a longer batch by now.
         Err(store::StoreError::Cursor { next }) if next > at.seq + 1 => {
             let mut rest = batch.clone();
             rest.entries.retain(|entry| entry.position.seq >= next);
             store
-                .ship(chain, next, end.seq + 1, &shipment(org, &rest))
+                .ship(chain, next, end.seq + 1, &shipment(org, &rest).0)
                 .await?
         }
         other => other?,
@@ -73,14 +83,26 @@ async fn ship(
     if !shipped {
         tracing::debug!(from = at.seq + 1, "records had been shipped before");
     }
-    Ok(())
+    for seq in &unread {
+        tracing::error!(
+            chain,
+            seq,
+            "a record of the ledger cannot be read: its row and its money are missing in the store; `doorward ledger verify` says more"
+        );
+    }
+    Ok(unread.len() as u64)
 }
 
-fn shipment(org: OrgId, batch: &Batch) -> Shipment {
-    let mut shipment = Shipment::default();
+/// What the store keeps of a batch, and the numbers of the records that cannot be read.
+fn shipment(org: OrgId, batch: &Batch) -> (Shipment, Vec<u64>) {
+    let (mut shipment, mut unread) = (Shipment::default(), Vec::new());
     for entry in &batch.entries {
-        let Ok(line) = entry.decode() else { continue };
-        let Ok(record) = line.record() else { continue };
+        let read = entry.decode();
+        let read = read.and_then(|line| line.record().map(|record| (line, record)));
+        let Ok((line, record)) = read else {
+            unread.push(entry.position.seq);
+            continue;
+        };
         let (request, subject) = about(&record);
         shipment.rows.push(LedgerRow {
             org,
@@ -101,7 +123,7 @@ fn shipment(org: OrgId, batch: &Batch) -> Shipment {
             _ => {}
         }
     }
-    shipment
+    (shipment, unread)
 }
 
 fn about(record: &Record) -> (Option<String>, Option<String>) {
