@@ -108,7 +108,14 @@ pub async fn publish(
             version,
             long_sentences: long_sentences(&row.text),
         }),
-        PutUse::Conflict(current) => Err(ControlError::Conflict { current }),
+        PutUse::Conflict(current) => {
+            let (noun, why) = (
+                "acceptable_use",
+                format!("version {current} was published in between"),
+            );
+            operation.record_not_made(noun, noun, &why).await?;
+            Err(ControlError::Conflict { current })
+        }
     }
 }
 

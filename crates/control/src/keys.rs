@@ -47,5 +47,11 @@ pub async fn rotate(
     sealed: &[u8],
 ) -> Result<bool, ControlError> {
     announce(operation, rotation).await?;
-    Ok(operation.store.swap_secret(secret, read, sealed).await?)
+    let store = operation.store;
+    let is_done = store.swap_secret(secret, read, sealed).await?;
+    if !is_done {
+        let why = "another was put there in between";
+        operation.record_not_made("key", rotation.name, why).await?;
+    }
+    Ok(is_done)
 }

@@ -189,7 +189,11 @@ pub async fn apply(
             stated::take(operation, steps, reason).await?;
             Ok(Applied::Version(version))
         }
-        PutPolicy::Conflict(current) => Err(ControlError::Conflict { current }),
+        PutPolicy::Conflict(current) => {
+            let why = format!("version {current} was applied in between");
+            operation.record_not_made("policy", "policy", &why).await?;
+            Err(ControlError::Conflict { current })
+        }
     }
 }
 

@@ -67,6 +67,10 @@ pub async fn grant(
     change.reason = Some(reason.as_str().into());
     operation.record(change).await?;
     let (binding, is_new) = operation.store.add_role(operation.org, &new).await?;
+    if !is_new {
+        let (name, why) = (described(&new), "it was given in between");
+        operation.record_not_made("role", &name, why).await?;
+    }
     Ok(Given {
         binding,
         is_new,
@@ -89,7 +93,11 @@ pub async fn revoke(
     change.reason = Some(reason.as_str().into());
     operation.record(change).await?;
     let gone = operation.store.remove_role(operation.org, binding).await?;
-    let gone = gone.ok_or(ControlError::NoSuch("role binding"))?;
+    let Some(gone) = gone else {
+        let (name, why) = (described(known), "it was taken away in between");
+        operation.record_not_made("role", &name, why).await?;
+        return Err(ControlError::NoSuch("role binding"));
+    };
     let left = operation.store.roles(operation.org).await?;
     Ok((gone, warning(&left)))
 }

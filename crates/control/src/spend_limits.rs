@@ -148,7 +148,8 @@ async fn replace(
         return Err(ControlError::Changed(Box::new(stands)));
     }
     let done = new.map_or(ChangeKind::Deleted, |_| ChangeKind::Updated);
-    let mut change = operation.change("spend_limit", &stands.id.to_string(), done);
+    let id = stands.id.to_string();
+    let mut change = operation.change("spend_limit", &id, done);
     change.before = Some(fingerprint(&described(&stands)).as_str().into());
     change.after = new.map(|new| fingerprint(&described(new)).as_str().into());
     operation.record(change).await?;
@@ -159,9 +160,19 @@ async fn replace(
     let replaced = store.replace_spend_limit(operation.org, stands.id, new, is_expected, entry);
     match replaced.await? {
         Replaced::Done(_) => Ok(()),
-        Replaced::Another(now) => Err(ControlError::Changed(Box::new(now))),
-        Replaced::Unknown => Err(ControlError::NoSuch("spend limit")),
+        Replaced::Another(now) => {
+            not_made(operation, &id, "it was changed in between").await?;
+            Err(ControlError::Changed(Box::new(now)))
+        }
+        Replaced::Unknown => {
+            not_made(operation, &id, "it was removed in between").await?;
+            Err(ControlError::NoSuch("spend limit"))
+        }
     }
+}
+
+async fn not_made(operation: &Operation<'_>, id: &str, why: &str) -> Result<(), ControlError> {
+    operation.record_not_made("spend_limit", id, why).await
 }
 
 /// A limit as one line for each thing that can change, for diffs and fingerprints.

@@ -148,9 +148,7 @@ impl<'o> Directory<'o> {
 
     /// Writes down that what was written down did not happen after all, because somebody else was quicker.
     pub(super) async fn record_not_made(&self, noun: &str, id: &str, why: &str) -> Result<()> {
-        let change = ChangeKind::Updated;
-        self.record(noun, id, change, (None, None), &format!("not made: {why}"))
-            .await
+        Ok(self.operation.record_not_made(noun, id, why).await?)
     }
 }
 

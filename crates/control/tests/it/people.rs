@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use control::scim::{Directory, groups, users};
 use control::tokens::{self, NewToken};
-use control::{Actor, ControlError, Right, Role, people, roles};
+use control::{Actor, ControlError, Right, Role, keys, people, roles};
 use domain::{Clock, PersonId};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::scim::{BASE, Place, directory, operations, user_body};
 
 impl Place {
     /// Somebody signs in, and their issuer states these groups.
-    async fn signed_in(&self, stable_id: &str, name: &str, stated: &[&str]) -> Person {
+    pub(crate) async fn signed_in(&self, stable_id: &str, name: &str, stated: &[&str]) -> Person {
         let now = self.clock.now();
         let groups: BTreeSet<String> = stated.iter().map(|group| (*group).to_owned()).collect();
         let seen = Seen {
@@ -33,7 +33,7 @@ impl Place {
     }
 
     /// The directory's user of this external id; the id of the user.
-    async fn provisioned(&self, external_id: &str) -> String {
+    pub(crate) async fn provisioned(&self, external_id: &str) -> String {
         let actor = directory();
         let operation = self.control.operation(&actor);
         let directory = Directory::new(&operation, &self.source, BASE).unwrap();
@@ -60,7 +60,7 @@ impl Place {
         groups::patch(&directory, group, None, body).await.unwrap();
     }
 
-    async fn set_active(&self, user: &str, active: bool) {
+    pub(crate) async fn set_active(&self, user: &str, active: bool) {
         let actor = directory();
         let operation = self.control.operation(&actor);
         let directory = Directory::new(&operation, &self.source, BASE).unwrap();
@@ -176,4 +176,21 @@ async fn whoever_calls_themselves_like_anothers_id_protects_nobody() {
     let nobody = PersonId::from_parts(5, 5).to_string();
     let found = people::find(&operation, &nobody).await;
     assert!(matches!(found, Err(ControlError::NoSuchPerson)));
+}
+
+#[tokio::test]
+async fn a_change_that_somebody_was_quicker_than_is_followed_by_a_record_that_says_so() {
+    let place = Place::new(15).await;
+    let machine = Actor::command_line("machine");
+    let operation = place.control.operation(&machine);
+    let rotation = keys::Rotation {
+        name: "session",
+        before: "aa",
+        after: "bb",
+        reason: Some("a test"),
+    };
+    let made = keys::rotate(&operation, rotation, "session_key", b"not it", b"new").await;
+    assert!(!made.unwrap());
+    let ledger = place.ledger();
+    assert!(ledger.contains("not made: another was put there in between"));
 }
