@@ -12,8 +12,9 @@ use control::idempotency::{Asked, Known};
 use control::{Actor, ControlError};
 use domain::opaque::{hex, sha256};
 use domain::{ReasonCode, limits};
-use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{CONTENT_TYPE, ETAG};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use serde::{Deserialize, Serialize};
 
 use super::call::read_for;
 use crate::{Console, Problem};
@@ -98,7 +99,7 @@ async fn settle(
     let body = super::call::read(body, usize::MAX).await?;
     note(
         control
-            .settle(asked, status.as_u16(), &to_keep(&body))
+            .settle(asked, status.as_u16(), &to_keep(&parts.headers, &body))
             .await,
     );
     Ok(Response::from_parts(parts, Body::from(body)))
@@ -114,8 +115,27 @@ fn note(outcome: Result<(), ControlError>) {
 #[derive(Debug, Clone, Copy)]
 pub struct Uncertain;
 
+/// What of an answer is kept for repeats.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// The version of what was made, with which it can be changed.
+    etag: Option<String>,
+    /// The body without what is shown once.
+    body: String,
+}
+
+fn to_keep(headers: &HeaderMap, body: &[u8]) -> String {
+    let etag = headers.get(ETAG).and_then(|etag| etag.to_str().ok());
+    let kept = Kept {
+        etag: etag.map(str::to_owned),
+        body: without_secret(body),
+    };
+    serde_json::to_string(&kept).expect("two texts")
+}
+
 /// The answer without what is shown once.
-fn to_keep(body: &[u8]) -> String {
+fn without_secret(body: &[u8]) -> String {
     match serde_json::from_slice::<serde_json::Value>(body) {
         Ok(serde_json::Value::Object(mut members)) => {
             if let Some(secret) = members.get_mut(SHOWN_ONCE) {
@@ -130,8 +150,16 @@ fn to_keep(body: &[u8]) -> String {
 
 fn replayed(status: u16, answer: String) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    let mut response = (status, answer).into_response();
+    // What an earlier version kept is the body alone.
+    let kept = serde_json::from_str(&answer).unwrap_or(Kept {
+        etag: None,
+        body: answer,
+    });
+    let mut response = (status, kept.body).into_response();
     let headers = response.headers_mut();
+    if let Some(etag) = kept.etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
+        headers.insert(ETAG, etag);
+    }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
     response
@@ -143,8 +171,28 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_kept_for_repeats() {
-        let kept = to_keep(br#"{"id":"tok_1","secret":"dwp_abc"}"#);
+        let kept = without_secret(br#"{"id":"tok_1","secret":"dwp_abc"}"#);
         assert_eq!(kept, r#"{"id":"tok_1","secret":null}"#);
+    }
+
+    #[test]
+    fn a_repeat_has_the_version_of_the_first_answer() {
+        let check = |etag: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(etag) = etag {
+                headers.insert(ETAG, HeaderValue::from_static(etag));
+            }
+            let repeat = replayed(201, to_keep(&headers, b"{}"));
+            let found = repeat
+                .headers()
+                .get(ETAG)
+                .map(|etag| etag.to_str().unwrap());
+            assert_eq!((found, repeat.status().as_u16()), (etag, 201));
+        };
+        check(Some("\"7\""));
+        check(None);
+        let earlier = replayed(201, r#"{"id":"tok_1"}"#.to_owned());
+        assert_eq!(earlier.headers().get(ETAG), None);
     }
 
     #[test]

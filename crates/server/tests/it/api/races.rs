@@ -99,6 +99,32 @@ async fn of_two_who_change_a_spend_limit_the_second_gets_what_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_is_answered_with_the_version_that_changes_what_the_first_made() {
+    let setting = Setting::set().await;
+    let owner = setting.client("owner");
+    let limit = json!({"scope": {"type": "organization"}, "period": "weekly", "amount_cents": "5"});
+    let make = || {
+        owner
+            .request(Method::POST, "/api/v1/spend-limits")
+            .header("idempotency-key", "once")
+            .json(&limit)
+            .send()
+    };
+    let (first, again) = (make().await.unwrap(), make().await.unwrap());
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    let etag = again.header("etag").unwrap().to_owned();
+    assert_eq!(first.header("etag"), Some(&*etag));
+    let id = again.json()["id"].as_str().unwrap().to_owned();
+    let changed = owner
+        .request(Method::PUT, &format!("/api/v1/spend-limits/{id}"))
+        .header("if-match", &etag)
+        .json(&json!({"amount_cents": "7"}))
+        .send();
+    assert_eq!(changed.await.unwrap().status, 200);
+    setting.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_request_with_the_same_key_is_done_once_and_its_secret_shown_once() {
     let setting = Setting::set().await;
     let owner = setting.client("owner");
