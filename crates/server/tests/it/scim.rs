@@ -27,8 +27,9 @@ async fn provisioned(world: &World, who: &str) -> (Session, String) {
 
 async fn expect_out(session: &Session) {
     wait_for(async || {
-        let answer = session.actor().messages(SONNET, "One more?").await.unwrap();
-        answer.status == 401
+        // a connection that the refusal closed before all was sent is no answer yet
+        let answer = session.actor().messages(SONNET, "One more?").await;
+        answer.is_ok_and(|answer| answer.status == 401)
     })
     .await;
 }
