@@ -15,7 +15,7 @@ use testkit::FakeClock;
 /// A closed chain of calls that cost so much, and its last record.
 async fn calls(folder: &Path, clock: &FakeClock, costs: &[i64]) -> (ChainId, u64) {
     let (key, _) = SigningKey::generate().unwrap();
-    let chain: ChainId = "gw-1".parse().unwrap();
+    let chain: ChainId = "gw-1.1".parse().unwrap();
     let ledger = Ledger::open(folder, chain.clone(), key, Arc::new(clock.clone())).unwrap();
     for (number, cost) in (1..).zip(costs) {
         let mut outcome = Outcome::new(RequestId::from_parts(1, number), Ended::Complete);
@@ -70,8 +70,9 @@ async fn sums_equal_the_records_that_can_be_read_and_a_damaged_one_holds_up_noth
             .into_iter()
             .find(|(_, period)| *period == Period::Daily)
             .unwrap();
-        let spent = store.spent_by(org, &purse.to_string(), Period::Daily, clock.now());
+        let purse = purse.to_string();
+        let spent = store.spent_by(org, &purse, Period::Daily, clock.now());
         assert_eq!(spent.await.unwrap(), Usd::from_nanos(301_000));
     }
-    assert_eq!(store.ledger_cursor("gw-1").await.unwrap(), last + 1);
+    assert_eq!(store.ledger_cursor("gw-1.1").await.unwrap(), last + 1);
 }
