@@ -1,8 +1,9 @@
 //! Spend limits: what a person, a member of a group, or everyone may spend in a period. The same rows as the reference gateway's
 //! endpoints edit. A change says which version it starts from; whoever comes second is told what stands now, and nothing is lost.
 
+pub use domain::SpendScope as Scope;
 use domain::window::Period;
-use domain::{BudgetId, Usd};
+use domain::{AuditId, BudgetId, Usd};
 use ledger::record::ChangeKind;
 pub use store::SpendLimit;
 use store::spend_limits::Replaced;
@@ -12,34 +13,13 @@ use crate::access::Right;
 use crate::text::Unusable;
 use crate::{ControlError, Operation, fingerprint, text};
 
-/// Whose spending a limit bounds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// One person, by the stable id their issuer gives them.
-    User(String),
-    /// Each member of a group, as the issuer names it.
-    Group(String),
-    /// Each person of the organisation.
-    Organization,
-}
-
-impl Scope {
-    fn parts(&self) -> Result<(&'static str, String), Unusable> {
-        Ok(match self {
-            Self::User(user) => ("user", text::name("scope.id", user)?),
-            Self::Group(group) => ("rbac_group", text::name("scope.id", group)?),
-            Self::Organization => ("organization", String::new()),
-        })
-    }
-
-    /// The scope of a limit that stands.
-    pub fn of(limit: &SpendLimit) -> Self {
-        match limit.scope_type.as_str() {
-            "user" => Self::User(limit.scope_id.clone()),
-            "rbac_group" => Self::Group(limit.scope_id.clone()),
-            _ => Self::Organization,
-        }
-    }
+/// The scope of a limit to make, whose id is a name.
+fn checked(scope: &Scope) -> Result<Scope, Unusable> {
+    Ok(match scope {
+        Scope::User(user) => Scope::User(text::name("scope.id", user)?),
+        Scope::Group(group) => Scope::Group(text::name("scope.id", group)?),
+        Scope::Organization => Scope::Organization,
+    })
 }
 
 /// Limits after one of them, and whether there are more.
@@ -82,13 +62,12 @@ pub async fn create(
     amount_cents: Option<&str>,
 ) -> Result<SpendLimit, ControlError> {
     operation.require(Right::BudgetsWrite)?;
-    let (scope_type, scope_id) = scope.parts()?;
+    let scope = checked(scope)?;
     let (unix_ms, random) = operation.id_parts();
     let now = operation.clock.now();
     let new = SpendLimit {
         id: BudgetId::from_parts(unix_ms, random),
-        scope_type: scope_type.to_owned(),
-        scope_id,
+        scope,
         period,
         amount_cents: amount_cents.map(cents).transpose()?,
         pooled_json: None,
@@ -177,7 +156,7 @@ async fn not_made(operation: &Operation<'_>, id: &str, why: &str) -> Result<(), 
 
 /// A limit as one line for each thing that can change, for diffs and fingerprints.
 pub fn described(limit: &SpendLimit) -> String {
-    let scope = format!("{} {}", limit.scope_type, limit.scope_id);
+    let scope = format!("{} {}", limit.scope.word(), limit.scope.id());
     format!(
         "scope = {}\nperiod = {}\namount_cents = {}\npooled = {}\n",
         scope.trim_end(),
@@ -194,9 +173,8 @@ fn audit(
     after: Option<&SpendLimit>,
 ) -> SpendLimitAudit {
     let (unix_ms, random) = operation.id_parts();
-    let id = BudgetId::from_parts(unix_ms, random).to_string();
     SpendLimitAudit {
-        id: id.replace("spl_", "aud_"),
+        id: AuditId::from_parts(unix_ms, random),
         created: operation.clock.now(),
         actor: operation.actor.key(),
         action: action.to_owned(),
@@ -209,7 +187,7 @@ fn audit(
 fn as_json(limit: &SpendLimit) -> String {
     serde_json::json!({
         "id": limit.id,
-        "scope": {"type": limit.scope_type, "id": limit.scope_id},
+        "scope": {"type": limit.scope.word(), "id": limit.scope.id()},
         "period": limit.period,
         "amount": limit.amount_cents,
         "currency": "USD",

@@ -74,7 +74,10 @@ impl std::fmt::Display for Step {
 }
 
 fn group_of(limit: &SpendLimit) -> Option<&str> {
-    (limit.scope_type == "rbac_group").then_some(&*limit.scope_id)
+    match &limit.scope {
+        Scope::Group(group) => Some(group),
+        Scope::User(_) | Scope::Organization => None,
+    }
 }
 
 /// `spend limit of the group eng, monthly: 6000 cents`.
@@ -151,7 +154,7 @@ async fn limit_steps(
     };
     // Those of people are theirs.
     let mut stands = spend_limits::all(operation).await?;
-    stands.retain(|limit| limit.scope_type != "user");
+    stands.retain(|limit| !matches!(limit.scope, Scope::User(_)));
     let mut steps = Vec::new();
     for wanted in stated {
         let amount = wanted.amount_cents.as_deref().map(spend_limits::cents);

@@ -115,6 +115,10 @@ id!(
     BudgetId, "spl"
 );
 id!(
+    /// One change of a spend limit, in the audit of the reference gateway's endpoints.
+    AuditId, "aud"
+);
+id!(
     /// A personal access token or a directory token, not the secret itself.
     TokenId, "tok"
 );

@@ -17,6 +17,7 @@ pub mod opaque;
 pub mod policy;
 pub mod price;
 pub mod reason;
+pub mod spend_scope;
 pub mod task;
 pub mod usage;
 pub mod window;
@@ -26,12 +27,13 @@ pub use client::{Client, ClientKind, Version};
 pub use clock::{Clock, Ids, Timestamp};
 pub use groups::PersonGroups;
 pub use ids::{
-    BindingId, BudgetId, DirectoryGroupId, DirectoryUserId, OrgId, PersonId, RequestId, ServiceId,
-    SessionId, TaskId, TokenId,
+    AuditId, BindingId, BudgetId, DirectoryGroupId, DirectoryUserId, OrgId, PersonId, RequestId,
+    ServiceId, SessionId, TaskId, TokenId,
 };
 pub use model::ModelId;
 pub use money::Usd;
 pub use opaque::Opaque;
 pub use policy::Policy;
 pub use reason::{Fault, Reason, ReasonCode, Refusal};
+pub use spend_scope::SpendScope;
 pub use usage::{Terms, Usage};

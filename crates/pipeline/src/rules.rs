@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use domain::policy::{Budget, BudgetFor, Who};
 use domain::window::Period;
-use domain::{OrgId, Policy, Timestamp, Usd, limits};
+use domain::{OrgId, Policy, SpendScope, Timestamp, Usd, limits};
 use store::{SpendLimit, Store, Watermarks};
 
 use crate::Inspector;
@@ -228,16 +228,16 @@ pub enum LoadError {
 /// A spend limit of the admin endpoints as budgets: a cap of its own, and a shared one when it has a pool.
 fn budgets(limit: &SpendLimit) -> Vec<Budget> {
     let mut who = Who::default();
-    let scope = match limit.scope_type.as_str() {
-        "user" => {
-            who.people.insert(limit.scope_id.clone());
+    let scope = match &limit.scope {
+        SpendScope::User(user) => {
+            who.people.insert(user.clone());
             BudgetFor::Person
         }
-        "rbac_group" => {
-            who.groups.insert(limit.scope_id.clone());
+        SpendScope::Group(group) => {
+            who.groups.insert(group.clone());
             BudgetFor::Member
         }
-        _ => BudgetFor::Member,
+        SpendScope::Organization => BudgetFor::Member,
     };
     let budget = |name: String, scope, amount_usd, period| Budget {
         name,
@@ -299,8 +299,7 @@ mod tests {
     fn a_limit_with_a_pool_is_two_budgets() {
         let limit = SpendLimit {
             id: BudgetId::from_parts(1, 1),
-            scope_type: "rbac_group".into(),
-            scope_id: "eng".into(),
+            scope: SpendScope::Group("eng".into()),
             period: Period::Monthly,
             amount_cents: Some("6000".into()),
             pooled_json: Some(r#"{"amount":"100000","paused":false}"#.into()),

@@ -1,7 +1,7 @@
 //! Spend limits of the admin endpoints. Each change and its audit entry, with what stood before, is one transaction.
 
 use domain::window::Period;
-use domain::{BudgetId, OrgId, Timestamp, limits};
+use domain::{AuditId, BudgetId, OrgId, SpendScope, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
@@ -13,10 +13,8 @@ use crate::{Result, SPEND_LIMITS, Store, StoreError, id, next, period_of, time};
 pub struct SpendLimit {
     /// Its id.
     pub id: BudgetId,
-    /// `user`, `rbac_group` or `organization`.
-    pub scope_type: String,
-    /// The user or group; empty for the organisation.
-    pub scope_id: String,
+    /// Whose spending it bounds.
+    pub scope: SpendScope,
     /// Its period.
     pub period: Period,
     /// Cents as a decimal text; none means no cap.
@@ -32,8 +30,7 @@ pub struct SpendLimit {
 impl SpendLimit {
     /// Whether both bound the same scope in the same period, of which there is one at a time.
     pub fn is_for_the_same(&self, other: &Self) -> bool {
-        (&self.scope_type, &self.scope_id, self.period)
-            == (&other.scope_type, &other.scope_id, other.period)
+        (&self.scope, self.period) == (&other.scope, other.period)
     }
 }
 
@@ -41,7 +38,7 @@ impl SpendLimit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpendLimitAudit {
     /// Its id.
-    pub id: String,
+    pub id: AuditId,
     /// When.
     pub created: Timestamp,
     /// Who.
@@ -105,8 +102,8 @@ impl Store {
                 )
                 .bind(new.id.to_string())
                 .bind(org.to_string())
-                .bind(&new.scope_type)
-                .bind(&new.scope_id)
+                .bind(new.scope.word())
+                .bind(new.scope.id())
                 .bind(new.period.as_str())
                 .bind(&new.amount_cents)
                 .bind(&new.pooled_json)
@@ -274,8 +271,8 @@ async fn of_scope(tx: &mut Tx, org: OrgId, new: &SpendLimit) -> Result<Option<Sp
                  WHERE org = $1 AND scope_type = $2 AND scope_id = $3 AND period = $4",
             )
             .bind(org.to_string())
-            .bind(&new.scope_type)
-            .bind(&new.scope_id)
+            .bind(new.scope.word())
+            .bind(new.scope.id())
             .bind(new.period.as_str()),
         )
         .await?;
@@ -298,7 +295,7 @@ async fn insert_audit(
         "INSERT INTO spend_limit_audit (id, org, created, actor, action, target, before_json, after_json) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
-    .bind(&audit.id)
+    .bind(audit.id.to_string())
     .bind(org.to_string())
     .bind(audit.created.unix_ms())
     .bind(&audit.actor)
@@ -312,7 +309,7 @@ async fn insert_audit(
 
 fn read_audit(row: &AnyRow) -> Result<SpendLimitAudit> {
     Ok(SpendLimitAudit {
-        id: row.try_get(0)?,
+        id: id(row, 0, "spend_limit_audit.id")?,
         created: time(row, 1)?,
         actor: row.try_get(2)?,
         action: row.try_get(3)?,
@@ -325,10 +322,10 @@ fn read_audit(row: &AnyRow) -> Result<SpendLimitAudit> {
 fn read(row: &AnyRow) -> Result<SpendLimit> {
     let period: String = row.try_get(3)?;
     let period = period_of(&period).ok_or(StoreError::Damaged("spend_limits.period"))?;
+    let scope = SpendScope::parse(row.try_get(1)?, row.try_get(2)?);
     Ok(SpendLimit {
         id: id(row, 0, "spend_limits.id")?,
-        scope_type: row.try_get(1)?,
-        scope_id: row.try_get(2)?,
+        scope: scope.ok_or(StoreError::Damaged("spend_limits.scope"))?,
         period,
         amount_cents: row.try_get(4)?,
         pooled_json: row.try_get(5)?,

@@ -49,7 +49,7 @@ pub struct LimitView {
 
 impl From<SpendLimit> for LimitView {
     fn from(limit: SpendLimit) -> Self {
-        let (kind, id) = match Scope::of(&limit) {
+        let (kind, id) = match limit.scope {
             Scope::User(user) => ("user", Some(user)),
             Scope::Group(group) => ("group", Some(group)),
             Scope::Organization => ("organization", None),

@@ -1,7 +1,7 @@
 //! What the admin API stands on: roles, personal tokens, idempotency keys, pages, and the search of the ledger's copy.
 
 use domain::window::Period;
-use domain::{BindingId, BudgetId, OrgId, PersonId, TokenId, limits};
+use domain::{AuditId, BindingId, BudgetId, OrgId, PersonId, SpendScope, TokenId, limits};
 use store::idempotency::{Asked, Known};
 use store::ledger::Batch;
 use store::search::Sought;
@@ -67,7 +67,7 @@ fn row(org: OrgId, seq: u64, ms: i64, kind: &str, subject: &str) -> LedgerRow {
 
 fn entry(_: &SpendLimit) -> SpendLimitAudit {
     SpendLimitAudit {
-        id: format!("aud_{:08}", number()),
+        id: AuditId::from_parts(0, number().into()),
         created: at(0),
         actor: "ada".to_owned(),
         action: "upsert".to_owned(),
@@ -198,8 +198,7 @@ on_both_engines! {
         let (store, org) = (&bed.store, bed.org);
         let limit = SpendLimit {
             id: BudgetId::from_parts(6, number().into()),
-            scope_type: "organization".to_owned(),
-            scope_id: String::new(),
+            scope: SpendScope::Organization,
             period: Period::Daily,
             amount_cents: Some("1".to_owned()),
             pooled_json: None,

@@ -1,7 +1,7 @@
 //! PostgreSQL that goes away, falls silent or is cut off: the error says what is certain, and the store works again afterwards.
 
 use domain::window::Period;
-use domain::{BudgetId, Timestamp};
+use domain::{AuditId, BudgetId, SpendScope, Timestamp};
 use sqlx::AnyConnection;
 use store::{Engine, PolicyVersion, PutPolicy, SpendLimit, SpendLimitAudit, Store, StoreError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,8 +14,7 @@ fn limit() -> (SpendLimit, SpendLimitAudit) {
     let id = BudgetId::from_parts(6, number().into());
     let limit = SpendLimit {
         id,
-        scope_type: "organization".to_owned(),
-        scope_id: String::new(),
+        scope: SpendScope::Organization,
         period: Period::Daily,
         amount_cents: Some("1".to_owned()),
         pooled_json: None,
@@ -23,7 +22,7 @@ fn limit() -> (SpendLimit, SpendLimitAudit) {
         updated: at(0),
     };
     let audit = SpendLimitAudit {
-        id: id.to_string(),
+        id: AuditId::from_parts(0, number().into()),
         created: at(0),
         actor: "ada".to_owned(),
         action: "upsert".to_owned(),

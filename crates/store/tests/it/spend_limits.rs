@@ -1,16 +1,16 @@
 //! Spend limits: one per scope and period, each change with a true audit entry, pages in either direction.
 
 use domain::window::Period;
-use domain::{BudgetId, OrgId};
-use store::{Page, SpendLimit, SpendLimitAudit, Store};
+use domain::{AuditId, BudgetId, OrgId, SpendScope};
+use sqlx::Connection as _;
+use store::{Page, SpendLimit, SpendLimitAudit, Store, StoreError};
 
 use crate::bed::{at, number, on_both_engines};
 
 fn limit(scope: (&str, &str), period: Period, cents: Option<&str>) -> SpendLimit {
     SpendLimit {
         id: BudgetId::from_parts(6, number().into()),
-        scope_type: scope.0.to_owned(),
-        scope_id: scope.1.to_owned(),
+        scope: SpendScope::parse(scope.0, scope.1.to_owned()).unwrap(),
         period,
         amount_cents: cents.map(str::to_owned),
         pooled_json: None,
@@ -22,7 +22,7 @@ fn limit(scope: (&str, &str), period: Period, cents: Option<&str>) -> SpendLimit
 fn entry(actor: &str, before: Option<&SpendLimit>, after: Option<&SpendLimit>) -> SpendLimitAudit {
     let brief = |limit: &SpendLimit| format!("{:?}", limit.amount_cents);
     SpendLimitAudit {
-        id: format!("aud_{:08}", number()),
+        id: AuditId::from_parts(0, number().into()),
         created: at(0),
         actor: actor.to_owned(),
         action: if after.is_some() { "upsert" } else { "delete" }.to_owned(),
@@ -51,6 +51,22 @@ on_both_engines! {
         assert_ne!(weekly.id, first.id);
         assert_eq!(store.spend_limit(bed.org, first.id).await.unwrap(), Some(second.clone()));
         assert_eq!(store.spend_limits(bed.org).await.unwrap(), [second, weekly]);
+    }
+
+    /// A word that nobody knows must not be read as everyone's limit.
+    async fn a_damaged_scope_is_an_error_and_caps_nobody(bed) {
+        let limit = set(&bed.store, bed.org, &limit(("user", "per_1"), Period::Daily, Some("1"))).await;
+        let mut beside = bed.beside().await;
+        for damage in ["scope_type = 'team'", "scope_type = 'organization'", "scope_id = ''"] {
+            let sql = format!("UPDATE spend_limits SET {damage}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut beside).await.unwrap();
+            let found = bed.store.spend_limits(bed.org).await;
+            assert!(matches!(found, Err(StoreError::Damaged("spend_limits.scope"))), "{damage}: {found:?}");
+            let mended = "UPDATE spend_limits SET scope_type = 'user', scope_id = 'per_1'";
+            sqlx::raw_sql(mended).execute(&mut beside).await.unwrap();
+        }
+        beside.close().await.unwrap();
+        assert_eq!(bed.store.spend_limits(bed.org).await.unwrap(), [limit]);
     }
 
     async fn the_audit_says_what_stood_before_even_when_many_change_a_limit_at_once(bed) {

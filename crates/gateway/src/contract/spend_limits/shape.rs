@@ -1,7 +1,7 @@
 //! What a spend limit looks like: as it is asked for, checked, and as it is shown.
 
 use domain::window::Period;
-use domain::{BudgetId, Usd};
+use domain::{BudgetId, SpendScope, Usd};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::SpendLimit;
@@ -33,20 +33,20 @@ struct Scope {
 impl Wanted {
     /// The limit that is asked for, or what is wrong with it.
     pub(super) fn check(self, id: BudgetId, now: domain::Timestamp) -> Result<SpendLimit, String> {
-        let scope_id = match (
+        let scope = match (
             self.scope.kind.as_str(),
             self.scope.user_id,
             self.scope.rbac_group_id,
         ) {
-            ("user", Some(user), None) if !user.is_empty() => user,
-            ("rbac_group", None, Some(group)) if !group.is_empty() => group,
-            ("organization", None, None) => String::new(),
+            ("user", Some(user), None) if !user.is_empty() => SpendScope::User(user),
+            ("rbac_group", None, Some(group)) if !group.is_empty() => SpendScope::Group(group),
+            ("organization", None, None) => SpendScope::Organization,
             ("user", ..) => return Err("scope.user_id: is needed for a user".into()),
             ("rbac_group", ..) => return Err("scope.rbac_group_id: is needed for a group".into()),
             ("organization", ..) => return Err("scope: an organization has no other id".into()),
             _ => return Err("scope.type: must be user, rbac_group or organization".into()),
         };
-        if scope_id.len() > 256 || scope_id.chars().any(char::is_control) {
+        if scope.id().len() > 256 || scope.id().chars().any(char::is_control) {
             return Err("scope: the id is too long or holds control characters".into());
         }
         if self
@@ -73,13 +73,13 @@ impl Wanted {
             })
             .transpose()?;
         let period = self.period.unwrap_or(Period::Monthly);
-        if pooled.is_some() && (self.scope.kind != "rbac_group" || period != Period::Monthly) {
+        if pooled.is_some() && (!matches!(scope, SpendScope::Group(_)) || period != Period::Monthly)
+        {
             return Err("pooled_budget: only monthly limits of groups have one".into());
         }
         Ok(SpendLimit {
             id,
-            scope_type: self.scope.kind,
-            scope_id,
+            scope,
             period,
             amount_cents: amount,
             pooled_json: pooled,
@@ -118,10 +118,10 @@ pub(super) fn shape(limit: &SpendLimit) -> Value {
 }
 
 fn scope(limit: &SpendLimit) -> Value {
-    match limit.scope_type.as_str() {
-        "user" => json!({"type": "user", "user_id": limit.scope_id}),
-        "rbac_group" => json!({"type": "rbac_group", "rbac_group_id": limit.scope_id}),
-        _ => json!({"type": "organization"}),
+    match &limit.scope {
+        SpendScope::User(user) => json!({"type": "user", "user_id": user}),
+        SpendScope::Group(group) => json!({"type": "rbac_group", "rbac_group_id": group}),
+        SpendScope::Organization => json!({"type": "organization"}),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use domain::{BudgetId, ReasonCode, Refusal, RequestId, limits};
+use domain::{AuditId, BudgetId, ReasonCode, Refusal, RequestId, limits};
 use http::StatusCode;
 use ledger::record::{Change, ChangeKind};
 use serde_json::json;
@@ -112,7 +112,10 @@ impl Contract {
         now: domain::Timestamp,
     ) -> SpendLimitAudit {
         SpendLimitAudit {
-            id: self.new_id(now).to_string().replace("spl_", "aud_"),
+            id: AuditId::from_parts(
+                now.unix_ms().unsigned_abs(),
+                self.door.pipeline.ids.random_bits(),
+            ),
             created: now,
             actor: format!("admin-key:{}", key.id),
             action: action.to_owned(),
