@@ -292,14 +292,13 @@ async fn shut_out_by(
         return Ok(stays().into_iter().collect());
     }
     let next = known(directory, state).await?;
-    let moves = match &next {
-        Some(next) => next.id != before.person,
+    let moves = if let Some(next) = &next {
+        next.id != before.person
+    } else {
         // One who never signed in is corrected, and stays who they are.
-        None => {
-            let (store, org) = (directory.operation.store, directory.operation.org);
-            let person = store.person(org, before.person).await?;
-            person.is_some_and(|person| person.stated != Timestamp::default())
-        }
+        let (store, org) = (directory.operation.store, directory.operation.org);
+        let person = store.person(org, before.person).await?;
+        person.is_some_and(|person| person.stated != Timestamp::default())
     };
     if !moves {
         return Ok(stays().into_iter().collect());
