@@ -63,9 +63,10 @@ async fn ids_of_one_are_unknown_at_the_other(stores: Stores) {
         } else {
             things(&control).await
         };
-        let names = asking(&operation.id, &things, &(99, String::new())).named;
-        let by_number = names.is_some_and(|named| named == "99");
-        if by_number || !(operation.path.contains('{') || operation.id == "roles_grant") {
+        let named = asking(&operation.id, &things, &(99, String::new())).named;
+        // Versions are counted by each for itself.
+        let is_number = named.is_some_and(|named| named.parse::<u64>().is_ok());
+        if is_number || !(operation.path.contains('{') || operation.id == "roles_grant") {
             continue;
         }
         tried += 1;
@@ -74,7 +75,7 @@ async fn ids_of_one_are_unknown_at_the_other(stores: Stores) {
         assert_eq!(theirs, nobodys, "{}", operation.id);
         assert_eq!(theirs.0, 404, "{}", operation.id);
         let own = asked(&here, &operation, &things).await;
-        assert!(own.0 < 300, "{} {own:?}: it is still there", operation.id);
+        assert_ne!(own.0, 404, "{}: it is still there", operation.id);
     }
     assert!(tried >= 15, "only {tried} operations name something");
     two.stop().await;
