@@ -9,6 +9,8 @@ pub const MODEL_ID_BYTES_MAX: usize = 128;
 pub const MESSAGES_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Largest form or JSON body of every other endpoint; a larger one is refused with 413 (`body_too_large`).
 pub const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Fields of a form. Each is compared with all before it; the longest form of ours has a dozen.
+pub const FORM_FIELDS_MAX: usize = 32;
 /// Largest OTLP export; a larger one is refused with 413 (`body_too_large`).
 pub const OTLP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Deepest nesting of a JSON body; deeper is refused (`body_malformed`).

@@ -14,7 +14,7 @@ use serde_json::json;
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// Reads a small form; a field that stands twice, or a body that is too large or slow, is refused.
+    /// Reads a small form; a field that stands twice, too many of them, or a body that is too large or slow, is refused.
     pub async fn read(body: Body) -> Result<Self, Response> {
         let refuse = || {
             error(
@@ -33,14 +33,17 @@ impl Form {
             .map_err(|_| refuse())?
             .map_err(|_| refuse())?
             .to_bytes();
+        Self::parse(&bytes).map_err(|what| error(StatusCode::BAD_REQUEST, "invalid_request", what))
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
         let mut fields: Vec<(String, String)> = Vec::new();
-        for (name, value) in url::form_urlencoded::parse(&bytes) {
+        for (name, value) in url::form_urlencoded::parse(bytes) {
+            if fields.len() == limits::FORM_FIELDS_MAX {
+                return Err("The form has too many fields.");
+            }
             if fields.iter().any(|(known, _)| *known == name) {
-                return Err(error(
-                    StatusCode::BAD_REQUEST,
-                    "invalid_request",
-                    "A field stands twice.",
-                ));
+                return Err("A field stands twice.");
             }
             fields.push((name.into_owned(), value.into_owned()));
         }
@@ -78,4 +81,20 @@ pub fn unavailable() -> Response {
         "temporarily_unavailable",
         "The gateway's store cannot be reached; try again.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_has_each_field_once_and_few_of_them() {
+        let form = |fields: usize| {
+            let text: Vec<String> = (0..fields).map(|field| format!("f{field}=1")).collect();
+            Form::parse(text.join("&").as_bytes())
+        };
+        assert_eq!(form(limits::FORM_FIELDS_MAX).unwrap().field("f31"), "1");
+        assert!(form(limits::FORM_FIELDS_MAX + 1).is_err());
+        assert!(Form::parse(b"code=a&code=b").is_err());
+    }
 }

@@ -69,9 +69,9 @@ pub struct Restore {
     /// The sealing key is lost: take the backup unsealed, and make new keys in place of those sealed in it
     #[arg(long)]
     new_keys: bool,
-    /// Also end every service key, which may have been revoked since
+    /// Also end every service key and every directory's token, which may have been revoked since
     #[arg(long)]
-    end_service_keys: bool,
+    end_keys: bool,
     /// The database is lost and the ledger is not: put back the rows alone and go on with the ledger that is here, which knows what
     /// was recorded since
     #[arg(long)]

@@ -58,6 +58,11 @@ pub(super) async fn restore(what: &Restore, config: &Config) -> anyhow::Result<(
         return Ok(());
     }
     let kept = key.and_then(|(_, kept)| kept);
+    if kept.is_some() {
+        complain(
+            "The sealing key was taken from the backup itself: its seal shows that nothing is damaged, and not who made it. Put back only what came from a place that others cannot write to.",
+        );
+    }
     put_back(what, config, &manifest, kept, &mut progress).await
 }
 
@@ -237,7 +242,7 @@ enum Unfilled {
 struct Back {
     rows: u64,
     ended: Ended,
-    service_keys: u64,
+    keys: (u64, u64),
     secrets: u64,
 }
 
@@ -257,7 +262,7 @@ async fn fill(
         let mut back = Back {
             rows: 0,
             ended: Ended::default(),
-            service_keys: 0,
+            keys: (0, 0),
             secrets: 0,
         };
         for table in &manifest.tables {
@@ -285,8 +290,8 @@ async fn fill(
         let now = SystemClock.now();
         let why = format!("restored from the backup of {}", manifest.made);
         back.ended = loading.end_sign_ins(now, &why).await?;
-        if what.end_service_keys {
-            back.service_keys = loading.end_service_keys(now).await?;
+        if what.end_keys {
+            back.keys = loading.end_keys(now).await?;
         }
         if what.new_keys {
             back.secrets = loading.forget_secrets().await?;
@@ -410,11 +415,14 @@ fn told(what: &Restore, dir: &Path, manifest: &Manifest, back: &Back, gone_on: &
             back.secrets
         ));
     }
-    if what.end_service_keys {
-        say(&format!("{} service keys have ended", back.service_keys));
+    if what.end_keys {
+        let (services, directories) = back.keys;
+        say(&format!(
+            "{services} service keys and {directories} tokens of directories have ended; each machine and each directory needs a new one"
+        ));
     } else {
         complain(
-            "Service keys open as they did then: revoke those again that were revoked since (doorward service-key list).",
+            "Service keys and tokens of directories open as they did then: revoke those again that were revoked since (doorward service-key list, doorward scim-token list).",
         );
     }
     if !what.keep_ledger {

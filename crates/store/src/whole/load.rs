@@ -136,10 +136,16 @@ impl Loading {
         self.tx.run(query("DELETE FROM secrets")).await
     }
 
-    /// Ends every service key that was not revoked.
-    pub async fn end_service_keys(&mut self, at: Timestamp) -> Result<u64> {
-        let sql = "UPDATE service_keys SET revoked_at = $1 WHERE revoked_at IS NULL";
-        self.tx.run(query(sql).bind(at.unix_ms())).await
+    /// Ends every service key and every directory's token that was not revoked; how many there were of each.
+    pub async fn end_keys(&mut self, at: Timestamp) -> Result<(u64, u64)> {
+        let services = "UPDATE service_keys SET revoked_at = $1 WHERE revoked_at IS NULL";
+        let services = self.tx.run(query(services).bind(at.unix_ms())).await?;
+        if !self.has("scim_tokens") {
+            return Ok((services, 0));
+        }
+        let directories = "UPDATE scim_tokens SET revoked_at = $1 WHERE revoked_at IS NULL";
+        let directories = self.tx.run(query(directories).bind(at.unix_ms())).await?;
+        Ok((services, directories))
     }
 
     /// Makes it durable, once every reference between tables holds.

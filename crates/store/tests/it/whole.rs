@@ -153,15 +153,22 @@ on_both_engines! {
              VALUES ('t', '{}', '{}', 'h', 'dwp_', 'mine', '[]', 1, {})",
             bed.org, ada.id, at(1_000).unix_ms()
         );
+        let directory = format!(
+            "INSERT INTO scim_tokens (id, token_hash, org, issuer, tenant, name, prefix, made_by, created) \
+             VALUES ('d', 'h', '{}', 'entra', '', 'mine', 'dws_', 'ada', 1)",
+            bed.org
+        );
         let mut beside = bed.beside().await;
-        sqlx::query(sqlx::AssertSqlSafe(token)).execute(&mut beside).await.unwrap();
+        for sql in [token, directory] {
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut beside).await.unwrap();
+        }
         sqlx::Connection::close(beside).await.unwrap();
         let rows = read(&bed.url).await;
         let place = Place::make(bed.store.engine()).await;
         let mut loading = load(&place.url, &rows).await;
         let ended = loading.end_sign_ins(at(500), "restored").await.unwrap();
         assert_eq!((ended.sessions, ended.refresh_tokens, ended.personal_tokens), (1, 1, 1));
-        assert_eq!(loading.end_service_keys(at(500)).await.unwrap(), 1);
+        assert_eq!(loading.end_keys(at(500)).await.unwrap(), (1, 1));
         assert_eq!(loading.forget_secrets().await.unwrap(), 1);
         loading.commit().await.unwrap();
         let store = Store::open(&place.url).await.unwrap();

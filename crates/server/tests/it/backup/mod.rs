@@ -279,12 +279,7 @@ async fn a_backup_is_as_good_as_its_key() {
     let third = Place::make(&world, "third", On::Sqlite).await;
     let said = done(
         &third.config,
-        &[
-            "restore",
-            &out("without"),
-            "--new-keys",
-            "--end-service-keys",
-        ],
+        &["restore", &out("without"), "--new-keys", "--end-keys"],
     )
     .await;
     assert!(
