@@ -298,6 +298,8 @@ pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
 pub const NAME_CHARS_MAX: usize = 128;
 /// Longest reason that an administrator states for a change, in characters.
 pub const REASON_CHARS_MAX: usize = 500;
+/// Requests of one caller to the admin API that may be under way at once; another is refused with 429 (`concurrency_limit`).
+pub const ADMIN_REQUESTS_AT_ONCE_MAX: usize = 16;
 /// How long the admin API waits for a request's whole body; then it is refused with 408 (`body_timeout`).
 pub const ADMIN_BODY_MS: u64 = 30_000;
 /// Largest body of a SCIM request: a group of some fifty thousand members; a larger one is refused with 413.

@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`call`] | who calls, and what a request carries: path, query, body, versions |
+//! | [`turns`] | how many requests of a caller are under way |
 //! | [`once`] | `Idempotency-Key` |
 //! | [`page`] | lists, page by page |
 //! | [`me`], [`tokens`] | oneself; personal access tokens |
@@ -33,6 +34,7 @@ pub mod services;
 pub mod sessions;
 pub mod statements;
 pub mod tokens;
+pub mod turns;
 
 use std::sync::Arc;
 
@@ -48,6 +50,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::turns::Turns;
 use crate::{Console, Problem};
 
 /// Where it stands.
@@ -122,6 +125,10 @@ pub fn text() -> String {
 pub fn router(console: Arc<Console>) -> Router {
     let (api, document) = parts();
     let document = Arc::new(document);
+    let entrance = Entrance {
+        console: Arc::clone(&console),
+        turns: Arc::new(Turns::default()),
+    };
     let api = api
         .route(
             &format!("{BASE}/{{*rest}}"),
@@ -129,7 +136,7 @@ pub fn router(console: Arc<Console>) -> Router {
         )
         .method_not_allowed_fallback(other_method)
         .layer(from_fn_with_state(Arc::clone(&console), once::once))
-        .layer(from_fn_with_state(Arc::clone(&console), enter));
+        .layer(from_fn_with_state(entrance, enter));
     api.route(
         "/openapi.json",
         get(move || async move { Json(document.as_ref().clone()) }),
@@ -146,15 +153,23 @@ async fn other_method() -> Problem {
     Problem::plain(ReasonCode::MethodNotAllowed)
 }
 
-/// Nobody passes without being known.
-async fn enter(State(console): State<Arc<Console>>, mut request: Request, next: Next) -> Response {
-    match actor(&console, request.headers()).await {
-        Ok(actor) => {
-            request.extensions_mut().insert(Arc::new(actor));
-            next.run(request).await
-        }
-        Err(problem) => problem.into_response(),
-    }
+#[derive(Debug, Clone)]
+struct Entrance {
+    console: Arc<Console>,
+    turns: Arc<Turns>,
+}
+
+/// Nobody passes without being known, and nobody takes more than their share.
+async fn enter(State(entrance): State<Entrance>, mut request: Request, next: Next) -> Response {
+    let actor = match actor(&entrance.console, request.headers()).await {
+        Ok(actor) => Arc::new(actor),
+        Err(problem) => return problem.into_response(),
+    };
+    let Some(_turn) = entrance.turns.take(actor.person_id()) else {
+        return Problem::plain(ReasonCode::ConcurrencyLimit).into_response();
+    };
+    request.extensions_mut().insert(actor);
+    next.run(request).await
 }
 
 async fn actor(console: &Console, headers: &HeaderMap) -> Result<control::Actor, Problem> {

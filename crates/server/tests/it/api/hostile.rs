@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 
 use control::{Right, Role};
+use domain::limits;
 use http::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use super::matrix::{answer, asking, operations};
 use super::setting::{Setting, machine, person, policy, things, token};
+use crate::watch::until;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_that_nobody_knows_and_texts_that_command_are_refused() {
@@ -333,4 +337,30 @@ fn the_machine_itself_may_do_everything() {
     let machine = machine();
     assert!(Right::ALL.iter().all(|right| machine.may(*right)));
     assert!(machine.roles().is_empty() && Role::ALL.len() == 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_never_end_take_no_place_of_anybody_else() {
+    let setting = Setting::set().await;
+    let address = setting.world.base.trim_start_matches("http://").to_owned();
+    let begun = format!(
+        "POST /api/v1/me/tokens HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: 60\r\n\r\n{{",
+        setting.bearers["member"]
+    );
+    let mut open = Vec::new();
+    for _ in 0..limits::ADMIN_REQUESTS_AT_ONCE_MAX {
+        let mut socket = TcpStream::connect(&address).await.unwrap();
+        socket.write_all(begun.as_bytes()).await.unwrap();
+        open.push(socket);
+    }
+    let status = async |who: &str| {
+        let answer = setting.client(who).get("/api/v1/me").await.unwrap();
+        answer.status
+    };
+    until(async || status("member").await == 429).await;
+    assert_eq!(status("auditor").await, 200);
+    drop(open);
+    until(async || status("member").await == 200).await;
+    setting.stop().await;
 }
