@@ -283,7 +283,8 @@ async fn a_backup_is_as_good_as_its_key() {
     )
     .await;
     assert!(
-        said.contains("new keys are made") && said.contains("0 service keys have ended"),
+        said.contains("new keys are made")
+            && said.contains("0 service keys and 0 tokens of directories have ended"),
         "{said}"
     );
     let ours = |place: &Place| std::fs::read_to_string(place.ledger.join("ledger.pub")).unwrap();
