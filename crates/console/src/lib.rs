@@ -16,7 +16,7 @@ use control::Control;
 use control::installation::Installation;
 use control::people::Person;
 use control::policies::Examine;
-use domain::{Caller, Refusal};
+use domain::{Caller, Refusal, Timestamp};
 use http::HeaderMap;
 
 pub use api::budgets::Standing;
@@ -31,8 +31,17 @@ pub trait Authenticate: fmt::Debug + Send + Sync {
     fn identify<'h>(&'h self, headers: &'h HeaderMap) -> Identifying<'h>;
 }
 
+/// Who was proved to call.
+#[derive(Debug, Clone)]
+pub struct Proved {
+    /// Who.
+    pub caller: Arc<Caller>,
+    /// When the credential was made, for revocations to be held against.
+    pub made: Timestamp,
+}
+
 /// What [`Authenticate::identify`] returns.
-pub type Identifying<'h> = Pin<Box<dyn Future<Output = Result<Arc<Caller>, Refusal>> + Send + 'h>>;
+pub type Identifying<'h> = Pin<Box<dyn Future<Output = Result<Proved, Refusal>> + Send + 'h>>;
 
 /// What is asked of the rules in force, and of what a policy would mean here. Implemented in `server` over the pipeline.
 pub trait Rules: Examine {

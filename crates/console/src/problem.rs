@@ -219,6 +219,8 @@ impl From<Entry> for Problem {
         match entry {
             Entry::NoPerson => Self::plain(ReasonCode::PersonNeeded),
             Entry::UnknownToken => Self::plain(ReasonCode::AccessTokenUnknown),
+            Entry::ShutOut => Self::plain(ReasonCode::PersonRevoked),
+            Entry::SignedOut => Self::plain(ReasonCode::SessionEnded),
             Entry::Control(error) => error.into(),
         }
     }

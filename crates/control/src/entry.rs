@@ -1,10 +1,12 @@
 //! Who comes to the admin API: a signed-in person or a personal access token becomes an [`Actor`] with the rights of this moment.
-//! Roles are read at each entrance, so that what was taken away is gone with the next request, on every replica.
+//! Roles, and whether the person may come in at all, are read from the store at each entrance: what was taken away is gone with the next
+//! request, on every replica, before what a replica remembers has caught up. Otherwise whoever is shut out could undo it.
 
 use std::collections::BTreeSet;
 
 use domain::opaque::hex;
-use domain::{Caller, Opaque, Subject, limits};
+use domain::{Caller, Opaque, PersonId, SessionId, Subject, Timestamp, limits};
+use store::StoreError;
 
 use crate::access::{Actor, Right};
 use crate::{Control, ControlError, people, roles};
@@ -18,23 +20,55 @@ pub enum Entry {
     /// The token is not one of ours, has ended or was taken away, or its owner has gone.
     #[error("the token opens nothing")]
     UnknownToken,
+    /// The person may not come in.
+    #[error("access was taken away")]
+    ShutOut,
+    /// The session has ended, or the credential is from before the person was signed out everywhere.
+    #[error("the session has ended")]
+    SignedOut,
     /// Something of ours is not at hand.
     #[error(transparent)]
     Control(#[from] ControlError),
 }
 
 impl Control {
-    /// The actor that a verified caller is.
-    pub async fn enter(&self, caller: &Caller) -> Result<Actor, Entry> {
+    /// The actor that a verified caller is, whose credential was made at `made`.
+    pub async fn enter(&self, caller: &Caller, made: Timestamp) -> Result<Actor, Entry> {
         let Subject::Person(person) = caller.subject else {
             return Err(Entry::NoPerson);
         };
         if caller.org != self.org {
             return Err(Entry::UnknownToken);
         }
-        let (issuer, groups) = (&caller.issuer, &caller.groups);
-        let held = roles::held_by(&self.store, self.org, person, issuer, groups).await?;
+        self.admit(person, caller.session, made).await?;
+        let said = self.store.person_directory_groups(self.org, person).await;
+        let groups = said.map_err(store)?.join(caller.groups.clone(), made);
+        let held = roles::held_by(&self.store, self.org, person, &caller.issuer, &groups).await?;
         Ok(Actor::person(person, caller.label(), held))
+    }
+
+    /// Whether a credential of the person that was made at `made` still counts, as the store knows it.
+    async fn admit(
+        &self,
+        person: PersonId,
+        session: Option<SessionId>,
+        made: Timestamp,
+    ) -> Result<(), Entry> {
+        let person = self.store.person(self.org, person).await.map_err(store)?;
+        let person = person.ok_or(Entry::ShutOut)?;
+        if person.out_since().is_some() {
+            return Err(Entry::ShutOut);
+        }
+        if made <= person.not_before {
+            return Err(Entry::SignedOut);
+        }
+        if let Some(session) = session {
+            let session = self.store.session(self.org, session).await.map_err(store)?;
+            if session.is_none_or(|session| session.ended_at.is_some()) {
+                return Err(Entry::SignedOut);
+            }
+        }
+        Ok(())
     }
 
     /// The actor that a personal access token stands for: its owner as the directory last said, narrowed by its scopes. It dies with
@@ -42,7 +76,6 @@ impl Control {
     pub async fn enter_by_token(&self, token: &str) -> Result<Actor, Entry> {
         let hash = Opaque::PersonalToken.sha256(token);
         let hash = hex(&hash.ok_or(Entry::UnknownToken)?);
-        let store = |error| Entry::Control(ControlError::Store(error));
         let found = self.store.personal_token_of_hash(self.org, &hash).await;
         let token = found.map_err(store)?.ok_or(Entry::UnknownToken)?;
         let now = self.clock.now();
@@ -70,4 +103,8 @@ impl Control {
         let scopes: BTreeSet<Right> = words.filter_map(|word| word.parse().ok()).collect();
         Ok(Actor::token(owner.id, token.id, &label, held, &scopes))
     }
+}
+
+fn store(error: StoreError) -> Entry {
+    Entry::Control(ControlError::Store(error))
 }

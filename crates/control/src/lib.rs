@@ -136,6 +136,9 @@ pub enum ControlError {
     /// No such key.
     #[error("no service key that still opens has this id, and no service of this name has one")]
     NoSuchKey,
+    /// Who acts asked for their own access.
+    #[error("nobody gives themselves access again; somebody else with the right can")]
+    Oneself,
     /// The person is another user's of the directory.
     #[error("another user of the directory is linked to this person; nothing was changed")]
     Linked,
@@ -148,7 +151,7 @@ impl ControlError {
     /// The stable code, from which each face makes its answer.
     pub fn code(&self) -> ReasonCode {
         match self {
-            Self::Forbidden(_) => ReasonCode::RoleMissing,
+            Self::Forbidden(_) | Self::Oneself => ReasonCode::RoleMissing,
             Self::NoSuch(_) | Self::NoSuchPerson | Self::NoSuchKey => ReasonCode::ThingUnknown,
             Self::Invalid(_)
             | Self::Policy(_)

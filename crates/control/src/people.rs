@@ -81,7 +81,7 @@ pub async fn revoke(
 }
 
 /// Lets a person sign in again, as far as administrators are concerned. What was revoked stays revoked, and whom the directory shuts out
-/// stays out: [`Person::left_at`] says so, and only the directory takes that back.
+/// stays out: [`Person::left_at`] says so, and only the directory takes that back. Nobody lets themselves in.
 pub async fn restore(
     operation: &Operation<'_>,
     person: PersonId,
@@ -90,10 +90,18 @@ pub async fn restore(
     operation.require(Right::PeopleWrite)?;
     let why = &words::reason("reason", why)?;
     let person = read(operation, person).await?;
+    let by = operation.actor.person_id();
+    if by == Some(person.id) {
+        return Err(ControlError::Oneself);
+    }
     let mut change = operation.change("person", &person.id.to_string(), ChangeKind::Updated);
     change.reason = Some(format!("restored: {why}").as_str().into());
     operation.record(change).await?;
-    operation.store.let_in(operation.org, person.id).await?;
+    let (store, org) = (operation.store, operation.org);
+    if !store.let_in(org, person.id, by).await? {
+        // Who asks was shut out since they entered.
+        return Err(ControlError::Forbidden(Right::PeopleWrite));
+    }
     read(operation, person.id).await
 }
 

@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
 use crate::connection::Tx;
-use crate::revocations::revoke_in;
+use crate::revocations::{hold_revocations, revoke_in};
 use crate::{Result, Store, StoreError, Target, id, maybe_time, time};
 
 /// What a verified token says about someone.
@@ -201,10 +201,23 @@ impl Store {
         Ok(done)
     }
 
-    /// Takes an administrator's word back; false when there is no such person. What was revoked stays revoked, and whom the directory
-    /// shuts out stays out.
-    pub async fn let_in(&self, org: OrgId, person_id: PersonId) -> Result<bool> {
+    /// Takes an administrator's word back. False, and nothing is written, when there is no such person, or when `by`, who does it, may not
+    /// come in themselves. What was revoked stays revoked, and whom the directory shuts out stays out.
+    pub async fn let_in(
+        &self,
+        org: OrgId,
+        person_id: PersonId,
+        by: Option<PersonId>,
+    ) -> Result<bool> {
         let mut tx = self.pools.begin().await?;
+        // Until the end nobody is shut out, so who does this is not either.
+        hold_revocations(&mut tx, org).await?;
+        if let Some(by) = by {
+            let by = person_in(&mut tx, org, by).await?;
+            if by.is_some_and(|by| by.out_since().is_some()) {
+                return Ok(false);
+            }
+        }
         let done = let_in_again(&mut tx, org, (person_id, Word::Administrators)).await?;
         tx.commit().await?;
         Ok(done)

@@ -121,6 +121,20 @@ impl Store {
     }
 }
 
+/// Takes the counter of revocations without counting: until the transaction ends nobody is revoked or shut out. Before any other row.
+pub(crate) async fn hold_revocations(tx: &mut Tx, org: OrgId) -> Result<()> {
+    tx.run(
+        query(
+            "INSERT INTO counters (org, name, value) VALUES ($1, $2, 0) \
+             ON CONFLICT (org, name) DO UPDATE SET value = counters.value",
+        )
+        .bind(org.to_string())
+        .bind(REVOCATIONS),
+    )
+    .await?;
+    Ok(())
+}
+
 /// The part of a transaction that revokes. It takes the counter before any other row, and its row stays locked until the commit:
 /// numbers become visible in their order, and no reader skips one.
 pub(crate) async fn revoke_in(

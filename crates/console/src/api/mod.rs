@@ -177,8 +177,8 @@ async fn actor(console: &Console, headers: &HeaderMap) -> Result<control::Actor,
     if credential.starts_with(Opaque::PersonalToken.prefix()) {
         return Ok(console.control.enter_by_token(credential).await?);
     }
-    let caller = console.gate.identify(headers).await?;
-    Ok(console.control.enter(&caller).await?)
+    let proved = console.gate.identify(headers).await?;
+    Ok(console.control.enter(&proved.caller, proved.made).await?)
 }
 
 /// What is said here is the company's: no cache keeps it, no browser guesses what it is.

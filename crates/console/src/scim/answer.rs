@@ -106,7 +106,9 @@ impl From<ControlError> for Refused {
 impl From<Entry> for Refused {
     fn from(entry: Entry) -> Self {
         match entry {
-            Entry::NoPerson | Entry::UnknownToken => Self::unknown(),
+            Entry::NoPerson | Entry::UnknownToken | Entry::ShutOut | Entry::SignedOut => {
+                Self::unknown()
+            }
             Entry::Control(error) => error.into(),
         }
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use control::scim::{Directory, groups, users};
 use control::tokens::{self, NewToken};
-use control::{Actor, ControlError, Right, Role, keys, people, roles};
-use domain::{Clock, PersonId};
+use control::{Actor, ControlError, Entry, Right, Role, keys, people, roles};
+use domain::{Caller, Clock, Credential, PersonId, SessionId, Subject};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use store::{Holder, Person, Seen};
+use store::{Holder, Person, Seen, Session, Target};
 
 use crate::scim::{BASE, Place, directory, operations, user_body};
 
@@ -76,6 +76,21 @@ impl Place {
         };
         let given = roles::grant(&self.control.operation(&machine), role, holder, "test").await;
         assert!(given.unwrap().is_new);
+    }
+}
+
+/// The person as a replica remembers them.
+fn remembered(person: &Person, session: Option<SessionId>) -> Caller {
+    Caller {
+        org: person.org,
+        subject: Subject::Person(person.id),
+        stable_id: person.stable_id.as_str().into(),
+        issuer: person.issuer.as_str().into(),
+        email: None,
+        name: None,
+        groups: person.groups.clone(),
+        session,
+        credential: Credential::Session,
     }
 }
 
@@ -193,4 +208,74 @@ async fn a_change_that_somebody_was_quicker_than_is_followed_by_a_record_that_sa
     assert!(!made.unwrap());
     let ledger = place.ledger();
     assert!(ledger.contains("not made: another was put there in between"));
+}
+
+#[tokio::test]
+async fn whoever_is_shut_out_does_not_come_in_to_undo_it_whatever_a_replica_remembers() {
+    let place = Place::new(15).await;
+    let eve = place.signed_in("eve", "Eve", &["techs"]).await;
+    place.give(Role::Technician, "techs").await;
+    let (control, made) = (&place.control, place.clock.now());
+    let caller = remembered(&eve, None);
+    let inside = control.enter(&caller, made).await.unwrap();
+    assert!(inside.may(Right::PeopleWrite));
+    place.clock.advance_ms(1_000);
+    let admin = admin();
+    let operation = control.operation(&admin);
+    people::revoke(&operation, eve.id, "fired").await.unwrap();
+    let again = control.enter(&caller, place.clock.now()).await;
+    assert!(matches!(again, Err(Entry::ShutOut)), "{again:?}");
+    // A request of theirs that had entered before is no way back either, for themselves or for a friend.
+    let theirs = control.operation(&inside);
+    let back = people::restore(&theirs, eve.id, "oops").await;
+    assert!(matches!(back, Err(ControlError::Oneself)), "{back:?}");
+    let bob = place.signed_in("bob", "Bob", &[]).await;
+    people::revoke(&operation, bob.id, "fired").await.unwrap();
+    let back = people::restore(&theirs, bob.id, "oops").await;
+    assert!(matches!(back, Err(ControlError::Forbidden(_))), "{back:?}");
+    for person in [eve.id, bob.id] {
+        let stands = people::read(&operation, person).await.unwrap();
+        assert!(stands.shut_out_at.is_some());
+    }
+    // Somebody else may let them in, and what was made before counts no more.
+    people::restore(&operation, eve.id, "cleared")
+        .await
+        .unwrap();
+    let old = control.enter(&caller, made).await;
+    assert!(matches!(old, Err(Entry::SignedOut)), "{old:?}");
+    place.clock.advance_ms(1);
+    assert!(control.enter(&caller, place.clock.now()).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_ended_session_and_a_group_left_open_nothing_at_the_very_next_request() {
+    let place = Place::new(16).await;
+    let ada = place.signed_in("ada", "Ada", &["audit"]).await;
+    let user = place.provisioned("ada").await;
+    let group = place.group("audit", &user).await;
+    place.give(Role::Auditor, "audit").await;
+    let (control, made) = (&place.control, place.clock.now());
+    let session = Session {
+        id: SessionId::from_parts(1, 1),
+        person: ada.id,
+        client: "test".to_owned(),
+        created: made,
+        ended_at: None,
+    };
+    let (store, org) = (&control.store, control.org);
+    let begun = store.create_session(org, &session, "hash", made.plus_ms(1_000_000));
+    begun.await.unwrap();
+    let caller = remembered(&ada, Some(session.id));
+    let may = async || Ok::<_, Entry>(control.enter(&caller, made).await?.may(Right::LedgerRead));
+    assert!(may().await.unwrap());
+    place.clock.advance_ms(1_000);
+    place.take_out(&group, &user).await;
+    assert!(!may().await.unwrap());
+    let target = Target::Session(session.id);
+    let ended = store.revoke(org, &target, place.clock.now(), "signed out");
+    ended.await.unwrap();
+    assert!(matches!(may().await, Err(Entry::SignedOut)));
+    let never = remembered(&ada, Some(SessionId::from_parts(2, 2)));
+    let never = control.enter(&never, made).await;
+    assert!(matches!(never, Err(Entry::SignedOut)), "{never:?}");
 }

@@ -63,6 +63,12 @@ impl Live {
         }
     }
 
+    /// When the credential was made, as far as revocations are concerned: a session's beginning, what a token states less the forgiven
+    /// difference of clocks.
+    pub fn issued(&self) -> Timestamp {
+        self.issued
+    }
+
     /// Whether it has ended. One atomic read.
     pub fn is_revoked(&self) -> bool {
         self.state.load(Ordering::Acquire) != 0

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use console::{Authenticate, Console, Identifying, Rules, Standing};
+use console::{Authenticate, Console, Identifying, Proved, Rules, Standing};
 use control::Control;
 use control::installation::{Installation, IssuerFact, ModelFact, UpstreamFact};
 use control::people::Person;
@@ -30,7 +30,10 @@ impl Authenticate for Gate {
     fn identify<'h>(&'h self, headers: &'h HeaderMap) -> Identifying<'h> {
         Box::pin(async move {
             let verified = self.0.identify(headers).await?;
-            Ok(Arc::clone(&verified.caller))
+            Ok(Proved {
+                caller: Arc::clone(&verified.caller),
+                made: verified.live.issued(),
+            })
         })
     }
 }

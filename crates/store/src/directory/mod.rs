@@ -17,7 +17,8 @@ use sqlx::{AssertSqlSafe, Row as _, query};
 
 use crate::connection::Tx;
 use crate::people::Person;
-use crate::{DIRECTORY, REVOCATIONS, Result, Store, id, maybe_id, maybe_time, next};
+use crate::revocations::hold_revocations;
+use crate::{DIRECTORY, Result, Store, id, maybe_id, maybe_time, next};
 
 /// Where users and groups come from: an issuer, with a tenant where its stable ids hold one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -198,16 +199,7 @@ async fn turn(tx: &mut Tx, org: OrgId) -> Result<i64> {
 /// As [`turn`], for a change that may shut somebody out: the counter of revocations, too, comes before any row.
 async fn turn_to_shut_out(tx: &mut Tx, org: OrgId) -> Result<()> {
     turn(tx, org).await?;
-    tx.run(
-        query(
-            "INSERT INTO counters (org, name, value) VALUES ($1, $2, 0) \
-             ON CONFLICT (org, name) DO UPDATE SET value = counters.value",
-        )
-        .bind(org.to_string())
-        .bind(REVOCATIONS),
-    )
-    .await?;
-    Ok(())
+    hold_revocations(tx, org).await
 }
 
 /// Tells replicas whose groups changed; more than [`limits::DIRECTORY_CHANGES_NAMED_MAX`] are told as anybody's.

@@ -116,7 +116,7 @@ on_both_engines! {
         assert_eq!(poll(&bed, "A", 10_000).await, DevicePoll::Unknown);
         // The attack: talk somebody into approving, and wait out that they notice and sign out everywhere.
         begin(&bed, "B").await;
-        assert!(bed.store.let_in(bed.org, person).await.unwrap());
+        assert!(bed.store.let_in(bed.org, person, None).await.unwrap());
         approve(&bed, "B", person).await;
         bed.store.revoke(bed.org, &Target::Person(person), at(20_000), "lost laptop").await.unwrap();
         assert_eq!(poll(&bed, "B", 30_000).await, DevicePoll::ShutOut);

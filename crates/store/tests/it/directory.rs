@@ -197,13 +197,13 @@ on_both_engines! {
         let user = done(bed.put(&user, out).await);
         done(bed.put(&user, state("ada", Some("1"))).await);
         assert!(bed.disabled(user.person).await);
-        assert!(bed.store.let_in(bed.org, user.person).await.unwrap());
+        assert!(bed.store.let_in(bed.org, user.person, None).await.unwrap());
         assert!(!bed.disabled(user.person).await);
     }
 
     async fn an_administrator_does_not_undo_what_the_directory_said(bed) {
         let user = done(bed.add(UserState { active: false, ..state("ada", Some("1")) }).await);
-        assert!(bed.store.let_in(bed.org, user.person).await.unwrap());
+        assert!(bed.store.let_in(bed.org, user.person, None).await.unwrap());
         assert!(bed.disabled(user.person).await);
     }
 

@@ -110,11 +110,27 @@ on_both_engines! {
         let person = bed.person("tid/oid").await;
         assert!(bed.store.shut_out(bed.org, person.id, at(1), "left").await.unwrap());
         assert_eq!(bed.person("tid/oid").await.shut_out_at, Some(at(1)));
-        assert!(bed.store.let_in(bed.org, person.id).await.unwrap());
+        assert!(bed.store.let_in(bed.org, person.id, None).await.unwrap());
         assert_eq!(bed.person("tid/oid").await.out_since(), None);
         let nobody = domain::PersonId::from_parts(0, 0);
-        assert!(!bed.store.let_in(bed.org, nobody).await.unwrap());
+        assert!(!bed.store.let_in(bed.org, nobody, None).await.unwrap());
         assert!(!bed.store.shut_out(bed.org, nobody, at(1), "left").await.unwrap());
+    }
+
+    async fn whoever_is_shut_out_lets_nobody_in_at_any_replica(bed) {
+        let (bad, friend) = (bed.person("tid/bad").await.id, bed.person("tid/friend").await.id);
+        let good = bed.person("tid/good").await.id;
+        for person in [bad, friend] {
+            assert!(bed.store.shut_out(bed.org, person, at(1), "left").await.unwrap());
+        }
+        let other = bed.replica().await;
+        for person in [bad, friend] {
+            assert!(!other.let_in(bed.org, person, Some(bad)).await.unwrap());
+            let stands = bed.store.person(bed.org, person).await.unwrap().unwrap();
+            assert_eq!(stands.shut_out_at, Some(at(1)));
+        }
+        assert!(other.let_in(bed.org, friend, Some(good)).await.unwrap());
+        other.close().await;
     }
 
     async fn nothing_of_one_organisation_is_seen_or_changed_by_another(bed) {

@@ -104,7 +104,7 @@ on_both_engines! {
         assert_eq!(found("left").await, [(ada.id, at(5))]);
         assert_eq!(store.confirm_occasion(org, &about, Occasion::Leaving).await.unwrap(), 6);
         assert_eq!((found("left").await, found("returned").await), (vec![], vec![]));
-        assert!(store.let_in(org, ada.id).await.unwrap());
+        assert!(store.let_in(org, ada.id, None).await.unwrap());
         assert_eq!(found("returned").await, [(ada.id, at(99))]);
         let since = at(6);
         assert_eq!(store.leavers_without_tasks(org, since, 9).await.unwrap(), []);

@@ -257,7 +257,7 @@ async fn revocations_hold_after_a_restart() {
     rig.clock.advance_ms(limits::REVOCATION_KEPT_MS + 1);
     let rig = rig.restarted().await;
     assert_eq!(rig.ask(&old).await.unwrap_err(), ReasonCode::SessionEnded);
-    assert!(rig.store.let_in(rig.org, grace.person).await.unwrap());
+    assert!(rig.store.let_in(rig.org, grace.person, None).await.unwrap());
     assert_eq!(
         rig.ask(&gone).await.unwrap_err(),
         ReasonCode::SessionEnded,
