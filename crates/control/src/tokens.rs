@@ -60,10 +60,11 @@ pub async fn create(
     let mut change = about(operation, &token, ChangeKind::Created);
     change.after = Some(fingerprint(&rights(&token)).as_str().into());
     operation.record(change).await?;
-    operation
-        .store
-        .add_personal_token(operation.org, &token)
-        .await?;
+    let store = operation.store;
+    if !store.add_personal_token(operation.org, &token).await? {
+        // Shut out, or signed out everywhere, since they entered.
+        return Err(ControlError::Forbidden(Right::OwnWrite));
+    }
     Ok((token, secret))
 }
 

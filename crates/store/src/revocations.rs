@@ -47,7 +47,7 @@ pub struct Revocation {
 
 impl Store {
     /// Takes away what the target holds and returns the revocation's number. A person's cutoff moves in the same transaction, so
-    /// that it holds after a restart; sessions and keys end with it. `Everyone` is every person of the organisation.
+    /// that it holds after a restart; sessions, personal tokens and keys end with it. `Everyone` is every person of the organisation.
     pub async fn revoke(
         &self,
         org: OrgId,
@@ -208,6 +208,7 @@ const fn consequences(target: &Target) -> &'static [&'static str] {
             "UPDATE people SET not_before = $2 WHERE org = $1 AND id = $3 AND not_before < $2",
             "UPDATE sessions SET ended_at = $2, ended_why = 'revoked', idp_sealed = NULL \
              WHERE org = $1 AND person = $3 AND ended_at IS NULL",
+            "UPDATE personal_tokens SET revoked_at = $2 WHERE org = $1 AND person = $3 AND revoked_at IS NULL",
         ],
         Target::Session(_) => &[
             "UPDATE sessions SET ended_at = $2, ended_why = 'revoked', idp_sealed = NULL \
@@ -223,6 +224,7 @@ const fn consequences(target: &Target) -> &'static [&'static str] {
             "UPDATE people SET not_before = $2 WHERE org = $1 AND not_before < $2",
             "UPDATE sessions SET ended_at = $2, ended_why = 'revoked', idp_sealed = NULL \
              WHERE org = $1 AND ended_at IS NULL",
+            "UPDATE personal_tokens SET revoked_at = $2 WHERE org = $1 AND revoked_at IS NULL",
         ],
     }
 }

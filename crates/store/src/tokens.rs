@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
 use crate::connection::Tx;
+use crate::people::hold_person;
 use crate::{Result, Store, StoreError, id, maybe_time, time};
 
 /// A token, without the secret.
@@ -37,11 +38,17 @@ const COLUMNS: &str =
     "id, person, token_hash, prefix, name, scopes_json, created, expires, last_used, revoked_at";
 
 impl Store {
-    /// Keeps a new token. A person never has more than [`limits::PERSONAL_TOKENS_MAX`] that were not revoked.
-    pub async fn add_personal_token(&self, org: OrgId, new: &PersonalToken) -> Result<()> {
+    /// Keeps a new token. False, and nothing is written, for a person who may not come in, or who was signed out everywhere since it was
+    /// made: it would open when they are let in again. A person never has more than [`limits::PERSONAL_TOKENS_MAX`] that were not revoked.
+    pub async fn add_personal_token(&self, org: OrgId, new: &PersonalToken) -> Result<bool> {
         let scopes = serde_json::to_string(&new.scopes)
             .map_err(|_| StoreError::Damaged("personal_tokens.scopes"))?;
         let mut tx = self.pools.begin().await?;
+        // Held until the end: nobody shuts them out, and no other request of theirs adds a token.
+        let owner = hold_person(&mut tx, org, new.person).await?;
+        if !owner.is_some_and(|owner| owner.admits(new.created)) {
+            return Ok(false);
+        }
         if unrevoked(&mut tx, org, new.person).await? >= limits::PERSONAL_TOKENS_MAX {
             return Err(StoreError::Full("tokens of this person"));
         }
@@ -61,7 +68,8 @@ impl Store {
             .bind(new.expires.unix_ms()),
         )
         .await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// The token of a hash.
@@ -152,12 +160,8 @@ impl Store {
     }
 }
 
-/// How many tokens of a person were not revoked. Keeps others from adding to them until the transaction ends: SQLite by its only
-/// write lock, PostgreSQL by the person's row.
+/// How many tokens of a person were not revoked.
 async fn unrevoked(tx: &mut Tx, org: OrgId, person: PersonId) -> Result<i64> {
-    let lock = query("UPDATE people SET id = id WHERE org = $1 AND id = $2");
-    tx.run(lock.bind(org.to_string()).bind(person.to_string()))
-        .await?;
     let statement = query(
         "SELECT COUNT(*) FROM personal_tokens WHERE org = $1 AND person = $2 AND revoked_at IS NULL",
     );

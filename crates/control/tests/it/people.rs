@@ -229,6 +229,17 @@ async fn whoever_is_shut_out_does_not_come_in_to_undo_it_whatever_a_replica_reme
     let theirs = control.operation(&inside);
     let back = people::restore(&theirs, eve.id, "oops").await;
     assert!(matches!(back, Err(ControlError::Oneself)), "{back:?}");
+    // Nor do they make a token that would open once somebody lets them in.
+    let wanted = NewToken {
+        name: "later".to_owned(),
+        scopes: [Right::OwnRead].into(),
+        days: 366,
+    };
+    let made_while_out = tokens::create(&theirs, wanted).await;
+    assert!(
+        matches!(made_while_out, Err(ControlError::Forbidden(_))),
+        "{made_while_out:?}"
+    );
     let bob = place.signed_in("bob", "Bob", &[]).await;
     people::revoke(&operation, bob.id, "fired").await.unwrap();
     let back = people::restore(&theirs, bob.id, "oops").await;

@@ -7,7 +7,7 @@ use store::ledger::Batch;
 use store::search::Sought;
 use store::spend_limits::Replaced;
 use store::{
-    Holder, LedgerRow, PersonalToken, RoleBinding, SpendLimit, SpendLimitAudit, StoreError,
+    Holder, LedgerRow, PersonalToken, RoleBinding, SpendLimit, SpendLimitAudit, StoreError, Target,
 };
 
 use crate::bed::{at, number, on_both_engines};
@@ -98,7 +98,7 @@ on_both_engines! {
         let store = &bed.store;
         let owner = bed.person("ada").await.id;
         let token = token(owner, "hash");
-        store.add_personal_token(bed.org, &token).await.unwrap();
+        assert!(store.add_personal_token(bed.org, &token).await.unwrap());
         let found = store.personal_token_of_hash(bed.org, "hash").await.unwrap();
         assert_eq!(found, Some(token.clone()));
         let other = store.ensure_org("other", OrgId::from_parts(1, number().into())).await.unwrap();
@@ -112,11 +112,37 @@ on_both_engines! {
         assert_eq!((found.last_used, found.revoked_at), (Some(at(5)), Some(at(6))));
     }
 
+    async fn what_is_made_while_somebody_is_out_never_opens_and_what_was_made_before_is_taken_away(bed) {
+        let store = &bed.store;
+        let owner = bed.person("ada").await.id;
+        let before = token(owner, "before");
+        assert!(store.add_personal_token(bed.org, &before).await.unwrap());
+        let out = before.created.plus_ms(10);
+        assert!(store.shut_out(bed.org, owner, out, "left").await.unwrap());
+        let made = |hash: &str, ms: i64| PersonalToken { created: out.plus_ms(ms), ..token(owner, hash) };
+        assert!(!store.add_personal_token(bed.org, &made("while", 5)).await.unwrap());
+        assert!(store.let_in(bed.org, owner, None).await.unwrap());
+        assert!(!store.add_personal_token(bed.org, &made("entered before", -5)).await.unwrap());
+        for hash in ["while", "entered before"] {
+            assert_eq!(store.personal_token_of_hash(bed.org, hash).await.unwrap(), None);
+        }
+        let taken = async |hash: &str| {
+            store.personal_token_of_hash(bed.org, hash).await.unwrap().unwrap().revoked_at
+        };
+        assert_eq!(taken("before").await, Some(out));
+        assert!(store.add_personal_token(bed.org, &made("after", 20)).await.unwrap());
+        assert_eq!(taken("after").await, None);
+        store.revoke(bed.org, &Target::Everyone, out.plus_ms(30), "test").await.unwrap();
+        assert_eq!(taken("after").await, Some(out.plus_ms(30)));
+        let nobody = token(PersonId::from_parts(7, 7), "nobody");
+        assert!(!store.add_personal_token(bed.org, &nobody).await.unwrap());
+    }
+
     async fn a_person_has_only_so_many_tokens_that_open(bed) {
         let store = &bed.store;
         let owner = bed.person("ada").await.id;
         for number in 0..limits::PERSONAL_TOKENS_MAX {
-            store.add_personal_token(bed.org, &token(owner, &number.to_string())).await.unwrap();
+            assert!(store.add_personal_token(bed.org, &token(owner, &number.to_string())).await.unwrap());
         }
         let one_more = store.add_personal_token(bed.org, &token(owner, "more")).await;
         assert!(matches!(one_more, Err(StoreError::Full(_))));
