@@ -15,6 +15,15 @@ pub struct PersonGroups {
 }
 
 impl PersonGroups {
+    /// Notes a group that the person is in. Whoever runs a group names it as they like: a name that is written like an id (a UUID) counts
+    /// for nothing, because policy and tokens mean another group by it.
+    pub fn is_in(&mut self, display_name: String, external_id: Option<String>) {
+        if !is_written_like_an_id(&display_name) {
+            self.current.insert(display_name);
+        }
+        self.current.extend(external_id);
+    }
+
     /// The groups that hold for a credential made at `issued` that states these. A group that the directory took the person out of since
     /// no longer counts, though the credential states it; one stated later does, because the issuer knows groups within groups, and
     /// SCIM does not.
@@ -30,9 +39,35 @@ impl PersonGroups {
     }
 }
 
+/// Whether a text is 32 hexadecimal digits in the five parts of a UUID.
+fn is_written_like_an_id(text: &str) -> bool {
+    let parts = text.trim().split('-').map(|part| {
+        let is_hex = part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_hex { part.len() } else { 0 }
+    });
+    parts.eq([8, 4, 4, 4, 12])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_that_calls_itself_by_anothers_id_is_known_by_its_own_alone() {
+        let names = |display_name: &str, external_id: Option<&str>| {
+            let mut groups = PersonGroups::default();
+            groups.is_in(display_name.to_owned(), external_id.map(str::to_owned));
+            groups.current.into_iter().collect::<Vec<_>>()
+        };
+        let id = "11111111-AAAA-bbbb-cccc-222222222222";
+        assert_eq!(names("Book club", Some("b-1")), ["Book club", "b-1"]);
+        assert_eq!(names(id, Some("b-1")), ["b-1"]);
+        assert_eq!(names(id, Some(id)), [id]);
+        assert!(names(id, None).is_empty());
+        for other in ["1-2-3-4-5", "11111111-AAAA-bbbb-cccc-22222222222g", "", "-"] {
+            assert_eq!(names(other, None), [other]);
+        }
+    }
 
     fn check(stated: &[&str], current: &[&str], left: &[(&str, i64)], expected: &[&str]) {
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();

@@ -256,7 +256,7 @@ async fn find(directory: &Directory<'_>, id: &str) -> Result<DirectoryGroup> {
     group.await?.ok_or(ScimError::NotFound)
 }
 
-/// Whether no other group has the name or external id, before anything is written down.
+/// Whether no other group has the name or external id, or the one as the other, before anything is written down. The store decides again.
 async fn check_free(
     directory: &Directory<'_>,
     (display_name, external_id): (&str, Option<&str>),
@@ -271,10 +271,17 @@ async fn check_free(
             .into_iter()
             .filter(|other| Some(other.id) != own)
         {
-            if other.display_name.to_lowercase() == display_name.to_lowercase() {
+            let theirs = (
+                other.display_name.to_lowercase(),
+                other.external_id.as_deref(),
+            );
+            if theirs.0 == display_name.to_lowercase() || theirs.1 == Some(display_name) {
                 return Err(ScimError::taken("displayName"));
             }
-            if external_id.is_some() && other.external_id.as_deref() == external_id {
+            let folded = external_id.map(str::to_lowercase);
+            if folded.as_ref() == Some(&theirs.0)
+                || external_id.is_some() && theirs.1 == external_id
+            {
                 return Err(ScimError::taken("externalId"));
             }
         }

@@ -352,7 +352,8 @@ impl Scope<'_> {
         row.as_ref().map(read).transpose()
     }
 
-    /// What another group has already: a name stands for one group, because policy goes by it.
+    /// What another group has already: a name stands for one group, because policy goes by it. One group's name is not another's external
+    /// id either, since both count: whoever may rename a group of their own would be in any other.
     async fn taken(
         &self,
         tx: &mut Tx,
@@ -360,19 +361,23 @@ impl Scope<'_> {
         (display_name, external_id): (&str, Option<&str>),
     ) -> Result<Option<&'static str>> {
         let statement = query(
-            "SELECT folded_name FROM directory_groups WHERE org = $1 AND source = $2 AND id <> $3 AND deleted_at IS NULL \
-             AND (folded_name = $4 OR external_id = $5)",
+            "SELECT folded_name, external_id FROM directory_groups WHERE org = $1 AND source = $2 AND id <> $3 AND deleted_at IS NULL \
+             AND (folded_name = $4 OR external_id = $5 OR external_id = $6 OR folded_name = $7)",
         );
         let folded = display_name.to_lowercase();
         let statement = statement.bind(self.org.to_string()).bind(self.source.key());
         let statement = statement
             .bind(own.to_string())
             .bind(&folded)
-            .bind(external_id);
+            .bind(external_id)
+            .bind(display_name)
+            .bind(external_id.map(str::to_lowercase));
         let Some(row) = tx.row(statement).await? else {
             return Ok(None);
         };
-        let is_name = row.try_get::<String, _>(0)? == folded;
+        let other: Option<String> = row.try_get(1)?;
+        let is_name =
+            row.try_get::<String, _>(0)? == folded || other.as_deref() == Some(display_name);
         Ok(Some(if is_name { "displayName" } else { "externalId" }))
     }
 

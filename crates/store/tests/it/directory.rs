@@ -351,6 +351,29 @@ on_both_engines! {
         assert_eq!(found.len(), 1);
     }
 
+    async fn one_groups_name_is_not_anothers_external_id_nor_the_other_way_round(bed) {
+        let owners = group_done(bed.add_group("Owners", Some("1111-AAAA"), &[]).await);
+        assert_eq!(bed.add_group("1111-AAAA", None, &[]).await, GroupWrite::Taken("displayName"));
+        assert_eq!(bed.add_group("Club", Some("owners"), &[]).await, GroupWrite::Taken("externalId"));
+        let club = group_done(bed.add_group("Club", Some("2"), &[]).await);
+        let change = async |group: &DirectoryGroup, change: GroupChange| {
+            let place = (group.id, None);
+            bed.store.change_directory_group(bed.org, &entra(), place, change, at(30)).await.unwrap()
+        };
+        let name = |name: &str| GroupChange { display_name: Some(name.to_owned()), ..GroupChange::default() };
+        let external = |id: &str| GroupChange { external_id: Some(Some(id.to_owned())), ..GroupChange::default() };
+        assert_eq!(change(&club, name("1111-AAAA")).await, GroupWrite::Taken("displayName"));
+        assert_eq!(change(&club, external("Owners")).await, GroupWrite::Taken("externalId"));
+        assert_eq!(change(&owners, external("Club")).await, GroupWrite::Taken("externalId"));
+        // A group may bear its own id as its name, and another directory knows nothing of this one.
+        group_done(change(&club, name("2")).await);
+        let elsewhere = bed.other_org().await;
+        let new = DirectoryGroupId::from_parts(8, number().into());
+        let source = entra();
+        let theirs = bed.store.add_directory_group(elsewhere, &source, new, ("1111-AAAA", None), set(&[]), at(10));
+        group_done(theirs.await.unwrap());
+    }
+
     async fn replicas_are_told_whose_groups_changed(bed) {
         let ada = done(bed.add(state("ada", Some("1"))).await);
         let group = group_done(bed.add_group("Staff", None, &[]).await);
