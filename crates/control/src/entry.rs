@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use domain::opaque::hex;
 use domain::{Caller, Opaque, PersonId, SessionId, Subject, Timestamp, limits};
-use store::StoreError;
+use store::{Person, StoreError};
 
 use crate::access::{Actor, Right};
 use crate::{Control, ControlError, people, roles};
@@ -40,20 +40,22 @@ impl Control {
         if caller.org != self.org {
             return Err(Entry::UnknownToken);
         }
-        self.admit(person, caller.session, made).await?;
+        let known = self.admit(person, caller.session, made).await?;
+        // Those of the credential, joined when it was proved: what the directory took away since goes as well.
         let said = self.store.person_directory_groups(self.org, person).await;
-        let groups = said.map_err(store)?.join(caller.groups.clone(), made);
+        let stated = known.stated.max(made);
+        let groups = said.map_err(store)?.join(caller.groups.clone(), stated);
         let held = roles::held_by(&self.store, self.org, person, &caller.issuer, &groups).await?;
         Ok(Actor::person(person, caller.label(), held))
     }
 
-    /// Whether a credential of the person that was made at `made` still counts, as the store knows it.
+    /// The person, if a credential of theirs that was made at `made` still counts, as the store knows it.
     async fn admit(
         &self,
         person: PersonId,
         session: Option<SessionId>,
         made: Timestamp,
-    ) -> Result<(), Entry> {
+    ) -> Result<Person, Entry> {
         let person = self.store.person(self.org, person).await.map_err(store)?;
         let person = person.ok_or(Entry::ShutOut)?;
         if person.out_since().is_some() {
@@ -68,7 +70,7 @@ impl Control {
                 return Err(Entry::SignedOut);
             }
         }
-        Ok(())
+        Ok(person)
     }
 
     /// The actor that a personal access token stands for: its owner as the directory last said, narrowed by its scopes. It dies with

@@ -272,7 +272,10 @@ pub const DIRECTORY_MEMBERS_MAX: i64 = 200_000;
 pub const DIRECTORY_GROUPS_OF_PERSON_MAX: usize = 4_000;
 /// People named to replicas when one change concerns several; with more, all are told to look again.
 pub const DIRECTORY_CHANGES_NAMED_MAX: usize = 100;
-/// How long a membership that ended is remembered: longer than any token that may still state it.
+/// Names that a group of a directory had and that old credentials may still state; beyond it the group cannot be renamed for a month.
+pub const DIRECTORY_FORMER_NAMES_MAX: i64 = 100;
+/// How long a membership that ended, or a name that a group had, is remembered: longer than any token that may still state it. What a
+/// person's last sign-in stated before it ended keeps it longer.
 pub const DIRECTORY_LEFT_MS: i64 = REFRESH_TOKEN_MS + 24 * 60 * 60 * 1_000;
 /// SCIM tokens of one directory that open at once: the one in use and its successor.
 pub const SCIM_TOKENS_OPEN_MAX: i64 = 2;

@@ -142,6 +142,7 @@ async fn made_up(
         name: Some("Leaver drill"),
         groups: &groups.iter().cloned().collect(),
         stated: now,
+        made: now,
         at: now,
     };
     let person = admin.store.upsert_person(seen, person).await?.id;

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0010_checkpoints_in_order.sql"),
     include_str!("../migrations/0011_searches.sql"),
     include_str!("../migrations/0012_certainty_of_usage.sql"),
+    include_str!("../migrations/0013_former_names.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

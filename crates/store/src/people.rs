@@ -25,8 +25,10 @@ pub struct Seen<'a> {
     pub name: Option<&'a str>,
     /// Groups and roles.
     pub groups: &'a BTreeSet<String>,
-    /// When the credential was made that says it.
+    /// When the credential was made that says it: what an older one says is not kept.
     pub stated: Timestamp,
+    /// What a cutoff is held against: what is said with a credential from before it is not kept either.
+    pub made: Timestamp,
     /// Now.
     pub at: Timestamp,
 }
@@ -88,7 +90,8 @@ macro_rules! select {
 }
 
 impl Store {
-    /// The person of this issuer and stable id, made with `new` as id at first sight, with what is known now.
+    /// The person of this issuer and stable id, made with `new` as id at first sight. What is said of them is kept when it is no older than
+    /// what is known, and its credential counts: an old token that is shown late, or after everything was taken away, changes nothing.
     pub async fn upsert_person(&self, seen: Seen<'_>, new: PersonId) -> Result<Person> {
         let groups =
             serde_json::to_string(seen.groups).map_err(|_| StoreError::Damaged("people.groups"))?;
@@ -97,6 +100,8 @@ impl Store {
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0) \
              ON CONFLICT (org, issuer, stable_id) DO UPDATE SET \
                email = excluded.email, name = excluded.name, groups_json = excluded.groups_json, last_seen = excluded.last_seen \
+             WHERE people.last_seen <= excluded.last_seen AND people.not_before < $10 \
+               AND people.disabled_at IS NULL AND people.left_at IS NULL \
              RETURNING ",
             columns!()
         ))
@@ -108,9 +113,14 @@ impl Store {
         .bind(seen.name)
         .bind(groups)
         .bind(seen.at.unix_ms())
-        .bind(seen.stated.unix_ms()))
+        .bind(seen.stated.unix_ms())
+        .bind(seen.made.unix_ms()))
         .await?;
-        person(&row.ok_or(StoreError::Damaged("people.id"))?)
+        if let Some(row) = row {
+            return person(&row);
+        }
+        let stands = self.person_by_stable(seen.org, seen.issuer, seen.stable_id);
+        stands.await?.ok_or(StoreError::Damaged("people.id"))
     }
 
     /// A person by our id.

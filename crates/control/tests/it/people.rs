@@ -25,6 +25,7 @@ impl Place {
             name: Some(name),
             groups: &groups,
             stated: now,
+            made: now,
             at: now,
         };
         let number = u64::from_str_radix(stable_id, 36).unwrap();

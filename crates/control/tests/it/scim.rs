@@ -249,6 +249,7 @@ async fn whoever_signed_in_before_keeps_their_id_and_every_change_is_written_dow
         name: Some("Ada"),
         groups: &BTreeSet::new(),
         stated: place.clock.now(),
+        made: place.clock.now(),
         at: place.clock.now(),
     };
     let before = PersonId::from_parts(1, 7);

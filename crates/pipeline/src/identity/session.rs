@@ -247,6 +247,7 @@ impl Sessions {
             email: person.email.clone(),
             name: person.name.clone(),
             groups: person.groups.clone(),
+            groups_stated: person.stated,
             groups_left_out: false,
         };
         let access = self.tokens.mint(&claims, &*self.ids).map_err(|error| {

@@ -144,6 +144,9 @@ pub struct SessionClaims {
     pub name: Option<String>,
     /// Groups; none when there are more than [`limits::SESSION_GROUPS_MAX`], see `groups_left_out`.
     pub groups: BTreeSet<String>,
+    /// When the credential was made that stated the groups: what the directory took away since does not count. Not when the session began,
+    /// and not when its token was refreshed.
+    pub groups_stated: Timestamp,
     /// The groups did not fit: ask the directory.
     pub groups_left_out: bool,
 }
@@ -234,6 +237,7 @@ impl SessionTokens {
             "idp": session.issuer_name,
             "idp_sub": session.stable_id,
             "groups": if fits { json!(session.groups) } else { json!([]) },
+            "groups_ms": session.groups_stated.unix_ms(),
         });
         for (name, value) in [("email", &session.email), ("name", &session.name)] {
             if let Some(value) = value {
@@ -296,6 +300,13 @@ impl SessionTokens {
             email: claims.readable("email").map(str::to_owned),
             name: claims.readable("name").map(str::to_owned),
             groups: claims.list("groups")?,
+            // A token of an earlier version says nothing of it: then all that the directory took away counts as taken since.
+            groups_stated: claims
+                .0
+                .get("groups_ms")
+                .and_then(Value::as_i64)
+                .map(Timestamp::from_unix_ms)
+                .unwrap_or_default(),
             groups_left_out: claims.0.contains_key("groups_left_out"),
         };
         Ok((session, times))

@@ -67,7 +67,8 @@ impl Identity {
         };
         match about {
             About::Person(facts) => {
-                let person = self.person(issuer, &facts, (times.issued, now)).await?;
+                let made = (times.issued, times.issued);
+                let person = self.person(issuer, &facts, made, now).await?;
                 if times.issued <= person.not_before {
                     return Err(cut_off(stated, person.not_before));
                 }
@@ -90,11 +91,14 @@ impl Identity {
         }
     }
 
+    /// The person, with what a credential says of them, unless it is older than what is kept, or than a cutoff. `stated` is when it says so,
+    /// `made` what cutoffs are held against.
     pub(super) async fn person(
         &self,
         issuer: &Issuer,
         facts: &PersonFacts,
-        (stated, now): (Timestamp, Timestamp),
+        (stated, made): (Timestamp, Timestamp),
+        now: Timestamp,
     ) -> Result<Person, Refusal> {
         let seen = Seen {
             org: self.org,
@@ -104,6 +108,7 @@ impl Identity {
             name: facts.name.as_deref(),
             groups: &facts.groups,
             stated,
+            made,
             at: now,
         };
         let new = PersonId::from_parts(now.unix_ms().unsigned_abs(), self.ids.random_bits());
@@ -218,19 +223,20 @@ impl Identity {
 
     async fn session(&self, jws: &Jws<'_>, now: Timestamp) -> Result<Arc<Verified>, Refusal> {
         let (claims, times) = self.tokens.verify(jws, now)?;
-        let groups = if claims.groups_left_out {
+        let (groups, stated) = if claims.groups_left_out {
             let person = self
                 .store
                 .person(self.org, claims.person)
                 .await
                 .map_err(unavailable)?;
-            person.ok_or_else(|| Ended::Access.refusal())?.groups
+            let person = person.ok_or_else(|| Ended::Access.refusal())?;
+            (person.groups, person.stated)
         } else {
-            claims.groups
+            (claims.groups, claims.groups_stated)
         };
         let (groups, watch) = self
             .memberships
-            .join(&self.store, claims.person, groups, claims.started)
+            .join(&self.store, claims.person, groups, stated)
             .await
             .map_err(unavailable)?;
         let caller = Caller {

@@ -171,6 +171,7 @@ impl Store {
         }
         scope.rename(&mut tx, group, names).await?;
         if is_renamed {
+            scope.keep_names(&mut tx, &before, names).await?;
             tell_all(&mut tx, org, at).await?;
         } else {
             scope.tell(&mut tx, changed).await?;
@@ -409,6 +410,44 @@ impl Scope<'_> {
         Ok(())
     }
 
+    /// Keeps the names that a group has no more: whoever was in it has them in old credentials.
+    async fn keep_names(
+        &self,
+        tx: &mut Tx,
+        before: &DirectoryGroup,
+        (display_name, external_id): (&str, Option<&str>),
+    ) -> Result<()> {
+        let (org, source) = (self.org.to_string(), self.source.key());
+        let group = before.id.to_string();
+        let now = names_of(display_name, external_id);
+        let mut former = names_of(&before.display_name, before.external_id.as_deref());
+        former.retain(|name| !now.contains(name));
+        for name in now {
+            let again = query(
+                "DELETE FROM directory_former_names WHERE org = $1 AND source = $2 AND group_id = $3 AND name = $4",
+            );
+            tx.run(again.bind(&org).bind(&source).bind(&group).bind(name))
+                .await?;
+        }
+        for name in former {
+            let kept = query(
+                "INSERT INTO directory_former_names (org, source, group_id, name, until) VALUES ($1, $2, $3, $4, $5) \
+                 ON CONFLICT (org, source, group_id, name) DO UPDATE SET until = excluded.until",
+            );
+            let kept = kept.bind(&org).bind(&source).bind(&group).bind(name);
+            tx.run(kept.bind(self.at.unix_ms())).await?;
+        }
+        let count = query(
+            "SELECT COUNT(*) FROM directory_former_names WHERE org = $1 AND source = $2 AND group_id = $3",
+        );
+        let row = tx.row(count.bind(&org).bind(&source).bind(&group)).await?;
+        let row = row.ok_or(StoreError::Damaged("directory_former_names.count"))?;
+        if row.try_get::<i64, _>(0)? > limits::DIRECTORY_FORMER_NAMES_MAX {
+            return Err(StoreError::Full("former names of this group"));
+        }
+        Ok(())
+    }
+
     /// Those who came in.
     async fn add(
         &self,
@@ -508,6 +547,11 @@ impl Scope<'_> {
         }
         tell(tx, self.org, &people, self.at).await
     }
+}
+
+/// Both names of a group, as policy may use them.
+fn names_of<'n>(display_name: &'n str, external_id: Option<&'n str>) -> Vec<&'n str> {
+    std::iter::once(display_name).chain(external_id).collect()
 }
 
 fn read(row: &AnyRow) -> Result<DirectoryGroup> {

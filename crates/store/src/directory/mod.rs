@@ -91,7 +91,7 @@ impl Store {
             .collect()
     }
 
-    /// Forgets changes from before this moment, and memberships that ended before `left`, unless what is known of the person was stated
+    /// Forgets changes from before this moment, and memberships and groups' names that ended before `left`, unless what is known of the person was stated
     /// before they ended: then it still states what no longer holds.
     pub async fn purge_directory(
         &self,
@@ -106,13 +106,23 @@ impl Store {
                 WHERE u.org = $1 AND u.source = directory_members.source AND u.id = directory_members.member \
                   AND p.groups_json <> '[]' AND p.last_seen <= directory_members.until)",
         );
+        // Before the members go, by whom the names are kept.
+        let names = query(
+            "DELETE FROM directory_former_names WHERE org = $1 AND until < $2 AND NOT EXISTS \
+               (SELECT 1 FROM directory_members m \
+                JOIN directory_users u ON u.org = m.org AND u.source = m.source AND u.id = m.member \
+                JOIN people p ON p.org = u.org AND p.id = u.person \
+                WHERE m.org = $1 AND m.source = directory_former_names.source AND m.group_id = directory_former_names.group_id \
+                  AND p.groups_json <> '[]' AND p.last_seen <= directory_former_names.until)",
+        );
         let mut tx = self.pools.begin().await?;
         let mut gone = tx
             .run(changes.bind(org.to_string()).bind(before.unix_ms()))
             .await?;
-        gone += tx
-            .run(members.bind(org.to_string()).bind(left.unix_ms()))
-            .await?;
+        for ended in [names, members] {
+            let ended = ended.bind(org.to_string()).bind(left.unix_ms());
+            gone += tx.run(ended).await?;
+        }
         tx.commit().await?;
         Ok(gone)
     }
@@ -154,8 +164,13 @@ impl Store {
             "SELECT u.person, g.display_name, g.external_id, m.until FROM directory_users u \
              JOIN directory_members m ON m.org = u.org AND m.source = u.source AND m.member = u.id \
              JOIN directory_groups g ON g.org = u.org AND g.source = u.source AND g.id = m.group_id \
-             WHERE u.org = $1 AND u.person IN ({}) AND u.deleted_at IS NULL AND u.active = 1 LIMIT $2",
-            places.join(", ")
+             WHERE u.org = $1 AND u.person IN ({people}) AND u.deleted_at IS NULL AND u.active = 1 \
+             UNION ALL \
+             SELECT u.person, n.name, NULL, n.until FROM directory_users u \
+             JOIN directory_members m ON m.org = u.org AND m.source = u.source AND m.member = u.id \
+             JOIN directory_former_names n ON n.org = u.org AND n.source = u.source AND n.group_id = m.group_id \
+             WHERE u.org = $1 AND u.person IN ({people}) AND u.deleted_at IS NULL AND u.active = 1 LIMIT $2",
+            people = places.join(", ")
         );
         let most = people.len() * limits::DIRECTORY_GROUPS_OF_PERSON_MAX;
         let mut statement = query(AssertSqlSafe(sql))
@@ -176,16 +191,14 @@ impl Store {
 /// People asked about in one statement.
 const PEOPLE_AT_ONCE: usize = 64;
 
-/// One membership, present or past.
+/// One membership, present or past, or a name that a group had.
 fn note(groups: &mut PersonGroups, row: &AnyRow) -> Result<()> {
-    let names = [Some(row.try_get::<String, _>(1)?), row.try_get(2)?];
-    let until = maybe_time(row, 3)?;
-    for name in names.into_iter().flatten() {
-        match until {
-            None => {
-                groups.current.insert(name);
-            }
-            Some(until) => groups.left.push((name, until)),
+    let (name, external_id): (String, Option<String>) = (row.try_get(1)?, row.try_get(2)?);
+    match maybe_time(row, 3)? {
+        None => groups.is_in(name, external_id),
+        Some(until) => {
+            let names = [Some(name), external_id].into_iter().flatten();
+            groups.left.extend(names.map(|name| (name, until)));
         }
     }
     Ok(())

@@ -130,6 +130,7 @@ impl Bed {
             name: Some("Ada"),
             groups: &["engineers".to_owned()].into(),
             stated: at(0),
+            made: at(0),
             at: at(0),
         };
         let new = PersonId::from_parts(3, number().into());

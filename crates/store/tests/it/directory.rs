@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use domain::{DirectoryGroupId, DirectoryUserId, PersonId, TokenId};
+use domain::{DirectoryGroupId, DirectoryUserId, PersonId, TokenId, limits};
 use store::directory::users::{NewUser, UserState, UserWrite};
 use store::{
-    DirectoryGroup, DirectoryUser, GroupChange, GroupWrite, MemberStep, ScimToken, Source,
+    DirectoryGroup, DirectoryUser, GroupChange, GroupWrite, MemberStep, ScimToken, Seen, Source,
     StoreError,
 };
 
@@ -434,6 +434,57 @@ on_both_engines! {
         let groups = bed.store.person_directory_groups(bed.org, ada.person).await.unwrap();
         assert_eq!((groups.current.len(), groups.left.len()), (0, 2));
         assert_eq!(groups.left[0].1, at(50));
+    }
+
+    async fn a_name_that_a_group_had_stays_taken_away(bed) {
+        let ada = done(bed.add(state("ada", Some("1"))).await);
+        let bob = done(bed.add(state("bob", Some("2"))).await);
+        let both = [ada.id.to_string(), bob.id.to_string()];
+        let group = group_done(bed.add_group("engineers", Some("g"), &[&both[0], &both[1]]).await);
+        bed.change(&group, vec![MemberStep::Remove(set(&[&both[0]]))]).await;
+        let rename = async |name: &str, ms| {
+            let change = GroupChange { display_name: Some(name.to_owned()), ..GroupChange::default() };
+            let place = (group.id, None);
+            group_done(bed.store.change_directory_group(bed.org, &entra(), place, change, at(ms)).await.unwrap());
+        };
+        rename("old hands", 50).await;
+        let signed_in = async |stable_id: &str, ms| {
+            let seen = Seen {
+                org: bed.org, issuer: "entra", stable_id, email: None, name: None,
+                groups: &set(&["engineers", "other"]), stated: at(ms), made: at(ms), at: at(ms),
+            };
+            let new = new_person();
+            let person = bed.store.upsert_person(seen, new).await.unwrap();
+            bed.store.with_groups(bed.org, vec![person]).await.unwrap().remove(0).groups
+        };
+        // What was stated before, of one who had left and of one who is still in it.
+        for _ in 0..2 {
+            assert_eq!(signed_in("1", 20).await, set(&["other"]));
+            assert_eq!(signed_in("2", 40).await, set(&["g", "old hands", "other"]));
+            // Neither is forgotten while the last sign-in is from before it.
+            bed.store.purge_directory(bed.org, at(1_000), at(1_000)).await.unwrap();
+        }
+        rename("engineers", 60).await;
+        assert_eq!(signed_in("2", 41).await, set(&["engineers", "g", "other"]));
+        assert_eq!(signed_in("1", 70).await, set(&["engineers", "other"]), "stated anew: a group within a group");
+        signed_in("2", 70).await;
+        bed.store.purge_directory(bed.org, at(1_000), at(1_000)).await.unwrap();
+        assert_eq!(bed.count("SELECT COUNT(*) FROM directory_former_names").await, 0);
+        assert_eq!(bed.count("SELECT COUNT(*) FROM directory_members WHERE until IS NOT NULL").await, 0);
+    }
+
+    async fn a_group_is_not_renamed_without_end(bed) {
+        let group = group_done(bed.add_group("0", None, &[]).await);
+        let rename = async |number: i64| {
+            let change = GroupChange { display_name: Some(number.to_string()), ..GroupChange::default() };
+            bed.store.change_directory_group(bed.org, &entra(), (group.id, None), change, at(30)).await
+        };
+        for number in 1..=limits::DIRECTORY_FORMER_NAMES_MAX {
+            rename(number).await.unwrap();
+        }
+        let more = rename(1_000).await;
+        assert!(matches!(more, Err(StoreError::Full(_))), "{more:?}");
+        rename(0).await.unwrap();
     }
 
     async fn pages_keep_their_order_and_stay_within_their_source(bed) {

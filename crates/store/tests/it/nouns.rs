@@ -29,6 +29,7 @@ on_both_engines! {
             name: Some("Ada Lovelace"),
             groups: &["a".to_owned(), "b".to_owned()].into(),
             stated: at(4),
+            made: at(4),
             at: at(5),
         };
         let new = domain::PersonId::from_parts(7, number().into());
@@ -54,6 +55,7 @@ on_both_engines! {
             name: None,
             groups: &[].into(),
             stated: at(0),
+            made: at(0),
             at: at(0),
         };
         let new = domain::PersonId::from_parts(7, number().into());
@@ -115,6 +117,28 @@ on_both_engines! {
         let nobody = domain::PersonId::from_parts(0, 0);
         assert!(!bed.store.let_in(bed.org, nobody, None).await.unwrap());
         assert!(!bed.store.shut_out(bed.org, nobody, at(1), "left").await.unwrap());
+    }
+
+    async fn an_old_token_that_is_shown_late_says_nothing_of_somebody(bed) {
+        let shown = async |group: &str, stated, made| {
+            let seen = Seen {
+                org: bed.org, issuer: "entra", stable_id: "tid/oid", email: Some(group), name: None,
+                groups: &[group.to_owned()].into(), stated: at(stated), made: at(made), at: at(900),
+            };
+            let new = domain::PersonId::from_parts(3, number().into());
+            bed.store.upsert_person(seen, new).await.unwrap()
+        };
+        let first = shown("first", 50, 50).await;
+        let kept = shown("older", 40, 40).await;
+        assert_eq!(kept, first);
+        assert_eq!(shown("newer", 60, 60).await.groups, ["newer".to_owned()].into());
+        bed.store.revoke(bed.org, &Target::Person(first.id), at(100), "test").await.unwrap();
+        let kept = shown("cut off", 90, 90).await;
+        assert_eq!((kept.groups, kept.stated), (["newer".to_owned()].into(), at(60)));
+        // A sign-in is made now, whatever the issuer's clock says.
+        assert_eq!(shown("signed in", 95, 101).await.email.as_deref(), Some("signed in"));
+        bed.store.shut_out(bed.org, first.id, at(200), "left").await.unwrap();
+        assert_eq!(shown("while out", 300, 300).await.stated, at(95));
     }
 
     async fn whoever_is_shut_out_lets_nobody_in_at_any_replica(bed) {

@@ -166,6 +166,52 @@ async fn a_token_does_not_bring_back_a_group_that_was_taken_away_after_it_was_ma
 }
 
 #[tokio::test]
+async fn an_old_token_that_is_shown_late_brings_no_group_back_to_a_session() {
+    let rig = Rig::new().await;
+    let user = provision(&rig, "ada").await;
+    let staff = group(&rig, "Staff", "g-1").await;
+    step(&rig, staff, MemberStep::Add(only(&user))).await;
+    let old = rig.token("ada", &json!({"groups": ["Staff"], "jti": "kept back"}));
+    rig.clock.advance_ms(1_000);
+    step(&rig, staff, MemberStep::Remove(only(&user))).await;
+    rig.clock.advance_ms(120_000);
+    rig.identity.refresh_memberships().await.unwrap();
+    rig.revocations.refresh(&rig.store).await.unwrap();
+    let caller = rig.signed_in("ada").await;
+    let first = rig.sessions.start(&caller, "test").await.unwrap();
+    let verified = ask(&rig.identity, first.access.expose_secret()).await;
+    assert!(!is_in(&verified.unwrap(), "Staff"));
+    // It still proves who it is about, and nothing of groups.
+    let verified = ask(&rig.identity, &old).await.unwrap();
+    assert!(!is_in(&verified, "Staff"));
+    let known = rig.store.person(rig.org, user.person).await.unwrap();
+    assert_eq!(known.unwrap().groups, ["engineering".to_owned()].into());
+    let second = rig.sessions.refresh(first.refresh.expose_secret()).await;
+    let verified = ask(&rig.identity, second.unwrap().access.expose_secret()).await;
+    let verified = verified.unwrap();
+    assert!(!is_in(&verified, "Staff") && is_in(&verified, "engineering"));
+}
+
+#[tokio::test]
+async fn what_was_stated_before_a_departure_stays_away_however_late_the_session_begins() {
+    let rig = Rig::new().await;
+    let user = provision(&rig, "ada").await;
+    let staff = group(&rig, "Staff", "g-1").await;
+    step(&rig, staff, MemberStep::Add(only(&user))).await;
+    rig.identity.refresh_memberships().await.unwrap();
+    let stated = rig.token("ada", &json!({"groups": ["Staff"]}));
+    let caller = rig.caller(&stated).await;
+    rig.clock.advance_ms(1_000);
+    step(&rig, staff, MemberStep::Remove(only(&user))).await;
+    rig.clock.advance_ms(1_000);
+    rig.identity.refresh_memberships().await.unwrap();
+    // Begun after the departure, with what was stated before it.
+    let session = rig.sessions.start(&caller, "test").await.unwrap();
+    let verified = ask(&rig.identity, session.access.expose_secret()).await;
+    assert!(!is_in(&verified.unwrap(), "Staff"));
+}
+
+#[tokio::test]
 async fn whom_the_directory_shuts_out_is_out_and_whom_it_brings_back_signs_in_anew() {
     let rig = Rig::new().await;
     let user = provision(&rig, "ada").await;

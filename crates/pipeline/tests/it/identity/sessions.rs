@@ -268,6 +268,7 @@ fn claims_of(tokens: &Tokens, started: Timestamp) -> SessionClaims {
         email: None,
         name: None,
         groups: ["engineering".to_owned()].into(),
+        groups_stated: Timestamp::default(),
         groups_left_out: false,
     }
 }

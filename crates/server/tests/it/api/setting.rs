@@ -132,6 +132,7 @@ pub(crate) async fn person(control: &Control, name: &str) -> PersonId {
         name: None,
         groups: &BTreeSet::new(),
         stated: SystemClock.now(),
+        made: SystemClock.now(),
         at: SystemClock.now(),
     };
     control.store.upsert_person(seen, new).await.unwrap().id
