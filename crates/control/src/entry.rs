@@ -45,7 +45,8 @@ impl Control {
         let said = self.store.person_directory_groups(self.org, person).await;
         let stated = known.stated.max(made);
         let groups = said.map_err(store)?.join(caller.groups.clone(), stated);
-        let held = roles::held_by(&self.store, self.org, person, &caller.issuer, &groups).await?;
+        let of = (self.vouching).groups_words(&caller.issuer, &caller.stable_id);
+        let held = roles::held_by(&self.store, self.org, person, &of, &groups).await?;
         Ok(Actor::person(person, caller.label(), held))
     }
 
@@ -60,6 +61,9 @@ impl Control {
         let person = person.ok_or(Entry::ShutOut)?;
         if person.out_since().is_some() {
             return Err(Entry::ShutOut);
+        }
+        if !self.vouching.for_person(&person.issuer, &person.stable_id) {
+            return Err(Entry::SignedOut);
         }
         if made <= person.not_before {
             return Err(Entry::SignedOut);
@@ -89,10 +93,13 @@ impl Control {
         if owner.out_since().is_some() || token.created <= owner.not_before {
             return Err(Entry::UnknownToken);
         }
+        if !self.vouching.for_person(&owner.issuer, &owner.stable_id) {
+            return Err(Entry::UnknownToken);
+        }
         // The directory knows better than the last sign-in: who was taken out of a group loses its roles with the next request.
         let owner = people::as_now(&self.store, owner).await.map_err(store)?;
-        let (issuer, groups) = (&owner.issuer, &owner.groups);
-        let held = roles::held_by(&self.store, self.org, owner.id, issuer, groups).await?;
+        let of = (self.vouching).groups_words(&owner.issuer, &owner.stable_id);
+        let held = roles::held_by(&self.store, self.org, owner.id, &of, &owner.groups).await?;
         let is_stale = |used| now.ms_since(used) >= limits::TOKEN_USE_NOTED_MS;
         if token.last_used.is_none_or(is_stale) {
             // What is not noted is noted the next time; nobody is kept out for it.

@@ -30,7 +30,7 @@ pub mod usage;
 
 use std::sync::Arc;
 
-use domain::{Clock, Ids, OrgId, ReasonCode};
+use domain::{Clock, Ids, OrgId, ReasonCode, Vouching};
 use ledger::Ledger;
 use ledger::record::{Change, ChangeKind};
 use store::{Store, StoreError};
@@ -43,6 +43,8 @@ pub use entry::Entry;
 pub struct Control {
     /// The organisation.
     pub org: OrgId,
+    /// Whose people and directories come in.
+    pub vouching: Arc<Vouching>,
     /// Rows.
     pub store: Store,
     /// Where changes are written down.

@@ -1,6 +1,7 @@
 //! People: find one, take their access away, give it back.
 
 use domain::PersonId;
+use domain::vouching::groups_words;
 use ledger::record::ChangeKind;
 pub use store::Person;
 use store::Store;
@@ -114,7 +115,8 @@ pub(crate) async fn as_now(store: &Store, person: Person) -> store::Result<Perso
 /// Only an owner shuts an owner out: an administrator who could would be the last word. Their groups must be those that hold now.
 async fn guard_owner(operation: &Operation<'_>, person: &Person) -> Result<(), ControlError> {
     let (store, org) = (operation.store, operation.org);
-    let held = roles::held_by(store, org, person.id, &person.issuer, &person.groups).await?;
+    let of = groups_words(&person.issuer, &person.stable_id);
+    let held = roles::held_by(store, org, person.id, &of, &person.groups).await?;
     if held.contains(&Role::Owner) {
         operation.require(Right::RolesWrite)?;
     }

@@ -112,21 +112,19 @@ pub async fn list(
     Ok((there, warning))
 }
 
-/// The roles of somebody with these groups at this issuer. Asked at each entrance, so that a change holds from the next request on.
+/// The roles of somebody with these groups, whose issuer, and tenant where it has several, is called by one of these words. Asked at each
+/// entrance, so that a change holds from the next request on.
 pub(crate) async fn held_by(
     store: &store::Store,
     org: domain::OrgId,
     person: PersonId,
-    issuer: &str,
+    issuers: &[String],
     groups: &BTreeSet<String>,
 ) -> Result<BTreeSet<Role>, ControlError> {
     let bindings = store.roles(org).await?;
     let theirs = bindings.iter().filter(|binding| match &binding.holder {
         Holder::Person(holder) => *holder == person,
-        Holder::Group {
-            issuer: of,
-            group: name,
-        } => of == issuer && groups.contains(name),
+        Holder::Group { issuer, group } => issuers.contains(issuer) && groups.contains(group),
     });
     // A word of a later version gives nothing.
     Ok(theirs.filter_map(|held| held.role.parse().ok()).collect())

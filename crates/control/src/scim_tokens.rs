@@ -146,7 +146,9 @@ impl Control {
         let found = self.store.scim_token(self.org, &hash).await;
         let token = found.map_err(store)?.ok_or(Entry::UnknownToken)?;
         let now = self.clock.now();
-        if !token.opens(now) {
+        let source = &token.source;
+        let is_vouched = (self.vouching).for_directory(&source.issuer, source.tenant.as_deref());
+        if !token.opens(now) || !is_vouched {
             return Err(Entry::UnknownToken);
         }
         let is_stale = |used: Timestamp| now.ms_since(used) >= limits::TOKEN_USE_NOTED_MS;

@@ -20,6 +20,7 @@ pub mod reason;
 pub mod spend_scope;
 pub mod task;
 pub mod usage;
+pub mod vouching;
 pub mod window;
 
 pub use caller::{Caller, Credential, OWN_ISSUER, Subject};
@@ -37,3 +38,4 @@ pub use policy::Policy;
 pub use reason::{Fault, Reason, ReasonCode, Refusal};
 pub use spend_scope::SpendScope;
 pub use usage::{Terms, Usage};
+pub use vouching::Vouching;

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use control::roles::{self, Holder};
 use control::{Actor, Operation, Role, people};
+use pipeline::identity::config::vouching;
 
 use crate::commands::bad_config;
 use crate::config::{self, Config};
@@ -40,7 +41,8 @@ enum What {
         /// The group, as its issuer names it
         #[arg(long)]
         group: Option<String>,
-        /// The group's issuer, by its configured name; may be left out where only one vouches for people
+        /// The group's issuer, by its configured name, for one of several tenants as in entra/<tenant>; may be left out where only one
+        /// vouches for people
         #[arg(long, requires = "group")]
         issuer: Option<String>,
         /// Why, for whoever reads the ledger
@@ -150,17 +152,20 @@ fn issuer_of(config: &Config, named: Option<String>) -> anyhow::Result<String> {
         .map(|issuer| issuer.name.as_str())
         .collect();
     match named {
-        Some(name) if known.contains(&name.as_str()) => Ok(name),
-        Some(name) => bail!(
-            "no issuer is called {name}; configured are: {}",
-            known.join(", ")
-        ),
+        Some(name) => {
+            let checked = vouching(&config.issuers).check_groups_of(&name);
+            let known = known.join(", ");
+            checked.with_context(|| format!("--issuer {name}; configured are: {known}"))?;
+            Ok(name)
+        }
         None if config.issuers_for_people() == 1 => {
             let only = config
                 .issuers
                 .iter()
                 .find(|issuer| issuer.vouches_for_people());
-            Ok(only.context("one issuer vouches for people")?.name.clone())
+            let only = only.context("one issuer vouches for people")?.name.clone();
+            vouching(&config.issuers).check_groups_of(&only)?;
+            Ok(only)
         }
         None => bail!(
             "name the group's issuer with --issuer: {}",

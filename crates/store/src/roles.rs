@@ -15,7 +15,7 @@ pub enum Holder {
     Person(PersonId),
     /// Everyone in a group, as this issuer names it.
     Group {
-        /// The issuer's configured name.
+        /// The issuer's configured name, with `/<tenant>` where it is trusted for several.
         issuer: String,
         /// The group as the issuer's tokens or its directory name it.
         group: String,

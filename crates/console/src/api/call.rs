@@ -10,7 +10,7 @@ use bytes::Bytes;
 use control::installation::Installation;
 use control::people::Person;
 use control::{Actor, Operation};
-use domain::{ReasonCode, limits};
+use domain::{ReasonCode, Vouching, limits};
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
@@ -47,6 +47,11 @@ impl Call {
     /// What is configured.
     pub fn installation(&self) -> &Installation {
         &self.console.installation
+    }
+
+    /// Whose people and groups count here.
+    pub fn vouching(&self) -> &Vouching {
+        &self.console.control.vouching
     }
 
     /// Goes on only with an issuer that is configured: one that is not would give something to nobody, unseen.

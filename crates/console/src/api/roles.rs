@@ -21,7 +21,7 @@ pub struct HolderView {
     /// The group, as its issuer names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<String>,
-    /// The group's issuer, by its configured name.
+    /// The group's issuer, by its configured name; `entra/<tenant>` where it is trusted for several tenants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issuer: Option<String>,
 }
@@ -141,7 +141,11 @@ fn holder(call: &Call, wanted: HolderView) -> Result<Holder, Problem> {
             Ok(Holder::Person(person))
         }
         (None, Some(group), Some(issuer)) => {
-            call.configured_issuer(&issuer)?;
+            let known = call.vouching().check_groups_of(&issuer);
+            known.map_err(|why| {
+                let detail = format!("`holder.issuer`: {why}.");
+                Problem::new(ReasonCode::ParameterInvalid, detail)
+            })?;
             Ok(Holder::Group { issuer, group })
         }
         _ => Err(Problem::new(

@@ -1,11 +1,13 @@
 //! People by all that is known of them: which groups hold, who shuts them out, and who is meant.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use control::scim::{Directory, groups, users};
+use control::scim_tokens::{self, NewScimToken};
 use control::tokens::{self, NewToken};
-use control::{Actor, ControlError, Entry, Right, Role, keys, people, roles};
-use domain::{Caller, Clock, Credential, PersonId, SessionId, Subject};
+use control::{Actor, Control, ControlError, Entry, Right, Role, keys, people, roles};
+use domain::{Caller, Clock, Credential, PersonId, SessionId, Subject, Vouching};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use store::{Holder, Person, Seen, Session, Target};
@@ -290,4 +292,42 @@ async fn an_ended_session_and_a_group_left_open_nothing_at_the_very_next_request
     let never = remembered(&ada, Some(SessionId::from_parts(2, 2)));
     let never = control.enter(&never, made).await;
     assert!(matches!(never, Err(Entry::SignedOut)), "{never:?}");
+}
+
+#[tokio::test]
+async fn whatever_hangs_on_an_issuer_that_is_configured_no_more_opens_nothing() {
+    let place = Place::new(17).await;
+    let ada = place.signed_in("ada", "Ada", &["owners"]).await;
+    place.give(Role::Owner, "owners").await;
+    let made = place.clock.now();
+    let caller = remembered(&ada, None);
+    let inside = place.control.enter(&caller, made).await.unwrap();
+    let operation = place.control.operation(&inside);
+    let wanted = NewToken {
+        name: "report".to_owned(),
+        scopes: [Right::PeopleRead].into(),
+        days: 90,
+    };
+    let (_, own) = tokens::create(&operation, wanted).await.unwrap();
+    let wanted = NewScimToken {
+        source: place.source.clone(),
+        name: "entra".to_owned(),
+        days: None,
+    };
+    let (_, directorys) = scim_tokens::create(&operation, wanted).await.unwrap();
+    let (own, directorys) = (own.expose_secret(), directorys.expose_secret());
+    assert!(place.control.enter_by_token(own).await.is_ok());
+    let entered = place.control.enter_by_directory_token(directorys).await;
+    assert!(entered.is_ok());
+    let others: Vouching = [("okta".to_owned(), BTreeSet::new())].into_iter().collect();
+    let without = Control {
+        vouching: Arc::new(others),
+        ..place.control.clone()
+    };
+    let caller = without.enter(&caller, made).await;
+    assert!(matches!(caller, Err(Entry::SignedOut)), "{caller:?}");
+    let by_token = without.enter_by_token(own).await;
+    assert!(matches!(by_token, Err(Entry::UnknownToken)), "{by_token:?}");
+    let directory = without.enter_by_directory_token(directorys).await;
+    assert!(matches!(directory, Err(Entry::UnknownToken)));
 }

@@ -40,6 +40,11 @@ impl Place {
         let ledger = Ledger::open(&spool, chain, key, Arc::clone(&shared)).unwrap();
         let control = Control {
             org,
+            vouching: Arc::new(
+                [("entra".to_owned(), BTreeSet::new())]
+                    .into_iter()
+                    .collect(),
+            ),
             store,
             ledger: Arc::new(ledger),
             clock: shared,

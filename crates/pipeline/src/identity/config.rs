@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use domain::limits;
+use domain::{Vouching, limits};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -291,6 +291,14 @@ impl IssuerConfig {
             );
         }
     }
+}
+
+/// The issuers that vouch for people, for whatever hangs on one and is shown without it.
+pub fn vouching(issuers: &[IssuerConfig]) -> Vouching {
+    let theirs = issuers.iter().filter(|issuer| issuer.vouches_for_people());
+    theirs
+        .map(|issuer| (issuer.name.clone(), issuer.tenants()))
+        .collect()
 }
 
 /// Every mistake in these issuers at once.

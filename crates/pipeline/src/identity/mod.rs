@@ -40,7 +40,9 @@ mod workload;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Caller, Clock, Credential, Ids, OrgId, ReasonCode, Refusal, Timestamp, limits};
+use domain::{
+    Caller, Clock, Credential, Ids, OrgId, ReasonCode, Refusal, Timestamp, Vouching, limits,
+};
 use http::HeaderMap;
 use store::{Store, StoreError};
 
@@ -69,6 +71,8 @@ pub struct Setup {
     pub org: OrgId,
     /// Who may vouch.
     pub issuers: Vec<IssuerConfig>,
+    /// Whose people's sessions count, see [`config::vouching`].
+    pub vouching: Vouching,
     /// Our own session tokens.
     pub tokens: Arc<SessionTokens>,
     /// What has been taken away.
@@ -97,6 +101,7 @@ pub enum IdentityError {
 pub struct Identity {
     org: OrgId,
     issuers: Issuers,
+    vouching: Vouching,
     tokens: Arc<SessionTokens>,
     revocations: Arc<Revocations>,
     store: Store,
@@ -112,6 +117,7 @@ impl Identity {
         let Setup {
             org,
             issuers,
+            vouching,
             tokens,
             revocations,
             store,
@@ -126,6 +132,7 @@ impl Identity {
         Ok(Self {
             org,
             issuers,
+            vouching,
             tokens,
             revocations,
             store,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use domain::{
     Caller, Clock, Ids, Opaque, OrgId, PersonId, ReasonCode, Refusal, SessionId, Subject,
-    Timestamp, limits,
+    Timestamp, Vouching, limits,
 };
 use secrecy::SecretString;
 use store::sessions::{Exchange, Holder};
@@ -17,6 +17,7 @@ use store::{DeviceAsk, DevicePoll, Person, Rotation, Session, Store, Target};
 use super::jws::Jws;
 use super::revocation::{Ended, Revocations};
 use super::session_token::{SessionClaims, SessionTokens};
+use super::verify::nobody_vouches;
 use super::{hex, unavailable};
 
 /// What a client gets at sign-in and at each refresh.
@@ -58,6 +59,7 @@ pub enum Claimed {
 pub struct Sessions {
     org: OrgId,
     store: Store,
+    vouching: Vouching,
     tokens: Arc<SessionTokens>,
     revocations: Arc<Revocations>,
     clock: Arc<dyn Clock>,
@@ -69,6 +71,7 @@ impl Sessions {
     pub fn new(
         org: OrgId,
         store: Store,
+        vouching: Vouching,
         tokens: Arc<SessionTokens>,
         revocations: Arc<Revocations>,
         clock: Arc<dyn Clock>,
@@ -77,6 +80,7 @@ impl Sessions {
         Self {
             org,
             store,
+            vouching,
             tokens,
             revocations,
             clock,
@@ -238,6 +242,9 @@ impl Sessions {
 
     fn tokens(&self, holder: &Holder, refresh: SecretString) -> Result<Tokens, Refusal> {
         let Holder { session, person } = holder;
+        if !self.vouching.for_person(&person.issuer, &person.stable_id) {
+            return Err(nobody_vouches());
+        }
         let claims = SessionClaims {
             person: person.id,
             session: session.id,

@@ -223,6 +223,12 @@ impl Identity {
 
     async fn session(&self, jws: &Jws<'_>, now: Timestamp) -> Result<Arc<Verified>, Refusal> {
         let (claims, times) = self.tokens.verify(jws, now)?;
+        if !self
+            .vouching
+            .for_person(&claims.issuer_name, &claims.stable_id)
+        {
+            return Err(nobody_vouches());
+        }
         let (groups, stated) = if claims.groups_left_out {
             let person = self
                 .store
@@ -279,6 +285,14 @@ impl Identity {
         let live = self.revocations.admit(targets, times.issued, now)?;
         Ok(Arc::new(Verified::new(caller, times.expires, live, groups)))
     }
+}
+
+/// The session of somebody for whom no issuer vouches that is still configured.
+pub(super) fn nobody_vouches() -> Refusal {
+    Refusal::new(
+        ReasonCode::SessionEnded,
+        "The identity provider of this sign-in is not trusted here any more. Sign in again with another.",
+    )
 }
 
 /// A token from before a sign-out, or one that may be.

@@ -210,9 +210,11 @@ fn replica(
     let tokens =
         Arc::new(SessionTokens::new(org, PUBLIC_URL, vec![key], Arc::clone(&clock)).unwrap());
     let revocations = Arc::new(Revocations::new(org, Arc::clone(&clock)));
+    let vouching = pipeline::identity::config::vouching(&issuers);
     let identity = Identity::new(Setup {
         org,
         issuers,
+        vouching: vouching.clone(),
         tokens: Arc::clone(&tokens),
         revocations: Arc::clone(&revocations),
         store: store.clone(),
@@ -222,6 +224,7 @@ fn replica(
     let sessions = Sessions::new(
         org,
         store.clone(),
+        vouching,
         Arc::clone(&tokens),
         Arc::clone(&revocations),
         clock,

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use control::{Actor, Operation};
 use domain::{Clock, Ids, OrgId};
 use ledger::Ledger;
+use pipeline::identity::config::vouching;
 use pipeline::identity::{Identity, Revocations, SessionTokens, Sessions, Setup};
 use secrecy::ExposeSecret as _;
 use store::Store;
@@ -80,6 +81,7 @@ pub async fn sessions_beside(
     Ok(Sessions::new(
         org,
         store.clone(),
+        vouching(&config.issuers),
         Arc::new(tokens),
         revocations,
         clock,
@@ -104,6 +106,7 @@ pub async fn identity_beside(
     Ok(Identity::new(Setup {
         org,
         issuers: Vec::new(),
+        vouching: vouching(&config.issuers),
         tokens: Arc::new(tokens),
         revocations,
         store: store.clone(),

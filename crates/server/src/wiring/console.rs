@@ -156,6 +156,7 @@ impl Wired {
         Arc::new(Console {
             control: Arc::new(Control {
                 org: self.org,
+                vouching: Arc::new(identity::config::vouching(&self.config.issuers)),
                 store: self.store.clone(),
                 ledger: Arc::clone(&pipeline.ledger),
                 clock: Arc::clone(&pipeline.clock),

@@ -39,6 +39,7 @@ use ledger::record::{System, SystemEvent};
 use ledger::sinks::StatusHandle;
 use ledger::{Ledger, Position};
 use pipeline::fetch::{Fetch, Reach};
+use pipeline::identity::config::vouching;
 use pipeline::identity::{Identity, Revocations, SessionTokens, Sessions, Setup, self_test};
 use pipeline::last_policy::LastPolicy;
 use pipeline::quota::Quota;
@@ -268,6 +269,7 @@ async fn people(
     let identity = Arc::new(Identity::new(Setup {
         org,
         issuers: config.issuers.clone(),
+        vouching: vouching(&config.issuers),
         tokens: Arc::clone(&tokens),
         revocations: Arc::clone(&revocations),
         store: store.clone(),
@@ -280,6 +282,7 @@ async fn people(
     let sessions = Arc::new(Sessions::new(
         org,
         store.clone(),
+        vouching(&config.issuers),
         Arc::clone(&tokens),
         Arc::clone(&revocations),
         Arc::clone(clock),

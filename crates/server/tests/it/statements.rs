@@ -120,6 +120,7 @@ impl Place {
         let ledger = Ledger::open(&spool, chain, key, Arc::clone(&shared)).unwrap();
         let control = Control {
             org: org.unwrap(),
+            vouching: Arc::default(),
             store,
             ledger: Arc::new(ledger),
             clock: shared,
@@ -143,6 +144,7 @@ impl Place {
                 name: Some("=1+1"),
                 groups: &groups.iter().map(|group| (*group).to_owned()).collect(),
                 stated: self.clock.now(),
+                made: self.clock.now(),
                 at: self.clock.now(),
             };
             let new = PersonId::from_parts(1, who);

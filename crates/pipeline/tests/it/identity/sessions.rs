@@ -410,3 +410,25 @@ async fn secrets_do_not_show_when_printed() {
         "{printed}"
     );
 }
+
+#[tokio::test]
+async fn a_session_does_not_outlive_the_configuration_of_its_issuer() {
+    let rig = Rig::new().await;
+    let first = session(&rig, "ada").await;
+    let second = session(&rig, "ada").await;
+    let mut renamed = super::generic(&rig.idp);
+    renamed.name = "another".to_owned();
+    for issuers in [Vec::new(), vec![renamed]] {
+        let without = super::replica(&rig.clock, &rig.store, rig.org, issuers, 9);
+        without.revocations.refresh(&rig.store).await.unwrap();
+        let refused = super::ask(&without.identity, first.access.expose_secret()).await;
+        assert_eq!(refused.unwrap_err().code(), ReasonCode::SessionEnded);
+    }
+    let without = super::replica(&rig.clock, &rig.store, rig.org, Vec::new(), 10);
+    let refused = without
+        .sessions
+        .refresh(second.refresh.expose_secret())
+        .await;
+    assert_eq!(refused.unwrap_err().code(), ReasonCode::SessionEnded);
+    rig.caller(first.access.expose_secret()).await;
+}

@@ -60,6 +60,11 @@ impl Setting {
         let wired = &world.running.wired;
         let here = Control {
             org: wired.org,
+            vouching: Arc::new(
+                [("northwind".to_owned(), BTreeSet::new())]
+                    .into_iter()
+                    .collect(),
+            ),
             store: wired.store.clone(),
             ledger: Arc::clone(&wired.pipeline.ledger),
             clock: Arc::new(SystemClock),

@@ -145,6 +145,7 @@ impl Side {
     pub(super) fn control(&self) -> Control {
         Control {
             org: self.wired.org,
+            vouching: Arc::default(),
             store: self.wired.store.clone(),
             ledger: Arc::clone(&self.wired.pipeline.ledger),
             clock: Arc::new(SystemClock),
