@@ -6,7 +6,7 @@ use ledger::record::ChangeKind;
 pub use store::Person;
 use store::Store;
 
-use crate::access::{Right, Role};
+use crate::access::{Actor, Right, Role};
 use crate::{ControlError, Operation, roles, text as words};
 
 /// The one person of this id, stable id, e-mail or name. An id of ours is nobody else's, whatever they call themselves.
@@ -31,6 +31,18 @@ pub async fn read(operation: &Operation<'_>, person: PersonId) -> Result<Person,
     let found = operation.store.person(operation.org, person).await?;
     let found = found.ok_or(ControlError::NoSuch("person"))?;
     Ok(as_now(operation.store, found).await?)
+}
+
+/// The person of this id, whose budgets are asked after.
+pub async fn spending(operation: &Operation<'_>, person: PersonId) -> Result<Person, ControlError> {
+    operation.require(Right::BudgetsRead)?;
+    read(operation, person).await
+}
+
+/// Who asks, with roles and rights: also somebody whom no issuer vouches for.
+pub fn oneself<'o>(operation: &Operation<'o>) -> Result<&'o Actor, ControlError> {
+    operation.require(Right::OwnRead)?;
+    Ok(operation.actor)
 }
 
 /// Oneself.

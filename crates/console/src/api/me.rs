@@ -31,8 +31,7 @@ pub struct Me {
 #[utoipa::path(get, path = "/me", operation_id = "me", tag = "me", responses((status = 200, body = Me)))]
 pub async fn read(call: Call) -> Result<Json<Me>, Problem> {
     let operation = call.operation();
-    operation.require(control::Right::OwnRead)?;
-    let actor = call.actor();
+    let actor = control::people::oneself(&operation)?;
     Ok(Json(Me {
         id: actor.person_id().map(|id| id.to_string()),
         label: actor.label().to_owned(),

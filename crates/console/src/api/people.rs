@@ -109,8 +109,7 @@ pub async fn read(call: Call, Id(id): Id<PersonId>) -> Result<Json<PersonPage>, 
     params(("id" = String, Path)), responses((status = 200, body = Page<Standing>)))]
 pub async fn budgets(call: Call, Id(id): Id<PersonId>) -> Result<Json<Page<Standing>>, Problem> {
     let operation = call.operation();
-    operation.require(control::Right::BudgetsRead)?;
-    let person = people::read(&operation, id).await?;
+    let person = people::spending(&operation, id).await?;
     Ok(Json(Page::whole(call.standing(&person))))
 }
 
