@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use domain::opaque::hex;
+use domain::window::DAY_MS;
 use domain::{Opaque, ServiceId, Timestamp, limits};
 use ledger::record::{Change, ChangeKind};
 use secrecy::SecretString;
@@ -16,7 +17,6 @@ use crate::{ControlError, Operation, fingerprint};
 
 /// How every service key begins; no service may be called so, or a name could pass for a key.
 const KEY_START: &str = "dwk_";
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// A key to make.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use domain::opaque::hex;
+use domain::window::DAY_MS;
 use domain::{Opaque, PersonId, TokenId, limits};
 use ledger::record::ChangeKind;
 use secrecy::SecretString;
@@ -12,8 +13,6 @@ pub use store::PersonalToken;
 use crate::access::{Right, Who, may_be_scope};
 use crate::text::{self, Unusable};
 use crate::{ControlError, Operation, fingerprint};
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// A token to make.
 #[derive(Debug, Clone)]

@@ -1,13 +1,11 @@
 //! What was used and spent, from the sums that shipping keeps.
 
 use domain::Timestamp;
+use domain::window::DAY_MS;
 use store::UsageSum;
 
 use crate::access::Right;
 use crate::{ControlError, Operation};
-
-/// The time that is summed when nobody says otherwise.
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// By what to sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,12 +2,11 @@
 //! each is, and until when. A day is a day in UTC; a task is due at its end. Whether a task is overdue is asked of the clock each
 //! time and never kept.
 
+use crate::window::DAY_MS;
 use std::fmt;
 use std::str::FromStr;
 
 use crate::Timestamp;
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Why tasks were opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

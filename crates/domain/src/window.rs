@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 
-const DAY_MS: i64 = 86_400_000;
+/// A day of UTC, in milliseconds.
+pub const DAY_MS: i64 = 86_400_000;
 
 /// How long a budget lasts before it begins anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

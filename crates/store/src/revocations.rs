@@ -206,14 +206,12 @@ const fn consequences(target: &Target) -> &'static [&'static str] {
     match target {
         Target::Person(_) => &[
             "UPDATE people SET not_before = $2 WHERE org = $1 AND id = $3 AND not_before < $2",
-            "UPDATE sessions SET ended_at = $2, ended_why = 'revoked', idp_sealed = NULL \
+            "UPDATE sessions SET ended_at = $2, ended_why = 'revoked' \
              WHERE org = $1 AND person = $3 AND ended_at IS NULL",
             "UPDATE personal_tokens SET revoked_at = $2 WHERE org = $1 AND person = $3 AND revoked_at IS NULL",
         ],
-        Target::Session(_) => &[
-            "UPDATE sessions SET ended_at = $2, ended_why = 'revoked', idp_sealed = NULL \
-             WHERE org = $1 AND id = $3 AND ended_at IS NULL",
-        ],
+        Target::Session(_) => &["UPDATE sessions SET ended_at = $2, ended_why = 'revoked' \
+             WHERE org = $1 AND id = $3 AND ended_at IS NULL"],
         Target::Service(_) => &[
             "UPDATE service_keys SET revoked_at = $2 WHERE org = $1 AND service = $3 AND revoked_at IS NULL",
         ],
@@ -222,7 +220,7 @@ const fn consequences(target: &Target) -> &'static [&'static str] {
         ],
         Target::Everyone => &[
             "UPDATE people SET not_before = $2 WHERE org = $1 AND not_before < $2",
-            "UPDATE sessions SET ended_at = $2, ended_why = 'revoked', idp_sealed = NULL \
+            "UPDATE sessions SET ended_at = $2, ended_why = 'revoked' \
              WHERE org = $1 AND ended_at IS NULL",
             "UPDATE personal_tokens SET revoked_at = $2 WHERE org = $1 AND revoked_at IS NULL",
         ],

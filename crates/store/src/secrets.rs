@@ -150,16 +150,6 @@ impl Store {
         Ok(row.try_get(0)?)
     }
 
-    /// Keeps a sealed secret in the place of any of this name.
-    pub async fn put_secret(&self, name: &str, sealed: &[u8]) -> Result<()> {
-        let statement = query(
-            "INSERT INTO secrets (name, sealed) VALUES ($1, $2) \
-             ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed",
-        );
-        self.pools.write(statement.bind(name).bind(sealed)).await?;
-        Ok(())
-    }
-
     /// Puts a sealed secret in the place of the one that was read; false, and nothing written, when another is there by now.
     pub async fn swap_secret(&self, name: &str, read: &[u8], sealed: &[u8]) -> Result<bool> {
         let statement = query("UPDATE secrets SET sealed = $3 WHERE name = $1 AND sealed = $2");

@@ -57,28 +57,6 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// A person's sessions, newest first.
-    pub async fn sessions_of(
-        &self,
-        org: OrgId,
-        person: PersonId,
-        limit: u32,
-    ) -> Result<Vec<Session>> {
-        let rows = self
-            .pools
-            .rows(
-                query(
-                    "SELECT id, person, client, created, ended_at FROM sessions \
-                     WHERE org = $1 AND person = $2 ORDER BY created DESC, id DESC LIMIT $3",
-                )
-                .bind(org.to_string())
-                .bind(person.to_string())
-                .bind(i64::from(limit.min(limits::STORE_PAGE_MAX))),
-            )
-            .await?;
-        rows.iter().map(read).collect()
-    }
-
     /// At most `limit` sessions after one of them, ordered by id, of one person or of everyone, open ones alone or all; and whether
     /// there are more.
     pub async fn sessions_page(
@@ -104,33 +82,6 @@ impl Store {
         let found = wanted.map(read).collect::<Result<Vec<_>>>()?;
         let more = rows.len() > found.len();
         Ok((found, more))
-    }
-
-    /// Keeps the identity provider's refresh token of an open session, sealed; false when the session has ended.
-    pub async fn keep_idp_token(
-        &self,
-        org: OrgId,
-        session: SessionId,
-        sealed: &[u8],
-    ) -> Result<bool> {
-        let statement = query(
-            "UPDATE sessions SET idp_sealed = $3 WHERE org = $1 AND id = $2 AND ended_at IS NULL",
-        );
-        let kept = statement
-            .bind(org.to_string())
-            .bind(session.to_string())
-            .bind(sealed);
-        Ok(self.pools.write(kept).await? == 1)
-    }
-
-    /// The identity provider's refresh token of a session, sealed, if one is kept.
-    pub async fn idp_token(&self, org: OrgId, session: SessionId) -> Result<Option<Vec<u8>>> {
-        let statement = query("SELECT idp_sealed FROM sessions WHERE org = $1 AND id = $2");
-        let row = self
-            .pools
-            .row(statement.bind(org.to_string()).bind(session.to_string()))
-            .await?;
-        Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
     }
 }
 

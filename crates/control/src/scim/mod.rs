@@ -28,7 +28,7 @@ pub mod schema;
 pub mod users;
 
 #[cfg(test)]
-mod dialects;
+mod tests;
 
 pub use directory::{Ask, Directory, Kept, Listed};
 pub use error::{ScimError, ScimType};

@@ -147,7 +147,8 @@ impl Quota {
     }
 
     /// As [`Quota::reserve`], without waiting.
-    pub fn reserve_now(
+    #[cfg(test)]
+    pub(crate) fn reserve_now(
         self: &Arc<Self>,
         caller: &Caller,
         policy: &Arc<CallerPolicy>,

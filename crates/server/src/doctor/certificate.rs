@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use domain::window::DAY_MS;
 use domain::{Clock as _, Timestamp, limits};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
@@ -25,7 +26,6 @@ use crate::config::Config;
 use crate::system::{SystemClock, chain};
 
 const CHECK: &str = "certificate";
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Later than any certificate ends.
 const END_OF_TIME_S: u64 = 1 << 40;
 

@@ -273,7 +273,7 @@ async fn list(operation: &Operation<'_>, config: &Config, as_json: bool) -> anyh
 }
 
 fn age(row: &Row, now: Timestamp) -> String {
-    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    use domain::window::DAY_MS;
     match row.made {
         Some(at) => format!("made {at}, {} days ago", now.ms_since(at) / DAY_MS),
         None => "its age is not known".to_owned(),

@@ -162,7 +162,7 @@ async fn kept(
             .keep_secret(name, &seal.seal(name, &ring.to_bytes(), ids))
             .await?
     };
-    Ring::parse(seal.open(name, &sealed)?)
+    Ring::parse(&seal.open(name, &sealed)?)
 }
 
 /// The ledger's signing keys, the same for every replica of a store.
@@ -217,7 +217,7 @@ pub(crate) async fn ring_there(
     let opened = seal
         .open(name, &sealed)
         .context("the key file or store.master_key is not the one this store was sealed with")?;
-    Ok((Ring::parse(opened)?, sealed))
+    Ok((Ring::parse(&opened)?, sealed))
 }
 
 /// The key of findings' fingerprints, the same for every replica of a store.

@@ -230,7 +230,7 @@ async fn a_full_disk_leaves_neither_half_a_backup_nor_half_a_place() {
     let store = store::Store::open(scene.stage.config.store.url.expose_secret())
         .await
         .unwrap();
-    store.put_secret("large", &vec![7; 200_000]).await.unwrap();
+    store.keep_secret("large", &vec![7; 200_000]).await.unwrap();
     store.close().await;
     let output = limited(
         100_000,
