@@ -62,7 +62,7 @@ impl Credential {
 /// A verified caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The tenant the caller belongs to.
+    /// The organisation the caller belongs to.
     pub org: OrgId,
     /// Who it is, by our id.
     pub subject: Subject,

@@ -50,7 +50,7 @@ impl Known {
 /// Asks for acceptance, and takes it.
 #[derive(Debug)]
 pub struct AcceptableUse {
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// Its name, for sentences.
     pub org_name: String,

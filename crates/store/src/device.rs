@@ -40,7 +40,7 @@ pub enum DeviceState {
 /// A client that asks, and what its session begins with should it be let in.
 #[derive(Debug, Clone, Copy)]
 pub struct DeviceAsk<'a> {
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// Hash of the code it holds.
     pub device_hash: &'a str,

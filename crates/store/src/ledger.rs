@@ -14,7 +14,7 @@ use crate::{Result, Store, StoreError, unsigned};
 /// One record, as queries need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerRow {
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// When.
     pub at: Timestamp,
@@ -45,7 +45,7 @@ pub enum Certainty {
 /// What one call adds to the usage of its hour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageHour {
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// When the call ended.
     pub at: Timestamp,
@@ -70,7 +70,7 @@ pub struct UsageHour {
 /// What one call adds to a purse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spending {
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// The purse's key.
     pub purse: String,

@@ -13,7 +13,7 @@ use crate::{Result, Store, StoreError, Target, id, maybe_time, time};
 /// What a verified token says about someone.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// The issuer's configured name.
     pub issuer: &'a str,
@@ -38,7 +38,7 @@ pub struct Seen<'a> {
 pub struct Person {
     /// Our id; never changes.
     pub id: PersonId,
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// The issuer's configured name.
     pub issuer: String,

@@ -32,7 +32,7 @@ pub enum Rotation {
 /// A refresh token's exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct Exchange<'a> {
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// Hash of the token that is presented.
     pub old_hash: &'a str,

@@ -36,7 +36,7 @@ use spend_limits::AdminKey;
 /// What these endpoints stand on.
 #[derive(Debug)]
 pub struct Contract {
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// Our own origin.
     pub public_url: String,

@@ -49,7 +49,7 @@ use throttle::Throttle;
 /// What sign-in stands on.
 #[derive(Debug)]
 pub struct SignIn {
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// Its name, for pages.
     pub org_name: String,

@@ -229,7 +229,7 @@ impl Ended {
 pub struct Outcome {
     /// The request of the decision.
     pub request: RequestId,
-    /// The tenant, repeated so that money can be summed without the decision.
+    /// The organisation, repeated so that money can be summed without the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org: Option<OrgId>,
     /// The caller, repeated likewise.

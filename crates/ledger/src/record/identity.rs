@@ -10,7 +10,7 @@ use super::{Name, Text, Verdict};
 /// A verified caller, as records name them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// Our id of the person or service.
     pub subject: Subject,
@@ -65,7 +65,7 @@ impl Origin {
 /// Someone signed in, or tried to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignIn {
-    /// The tenant, when known.
+    /// The organisation, when known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org: Option<OrgId>,
     /// Who, when the sign-in succeeded so far.
@@ -110,7 +110,7 @@ pub struct SessionChange {
     pub event: SessionEvent,
     /// The session.
     pub session: SessionId,
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// Whose session.
     pub subject: Subject,

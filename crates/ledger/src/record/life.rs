@@ -23,7 +23,7 @@ pub enum ChangeKind {
 /// Somebody changed the rules, a limit or a key. Fingerprints say which text, the store keeps the text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// The tenant it belongs to; none for the installation itself.
+    /// The organisation it belongs to; none for the installation itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org: Option<OrgId>,
     /// Who did it; none when the gateway did it itself or from the command line.

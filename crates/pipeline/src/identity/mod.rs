@@ -67,7 +67,7 @@ use crate::fetch::FetchError;
 /// What identity stands on.
 #[derive(Debug)]
 pub struct Setup {
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// Who may vouch.
     pub issuers: Vec<IssuerConfig>,

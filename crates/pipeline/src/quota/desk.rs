@@ -107,7 +107,7 @@ pub struct Desk {
     pub quota: Arc<Quota>,
     /// Where money is granted.
     pub store: Store,
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// The chain of this replica's ledger, which tells what was spent of what it was granted.
     pub chain: String,

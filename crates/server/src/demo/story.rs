@@ -15,7 +15,7 @@ use store::Source;
 use testkit::{Actor, Answer, CodeFlow, Fault, Session, code_sign_in, device_sign_in};
 
 use super::world::{DESKTOP_CLIENT, World};
-use crate::doctor::departure::{self, Expected};
+use crate::doctor::leak::{self, Expected};
 use crate::doctor::token;
 use crate::system::{SystemIds, say};
 
@@ -330,7 +330,7 @@ async fn credentials_checked(world: &World, ada: &Session) -> anyhow::Result<Str
         value: Some(HeaderValue::try_from(&world.provider_key)?),
     };
     let address = format!("{}?{}", seen.path, seen.query);
-    let left = departure::judge(&seen.headers, &address, &expected, &[&ada.access_token])?;
+    let left = leak::judge(&seen.headers, &address, &expected, &[&ada.access_token])?;
     Ok(format!(
         "PASS: it left with {} and nothing of ada's",
         left.credential

@@ -9,9 +9,9 @@
 //! | `issuers` | who vouches, and the clock |
 //! | `upstreams` | the providers |
 //! | `scratch`, `recorder` | a second Doorward in a temporary folder, and what stands in a provider's place |
-//! | [`token`], [`departure`] | the two rollout checks; the demo decides by them as well |
+//! | [`token`], [`leak`] | the two rollout checks; the demo decides by them as well |
 
-pub mod departure;
+pub mod leak;
 pub mod report;
 pub mod token;
 

@@ -11,7 +11,7 @@ use gateway::upstream::{AuthConfig, UpstreamConfig};
 use http::{StatusCode, Uri};
 use http_body_util::BodyExt as _;
 
-use super::departure::{Expected, Leak, judge};
+use super::leak::{Expected, Leak, judge};
 use super::report::{Line, Whose};
 use super::scratch::Scratch;
 use crate::config::Config;

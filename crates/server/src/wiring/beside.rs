@@ -19,7 +19,7 @@ use crate::system::{SystemClock, SystemIds};
 /// What the command line needs: the store, and a ledger chain of its own.
 #[derive(Debug)]
 pub struct Admin {
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// The store.
     pub store: Store,

@@ -62,7 +62,7 @@ pub(crate) use restored::{Closed, GoneOn, UNFINISHED, go_on_after, refuse_unfini
 /// The process, put together.
 #[derive(Debug)]
 pub struct Wired {
-    /// The tenant.
+    /// The organisation.
     pub org: OrgId,
     /// The store.
     pub store: Store,
