@@ -11,7 +11,6 @@ use pipeline::{Accepted, Yes};
 
 use super::browser::Browser;
 use super::callback::{Proved, confirm};
-use super::device_authorization::tidy_user_code;
 use super::{SignIn, browser, oauth, origin_of, pages};
 use super::{acceptable_use, address_of, device};
 
@@ -112,7 +111,7 @@ async fn accepted_with_it(
 
 /// `POST /device/deny`.
 pub async fn deny(State(state): State<Arc<SignIn>>, request: Request) -> Response {
-    let origin = origin_of(&request);
+    let (origin, address) = (origin_of(&request), address_of(&request));
     let (head, body) = request.into_parts();
     let form = match oauth::Form::read(body).await {
         Ok(form) => form,
@@ -121,10 +120,12 @@ pub async fn deny(State(state): State<Arc<SignIn>>, request: Request) -> Respons
     if let Err(refusal) = state.browsers().changing(&head.headers, form.field("csrf")) {
         return device::wrong_page(&state, &refusal);
     }
-    let denied = match tidy_user_code(form.field("user_code")) {
-        Some(user_code) => state.store.deny_device(state.org, &user_code).await,
-        None => Ok(false),
+    // Whoever has the code may send it away, before anything is proved; whoever guesses is counted, as for letting in.
+    let code = match device::pending(&state, form.field("user_code"), address).await {
+        Ok(code) => code,
+        Err(page) => return page,
     };
+    let denied = state.store.deny_device(state.org, &code.user_code).await;
     let subject = proved_person(&state, form.field("confirm")).await;
     match denied {
         Ok(done) => {

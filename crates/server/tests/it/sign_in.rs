@@ -173,6 +173,30 @@ async fn codes_cannot_be_guessed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_guesses_codes_to_send_them_away_is_counted_too() {
+    let world = World::start(0).await.unwrap();
+    let device = Device::begin(&world.base).await.unwrap();
+    let mut browser = Browser::new();
+    let page = browser.open(device.verification_url()).await.unwrap();
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        let guess = [("user_code", "BCDF-GHJK")];
+        let answer = browser.press(&page, "Deny", &guess).await.unwrap();
+        statuses.push(answer.status);
+    }
+    assert_eq!(statuses[..10], [404; 10]);
+    assert_eq!(statuses[10..], [429; 2]);
+    // Nor does a right guess after that.
+    let answer = browser.press(&page, "Deny", &[]).await.unwrap();
+    assert_eq!(answer.status, 429);
+    assert_eq!(
+        device.poll().await.unwrap().json()["error"],
+        "authorization_pending"
+    );
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_person_is_refused_before_the_body_is_read() {
     let world = World::start(0).await.unwrap();
     let ada = device_sign_in(&world.base, "ada").await.unwrap();
