@@ -147,7 +147,17 @@ pub async fn apply(
     let reason = &words::reason("reason", reason)?;
     let named = expected.or_else(|| version_in_header(text));
     let plan = plan(operation, text, here).await?;
-    let steps = steps(operation, &Policy::parse(plan.current, &plan.text)?).await?;
+    // Also for a text that is in force already: what it states of roles and limits may have been changed since it was read.
+    if expected.is_some_and(|expected| expected != plan.current) {
+        return Err(ControlError::Conflict {
+            current: plan.current,
+        });
+    }
+    let policy = Policy::parse(plan.current, &plan.text)?;
+    let before = operation.store.policy(operation.org, plan.current).await?;
+    let before = before.map(|before| before.text);
+    require_for_money(operation, before.as_deref(), &policy)?;
+    let steps = steps(operation, &policy).await?;
     stated::require(operation, &steps)?;
     if plan.diff.is_empty() {
         if steps.is_empty() {
@@ -162,11 +172,6 @@ pub async fn apply(
             current: plan.current,
         });
     }
-    let before = operation
-        .store
-        .policy(operation.org, plan.current)
-        .await?
-        .map(|before| before.text);
     let mut change = operation.change("policy", "policy", ChangeKind::Updated);
     change.version = Some(plan.current + 1);
     change.before = before.map(|text| fingerprint(&text).as_str().into());
@@ -195,6 +200,25 @@ pub async fn apply(
             Err(ControlError::Conflict { current })
         }
     }
+}
+
+/// Goes on only when the budgets stay as they are, or who acts may set spend limits: a budget of the policy is one.
+fn require_for_money(
+    operation: &Operation<'_>,
+    before: Option<&str>,
+    policy: &Policy,
+) -> Result<(), ControlError> {
+    let known = before.map(|text| Policy::parse(0, text)).transpose();
+    let is_same = known.is_ok_and(|known| {
+        let known = known
+            .as_ref()
+            .map_or(&[][..], |known| &known.document().budget);
+        known == policy.document().budget
+    });
+    if is_same {
+        return Ok(());
+    }
+    operation.require(Right::BudgetsWrite)
 }
 
 /// Someone to try a decision for.

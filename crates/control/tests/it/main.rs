@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod people;
+mod policies;
 mod scim;
 mod shut_out;
