@@ -16,8 +16,8 @@ use control::Control;
 use control::installation::Installation;
 use control::people::Person;
 use control::policies::Examine;
-use domain::{Caller, Refusal, Timestamp};
-use http::HeaderMap;
+use domain::{Caller, PersonId, Refusal, Timestamp};
+use http::{Extensions, HeaderMap};
 
 pub use api::budgets::Standing;
 pub use problem::Problem;
@@ -52,6 +52,26 @@ pub trait Rules: Examine {
     fn standing(&self, person: &Person) -> Vec<Standing>;
 }
 
+/// A person's yes to the acceptable-use policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Yes {
+    /// Who says it.
+    pub person: PersonId,
+    /// For people to read.
+    pub label: String,
+    /// The version they have read.
+    pub version: u64,
+}
+
+/// Keeps people's yes to the acceptable-use policy. Implemented in `server` over the pipeline, which asks for it.
+pub trait Consent: fmt::Debug + Send + Sync {
+    /// Keeps it, once; false, and nothing is kept, when another version is in force. The extensions of the request say from where.
+    fn accept<'c>(&'c self, yes: Yes, extensions: &'c Extensions) -> Accepting<'c>;
+}
+
+/// What [`Consent::accept`] returns.
+pub type Accepting<'c> = Pin<Box<dyn Future<Output = Result<bool, Refusal>> + Send + 'c>>;
+
 /// What the faces stand on.
 #[derive(Debug, Clone)]
 pub struct Console {
@@ -61,6 +81,10 @@ pub struct Console {
     pub gate: Arc<dyn Authenticate>,
     /// The rules in force.
     pub rules: Arc<dyn Rules>,
+    /// Who keeps people's yes to the acceptable-use policy.
+    pub consent: Arc<dyn Consent>,
+    /// Turns of checking a member list, [`domain::limits::MEMBER_CHECKS_AT_ONCE`].
+    pub member_checks: Arc<tokio::sync::Semaphore>,
     /// What is configured.
     pub installation: Installation,
 }

@@ -39,12 +39,29 @@ pub struct Problem {
     /// What is wrong with a policy, a sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     mistakes: Vec<String>,
+    /// The rows of a list that cannot be taken: every one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<Box<BadRows>>,
     /// For a conflict: what stands now.
     #[serde(skip_serializing_if = "Option::is_none")]
     conflict: Option<Box<Conflict>>,
     /// Whether a change may have been made as a whole all the same.
     #[serde(skip)]
     is_uncertain: bool,
+}
+
+/// The rows of a list that cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(transparent)]
+pub struct BadRows(Vec<BadRowView>);
+
+/// A row of a list that cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct BadRowView {
+    /// Its line, from 1.
+    pub line: u64,
+    /// What is wrong with it. Never repeats the cell.
+    pub what: String,
 }
 
 /// What stands now, and how it differs from what was sent.
@@ -82,6 +99,7 @@ impl Problem {
             retryable: code.retryable(),
             help: code.help(),
             mistakes: Vec::new(),
+            rows: None,
             conflict: None,
             is_uncertain: false,
         }
@@ -90,6 +108,13 @@ impl Problem {
     /// A problem with the table's own sentence.
     pub fn plain(code: ReasonCode) -> Self {
         Self::new(code, code.what())
+    }
+
+    /// The same problem, with the rows that cannot be taken.
+    #[must_use]
+    pub fn with_rows(mut self, rows: Vec<BadRowView>) -> Self {
+        self.rows = Some(Box::new(BadRows(rows)));
+        self
     }
 
     /// The same problem, with what stands now.

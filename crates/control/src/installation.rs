@@ -62,6 +62,8 @@ pub struct Installation {
     pub upstreams: Vec<UpstreamFact>,
     /// Models.
     pub models: Vec<ModelFact>,
+    /// What the configuration says about the recording of people's use.
+    pub recorded: domain::acceptable_use::Installation,
 }
 
 /// The organisation and its settings.

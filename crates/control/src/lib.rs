@@ -124,6 +124,12 @@ pub enum ControlError {
     /// Somebody else changed a spend limit in between; this stands now.
     #[error("somebody else changed this in between; nothing was written")]
     Changed(Box<store::SpendLimit>),
+    /// Somebody else changed the draft of the acceptable-use policy, or published, in between.
+    #[error("the draft or the version in force changed in between; nothing was written")]
+    DraftChanged,
+    /// There is no draft to publish.
+    #[error("nothing was saved as a draft yet")]
+    NoDraft,
     /// The text of an acceptable-use policy cannot be published.
     #[error("the acceptable-use policy cannot be published:\n{}", acceptable_use::mistakes(.0))]
     AcceptableUse(Vec<domain::acceptable_use::Mistake>),
@@ -161,9 +167,12 @@ impl ControlError {
             | Self::Yaml(_)
             | Self::AcceptableUse(_)
             | Self::NothingPublished
+            | Self::NoDraft
             | Self::Linked
             | Self::Ambiguous(_) => ReasonCode::ParameterInvalid,
-            Self::Conflict { .. } | Self::Changed(_) => ReasonCode::VersionConflict,
+            Self::Conflict { .. } | Self::Changed(_) | Self::DraftChanged => {
+                ReasonCode::VersionConflict
+            }
             Self::Ledger(_) => ReasonCode::LedgerUnavailable,
             Self::Store(StoreError::Full(_)) => ReasonCode::LimitReached,
             Self::Store(StoreError::Damaged(_)) => ReasonCode::Internal,

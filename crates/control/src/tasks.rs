@@ -3,12 +3,12 @@
 //! [`follow`] finds everyone whose access says one thing and whose tasks another, and may run as often as it likes.
 
 use domain::task::{Occasion, TaskKind};
-use domain::{TaskId, Timestamp, limits};
+use domain::{PersonId, TaskId, Timestamp, limits};
 use ledger::record::ChangeKind;
 use serde::{Deserialize, Serialize};
-use store::{Cause, Closed, Closing, Mover};
+use store::{Cause, Closing, Mover};
 
-pub use store::Task;
+pub use store::{Closed, Task, Wanted};
 
 use crate::access::Right;
 use crate::text::Unusable;
@@ -106,38 +106,20 @@ pub async fn follow(operation: &Operation<'_>) -> Result<Followed, ControlError>
     let mut followed = Followed::default();
     let since = now.plus_ms(-LOOK_BACK_MS);
     for mover in store.leavers_without_tasks(org, since, AT_ONCE).await? {
-        left(operation, &mover).await?;
-        followed.left += 1;
+        followed.left += usize::from(left(operation, &mover).await?);
     }
     for mover in store.returned_with_tasks(org, now, AT_ONCE).await? {
-        returned(operation, &mover).await?;
-        followed.returned += 1;
+        followed.returned += usize::from(returned(operation, &mover).await?);
     }
     let since = now.plus_ms(-NEW_MS);
     for mover in store.joiners_without_tasks(org, since, AT_ONCE).await? {
-        let about = mover.person.to_string();
-        note(
-            operation,
-            "arrival",
-            &about,
-            ChangeKind::Created,
-            "is new; tasks opened",
-        )
-        .await?;
-        let tasks = opened(
-            operation,
-            &mover,
-            Occasion::Joining,
-            (Cause::Access, OURSELVES),
-        );
-        store.open_tasks(org, &tasks).await?;
-        followed.joined += 1;
+        followed.joined += usize::from(joined(operation, &mover).await?);
     }
     followed.accepted = close_accepted(operation).await?;
     Ok(followed)
 }
 
-async fn left(operation: &Operation<'_>, mover: &Mover) -> Result<(), ControlError> {
+async fn left(operation: &Operation<'_>, mover: &Mover) -> Result<bool, ControlError> {
     let (store, org) = (operation.store, operation.org);
     let about = mover.person.to_string();
     let sessions = store.sessions_ended_at(org, mover.person, mover.at).await?;
@@ -145,7 +127,16 @@ async fn left(operation: &Operation<'_>, mover: &Mover) -> Result<(), ControlErr
         "access through Doorward ended {}: {sessions} open sessions ended, every credential refused, streams cut; tasks opened",
         mover.at
     );
-    let source = note(operation, "departure", &about, ChangeKind::Created, &done).await?;
+    let by = (Cause::Access, OURSELVES);
+    let tasks = opened(operation, mover, Occasion::Leaving, by);
+    let over = (operation.clock.now(), OURSELVES);
+    // Those that a list opened before the access ended are the same departure's.
+    let held = store.hold_departure(org, &about, &tasks, over).await?;
+    let Some(mut held) = held else {
+        return Ok(false);
+    };
+    let departure = (&*about, Occasion::Leaving, mover.at);
+    let source = note(operation, departure, ChangeKind::Created, &done).await?;
     let evidence = Evidence {
         kind: "record".to_owned(),
         source,
@@ -158,50 +149,45 @@ async fn left(operation: &Operation<'_>, mover: &Mover) -> Result<(), ControlErr
         how: Closed::Done,
         evidence: evidence.to_json(),
     };
-    store
-        .end_occasion(
-            org,
-            (&about, Occasion::Joining),
-            operation.clock.now(),
-            OURSELVES,
-        )
+    held.close(org, (&about, TaskKind::EndAccess), &ended)
         .await?;
-    let mut tasks = opened(
-        operation,
-        mover,
-        Occasion::Leaving,
-        (Cause::Access, OURSELVES),
-    );
-    for task in &mut tasks {
-        if task.kind == TaskKind::EndAccess {
-            task.closing = Some(ended.clone());
-        }
-    }
-    store.open_tasks(org, &tasks).await?;
-    // Those that a list opened before the access ended are the same departure's.
-    store
-        .confirm_occasion(org, &about, Occasion::Leaving)
-        .await?;
-    let current = store.current_tasks(org, &about).await?;
-    let waiting = current
-        .iter()
-        .find(|task| task.kind == TaskKind::EndAccess && task.closing.is_none());
-    if let Some(task) = waiting {
-        store.close_task(org, task.id, &ended).await?;
-    }
-    Ok(())
+    held.keep().await?;
+    Ok(true)
 }
 
-async fn returned(operation: &Operation<'_>, mover: &Mover) -> Result<(), ControlError> {
+async fn returned(operation: &Operation<'_>, mover: &Mover) -> Result<bool, ControlError> {
     let about = mover.person.to_string();
-    let said = "may come in again; what was still to do is not needed";
-    note(operation, "departure", &about, ChangeKind::Deleted, said).await?;
-    let occasion = (&*about, Occasion::Leaving);
     let (store, now) = (operation.store, operation.clock.now());
-    store
-        .end_occasion(operation.org, occasion, now, OURSELVES)
-        .await?;
-    Ok(())
+    let occasion = (&*about, Occasion::Leaving);
+    let held = store.hold_end(operation.org, occasion, now, OURSELVES);
+    let Some(held) = held.await? else {
+        return Ok(false);
+    };
+    let said = "may come in again; what was still to do is not needed";
+    let departure = (&*about, Occasion::Leaving, mover.at);
+    note(operation, departure, ChangeKind::Deleted, said).await?;
+    held.keep().await?;
+    Ok(true)
+}
+
+async fn joined(operation: &Operation<'_>, mover: &Mover) -> Result<bool, ControlError> {
+    let by = (Cause::Access, OURSELVES);
+    let tasks = opened(operation, mover, Occasion::Joining, by);
+    let held = operation.store.hold_tasks(operation.org, &tasks).await?;
+    let Some(held) = held else {
+        return Ok(false);
+    };
+    let about = mover.person.to_string();
+    let arrival = (&*about, Occasion::Joining, mover.at);
+    note(
+        operation,
+        arrival,
+        ChangeKind::Created,
+        "is new; tasks opened",
+    )
+    .await?;
+    held.keep().await?;
+    Ok(true)
 }
 
 /// Whoever has accepted the policy in force needs nobody to remind them.
@@ -210,14 +196,18 @@ async fn close_accepted(operation: &Operation<'_>) -> Result<usize, ControlError
     let Some(published) = store.published_use(org).await? else {
         return Ok(0);
     };
+    let wanted = Wanted {
+        open: true,
+        kind: Some(TaskKind::AcceptPolicy),
+        ..Wanted::default()
+    };
     let (mut closed, mut after) = (0, None);
     loop {
         let page = store
-            .tasks_page(org, true, after, limits::STORE_PAGE_MAX)
+            .tasks_page(org, &wanted, after, limits::STORE_PAGE_MAX)
             .await?;
         for task in &page {
-            let person = task.about.parse().ok();
-            let (TaskKind::AcceptPolicy, Some(person)) = (task.kind, person) else {
+            let Ok(person) = task.about.parse() else {
                 continue;
             };
             let latest = store.acceptances_of(org, person, 1).await?.pop();
@@ -237,7 +227,10 @@ async fn close_accepted(operation: &Operation<'_>) -> Result<usize, ControlError
                 how: Closed::Done,
                 evidence: evidence.to_json(),
             };
-            closed += usize::from(store.close_task(org, task.id, &closing).await?);
+            if let Some(held) = store.hold_closing(org, task.id, &closing).await? {
+                held.keep().await?;
+                closed += 1;
+            }
         }
         match page.last() {
             Some(last) if page.len() == limits::STORE_PAGE_MAX as usize => after = Some(last.id),
@@ -256,6 +249,10 @@ pub async fn tell_leaver(
 ) -> Result<u64, ControlError> {
     operation.require(Right::TasksWrite)?;
     let source = crate::text::reason("source", source)?;
+    if who.is_empty() || who.chars().count() > limits::CLAIM_CHARS_MAX {
+        let why = format!("must be 1 to {} characters", limits::CLAIM_CHARS_MAX);
+        return Err(Unusable::new("who", why).into());
+    }
     let mut found = operation.store.find_people(operation.org, who).await?;
     let (about, label) = match found.len() {
         0 => (address("who", who)?, who.to_owned()),
@@ -271,8 +268,6 @@ pub async fn tell_leaver(
     if current.iter().any(is_leaving) {
         return Ok(0);
     }
-    let said = format!("leaves {at}, says {source}; tasks opened");
-    note(operation, "departure", &about, ChangeKind::Created, &said).await?;
     let by = (Cause::Told, operation.actor.label());
     let whom = Whom {
         id: about,
@@ -280,7 +275,16 @@ pub async fn tell_leaver(
         at,
     };
     let tasks = open_for(operation, &whom, Occasion::Leaving, by);
-    Ok(operation.store.open_tasks(operation.org, &tasks).await?)
+    let held = operation.store.hold_tasks(operation.org, &tasks).await?;
+    let Some(held) = held else {
+        return Ok(0);
+    };
+    let said = format!("leaves {at}, says {source}; tasks opened");
+    let departure = (&*whom.id, Occasion::Leaving, at);
+    note(operation, departure, ChangeKind::Created, &said).await?;
+    let new = held.rows();
+    held.keep().await?;
+    Ok(new)
 }
 
 /// An e-mail address in lower case, as tasks and lists know people whom the directory does not.
@@ -345,16 +349,21 @@ fn open_for(
     (0..).zip(occasion.kinds()).map(task).collect()
 }
 
-/// Writes a change down and says where it stands.
+/// Writes an occasion down and says where it stands. Its fingerprint is the occasion's own: should a process die between its record
+/// and its tasks, the record of the next try has the same.
 async fn note(
     operation: &Operation<'_>,
-    noun: &str,
-    name: &str,
+    (about, occasion, at): (&str, Occasion, Timestamp),
     done: ChangeKind,
     said: &str,
 ) -> Result<String, ControlError> {
-    let mut change = operation.change(noun, name, done);
+    let noun = match occasion {
+        Occasion::Leaving => "departure",
+        Occasion::Joining => "arrival",
+    };
+    let mut change = operation.change(noun, about, done);
     change.reason = Some(said.into());
+    change.after = Some(crate::fingerprint(&format!("{noun} {about} {at}")).into());
     let receipt = operation
         .ledger
         .append(ledger::Record::Change(change))
@@ -362,27 +371,47 @@ async fn note(
     Ok(format!("{}/{}", operation.ledger.chain(), receipt.seq))
 }
 
-/// At most a page of tasks after one of them, oldest first; with `open`, only those still to be done.
+/// At most a page of tasks after one of them, oldest first.
 pub async fn list(
     operation: &Operation<'_>,
-    open: bool,
+    wanted: &Wanted,
     after: Option<TaskId>,
     limit: u32,
 ) -> Result<Vec<Task>, ControlError> {
     operation.require(Right::TasksRead)?;
     let (store, org) = (operation.store, operation.org);
-    Ok(store.tasks_page(org, open, after, limit).await?)
+    Ok(store.tasks_page(org, wanted, after, limit).await?)
 }
 
-/// Says that a task is done, or no longer needed, in somebody's words and with the fingerprint of a file where there is one.
+/// One task.
+pub async fn read(operation: &Operation<'_>, task: TaskId) -> Result<Task, ControlError> {
+    operation.require(Right::TasksRead)?;
+    let found = operation.store.task(operation.org, task).await?;
+    found.ok_or(ControlError::NoSuch("task"))
+}
+
+/// Whose tasks are meant: a person's id, or an e-mail address of somebody the directory does not know.
+pub fn about(text: &str) -> Result<String, Unusable> {
+    match text.parse::<PersonId>() {
+        Ok(person) => Ok(person.to_string()),
+        Err(_) => address("person", text),
+    }
+}
+
+/// Says that a task is done, or no longer needed, in somebody's words and with the fingerprint of a file where there is one. Returns the
+/// task as it stands, and whether it was this that closed it.
 pub async fn close(
     operation: &Operation<'_>,
     task: TaskId,
     (how, statement): (Closed, &str),
     hash: Option<String>,
-) -> Result<Task, ControlError> {
+) -> Result<(Task, bool), ControlError> {
     operation.require(Right::TasksWrite)?;
     let statement = crate::text::reason("evidence", statement)?;
+    if hash.as_deref().is_some_and(|hash| !is_sha256(hash)) {
+        let why = "must be 64 hexadecimal digits in lower case";
+        return Err(Unusable::new("sha256", why).into());
+    }
     let evidence = Evidence {
         kind: "statement".to_owned(),
         source: statement,
@@ -392,19 +421,33 @@ pub async fn close(
     close_with(operation, task, how, &evidence).await
 }
 
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// As [`close`], with any evidence.
 pub(crate) async fn close_with(
     operation: &Operation<'_>,
     task: TaskId,
     how: Closed,
     evidence: &Evidence,
-) -> Result<Task, ControlError> {
+) -> Result<(Task, bool), ControlError> {
     let (store, org) = (operation.store, operation.org);
     let known = store.task(org, task).await?;
     let known = known.ok_or(ControlError::NoSuch("task"))?;
-    if known.closing.is_some() {
-        return Ok(known);
-    }
+    let closing = Closing {
+        at: operation.clock.now(),
+        by: operation.actor.label().to_owned(),
+        how,
+        evidence: evidence.to_json(),
+    };
+    let Some(held) = store.hold_closing(org, task, &closing).await? else {
+        let stands = store.task(org, task).await?;
+        return Ok((stands.ok_or(ControlError::NoSuch("task"))?, false));
+    };
     let mut change = operation.change("task", &task.to_string(), ChangeKind::Updated);
     let said = format!(
         "{} of {}: {}, {} {}",
@@ -417,15 +460,12 @@ pub(crate) async fn close_with(
     change.reason = Some(said.into());
     change.after = evidence.hash.as_deref().map(Into::into);
     operation.record(change).await?;
-    let closing = Closing {
-        at: operation.clock.now(),
-        by: operation.actor.label().to_owned(),
-        how,
-        evidence: evidence.to_json(),
+    held.keep().await?;
+    let closed = Task {
+        closing: Some(closing),
+        ..known
     };
-    store.close_task(org, task, &closing).await?;
-    let closed = store.task(org, task).await?;
-    closed.ok_or(ControlError::NoSuch("task"))
+    Ok((closed, true))
 }
 
 /// Notes that a task was not done in time; it is open again where somebody had said that it was. False when that is known.
@@ -434,19 +474,17 @@ pub(crate) async fn escalate(
     task: &Task,
     why: &str,
 ) -> Result<bool, ControlError> {
-    let is_known = task.escalated_at.is_some() && task.closing.is_none();
-    if is_known || task.over_at.is_some() {
+    let (store, now) = (operation.store, operation.clock.now());
+    let held = store.hold_escalation(operation.org, task.id, now).await?;
+    let Some(held) = held else {
         return Ok(false);
-    }
+    };
     let mut change = operation.change("task", &task.id.to_string(), ChangeKind::Updated);
     let said = format!("escalated: {} of {}, {why}", task.kind, task.about);
     change.reason = Some(said.into());
     operation.record(change).await?;
-    let now = operation.clock.now();
-    Ok(operation
-        .store
-        .escalate_task(operation.org, task.id, now)
-        .await?)
+    held.keep().await?;
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -138,6 +138,10 @@ id!(
     /// Something to be done for a person who comes or goes.
     TaskId, "tsk"
 );
+id!(
+    /// Something tried out on purpose and measured.
+    DrillId, "drl"
+);
 
 #[cfg(test)]
 mod tests {

@@ -28,8 +28,8 @@ pub use client::{Client, ClientKind, Version};
 pub use clock::{Clock, Ids, Timestamp};
 pub use groups::PersonGroups;
 pub use ids::{
-    AuditId, BindingId, BudgetId, DirectoryGroupId, DirectoryUserId, OrgId, PersonId, RequestId,
-    ServiceId, SessionId, TaskId, TokenId,
+    AuditId, BindingId, BudgetId, DirectoryGroupId, DirectoryUserId, DrillId, OrgId, PersonId,
+    RequestId, ServiceId, SessionId, TaskId, TokenId,
 };
 pub use model::ModelId;
 pub use money::Usd;

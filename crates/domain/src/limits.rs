@@ -204,6 +204,8 @@ pub const POLICY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const ACCEPTABLE_USE_BYTES_MAX: usize = 64 * 1024;
 /// Longest value of a variable of such a text, in characters.
 pub const ACCEPTABLE_USE_VALUE_CHARS_MAX: usize = 200;
+/// Most variables of such a text.
+pub const ACCEPTABLE_USE_VALUES_MAX: usize = 20;
 /// Mistakes of such a text that are named; the rest show when these are mended.
 pub const ACCEPTABLE_USE_MISTAKES_MAX: usize = 50;
 /// A sentence of more words is named as hard to read when such a text is published.
@@ -214,6 +216,14 @@ pub const ACCEPTANCE_LOOK_MS: i64 = 250;
 pub const TASKS_FOLLOW_MS: u64 = 15_000;
 /// Largest member list; a larger one is refused unread.
 pub const MEMBER_LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Largest member list that the API takes, in bytes of its request; a larger one is refused with 413 (`body_too_large`).
+pub const MEMBER_UPLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Member lists that one replica checks at the same time for the API; more are told to come back (`overloaded`).
+pub const MEMBER_CHECKS_AT_ONCE: usize = 1;
+/// Findings of a check that are kept together.
+pub const MEMBER_FINDINGS_PIECE: usize = 1_000;
+/// Findings that the answer to a check holds; the rest are read page by page.
+pub const MEMBER_FINDINGS_ANSWERED: usize = 100;
 /// Most rows of a member list; a longer one is refused.
 pub const MEMBER_LIST_ROWS_MAX: usize = 200_000;
 /// Longest cell of a member list, in characters; a row with a longer one is refused, and the list with it.

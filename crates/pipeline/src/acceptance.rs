@@ -193,7 +193,7 @@ impl AcceptableUse {
         (settings.canonical() != version.settings).then(|| settings.paragraphs())
     }
 
-    /// Takes a person's yes: a record, then a row. Said twice it is kept once.
+    /// Takes a person's yes: a record, then a row. Said twice, also at once and on several replicas, it is recorded and kept once.
     pub async fn accept(&self, yes: Yes<'_>) -> Result<Accepted, Refusal> {
         let Some(latest) = self.latest().await?.filter(|v| v.version == yes.version) else {
             return Ok(Accepted::Newer);
@@ -201,6 +201,24 @@ impl AcceptableUse {
         if self.accepted(yes.person).await? >= Some(yes.version) {
             return Ok(Accepted::Kept);
         }
+        let acceptance = Acceptance {
+            person: yes.person,
+            version: yes.version,
+            at: self.clock.now(),
+            way: yes.way.to_owned(),
+            address: yes.address.map(|address| address.to_string()),
+        };
+        let held = self.store.hold_acceptance(self.org, &acceptance).await;
+        let Some(held) = held.map_err(|error| unavailable(&error))? else {
+            // Another click was first.
+            return Ok(Accepted::Kept);
+        };
+        self.record(yes, &latest).await?;
+        held.keep().await.map_err(|error| unavailable(&error))?;
+        Ok(Accepted::Kept)
+    }
+
+    async fn record(&self, yes: Yes<'_>, version: &UseVersion) -> Result<(), Refusal> {
         let change = Change {
             org: Some(self.org),
             by: Some(Subject::Person(yes.person)),
@@ -211,25 +229,14 @@ impl AcceptableUse {
             done: ChangeKind::Created,
             version: Some(yes.version),
             before: None,
-            after: Some(latest.fingerprint.as_str().into()),
+            after: Some(version.fingerprint.as_str().into()),
             reason: Some(format!("accepted by {}", yes.way).into()),
         };
         let recorded = self.ledger.append(ledger::Record::Change(change)).await;
-        recorded.map_err(|error| {
+        recorded.map(drop).map_err(|error| {
             tracing::error!(error = %error, "an acceptance cannot be recorded, and is not kept");
             Refusal::plain(ReasonCode::LedgerUnavailable)
-        })?;
-        let acceptance = Acceptance {
-            person: yes.person,
-            version: yes.version,
-            at: self.clock.now(),
-            way: yes.way.to_owned(),
-            address: yes.address.map(|address| address.to_string()),
-        };
-        // Not kept anew means that another click was first.
-        let kept = self.store.accept_use(self.org, &acceptance).await;
-        kept.map_err(|error| unavailable(&error))?;
-        Ok(Accepted::Kept)
+        })
     }
 }
 

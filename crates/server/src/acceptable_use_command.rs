@@ -100,7 +100,7 @@ impl Values {
 /// Does it.
 pub async fn run(command: AcceptableUseCommand) -> ExitCode {
     if let What::Draft(values) = command.what {
-        say(acceptable_use::draft(&values.given()).trim_end());
+        say(acceptable_use::template(&values.given()).trim_end());
         return ExitCode::SUCCESS;
     }
     let config = match config::load(&command.config) {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
+use control::drills::Step;
 use control::{Actor, Operation, people};
 use domain::{Caller, Clock, Credential, Ids, OWN_ISSUER, PersonId, Subject};
 use http::{HeaderName, StatusCode};
@@ -111,17 +112,21 @@ async fn leaver(config: &Config, mut asked: Asked) -> anyhow::Result<()> {
     let actor = Actor::command_line("drill");
     let operation = admin.operation(&actor, &*clock, &*ids);
     let person = made_up(&admin, &*clock, &*ids, &asked.group).await?;
-    let ran = measured(config, &admin, &operation, (person, &asked)).await;
+    let mut steps = Vec::new();
+    let asked = (person, &asked);
+    let ran = measured(config, &admin, &operation, asked, &mut steps).await;
     // Whatever went wrong in between, nobody stays who may come in.
     let shut = people::revoke(&operation, person, "drill: the end").await;
-    let steps = ran?;
-    shut.context("the made-up person could not be shut out at the end")?;
-    let said = steps.join("; ");
-    control::drills::record(&operation, "leaver", &said).await?;
-    for step in &steps {
-        say(step);
+    let shut = shut.context("the made-up person could not be shut out at the end");
+    let went = ran.and(shut.map(drop));
+    if let Err(error) = &went {
+        steps.push(Step::plain(format!("failed: {}", chain(error.as_ref()))));
     }
-    Ok(())
+    control::drills::record(&operation, "leaver", went.is_ok(), &steps).await?;
+    for step in &steps {
+        say(&step.to_string());
+    }
+    went
 }
 
 /// A person of our own issuer, whom no identity provider can ever vouch for.
@@ -165,7 +170,8 @@ async fn measured(
     admin: &Admin,
     operation: &Operation<'_>,
     (person, asked): (PersonId, &Asked),
-) -> anyhow::Result<Vec<String>> {
+    steps: &mut Vec<Step>,
+) -> anyhow::Result<()> {
     let token = session_of(config, admin, person, &asked.group).await?;
     let fetch = Arc::new(Fetch::new(Reach::Operator, None)?);
     for at in &asked.at {
@@ -175,14 +181,17 @@ async fn measured(
             "{at} answers {status} before anybody left; is it a replica of this installation?"
         );
     }
-    let mut steps = vec![format!("let in by {} replicas", asked.at.len())];
+    steps.push(Step::plain(format!(
+        "let in by {} replicas",
+        asked.at.len()
+    )));
     let stream = match &asked.model {
         Some(model) => Some(opened(&fetch, &asked.at[0], &token, (model, &asked.prompt)).await?),
         None => None,
     };
     let left = Instant::now();
     people::revoke(operation, person, "drill: leaves").await?;
-    steps.push(format!("shut out in the store after {} ms", ms(left)));
+    steps.push(Step::after("shut out in the store", ms(left)));
     let mut waits = tokio::task::JoinSet::new();
     for at in asked.at.clone() {
         let (fetch, token) = (Arc::clone(&fetch), token.clone());
@@ -193,9 +202,9 @@ async fn measured(
     }
     match stream {
         Some(stream) => steps.push(cut(stream, left).await?),
-        None => steps.push("no stream was opened (--model)".to_owned()),
+        None => steps.push(Step::plain("no stream was opened (--model)")),
     }
-    Ok(steps)
+    Ok(())
 }
 
 async fn session_of(
@@ -241,11 +250,11 @@ async fn refused_by(
     at: Url,
     token: &SecretString,
     left: Instant,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<Step> {
     loop {
         let status = status_at(fetch, &at, token).await?;
         if status == StatusCode::UNAUTHORIZED {
-            return Ok(format!("refused by {at} after {} ms", ms(left)));
+            return Ok(Step::after(format!("refused by {at}"), ms(left)));
         }
         ensure!(
             left.elapsed() < GIVE_UP,
@@ -294,12 +303,12 @@ async fn opened(
     Ok(stream)
 }
 
-async fn cut(stream: Stream, left: Instant) -> anyhow::Result<String> {
+async fn cut(stream: Stream, left: Instant) -> anyhow::Result<Step> {
     let ended = tokio::time::timeout(GIVE_UP, stream).await;
     let (at, is_whole) = ended.context("the stream went on")???;
     ensure!(!is_whole, "the stream was told to its end");
     let after = at.saturating_duration_since(left).as_millis();
-    Ok(format!("the open stream was cut after {after} ms"))
+    Ok(Step::after("the open stream was cut", after))
 }
 
 fn ms(since: Instant) -> u128 {

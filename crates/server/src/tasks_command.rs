@@ -8,12 +8,11 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use control::members::{self, Columns, Compared, Expected, write};
-use control::tasks::{self, Evidence, Standing, Task};
+use control::members::{self, Columns, Compared, Expected, Given, write};
+use control::tasks::{self, Closed, Evidence, Standing, Task, Wanted};
 use control::{Actor, Operation};
 use domain::{Clock as _, TaskId, Timestamp, limits};
 use serde_json::json;
-use store::Closed;
 
 use crate::commands::bad_config;
 use crate::config::{self, Config};
@@ -85,7 +84,7 @@ pub struct MembersCommand {
 enum Members {
     /// Compare a workspace's member list with the directory; ends with 1 when they do not agree
     #[command(
-        after_help = "Example:\n  doorward members check members.csv --map email='E-mail' --map role=Role --domain northwind.example --role owner=it-leads\n\nA list with one bad row is not taken at all. Leavers who are gone from it are noted as removed, and those still in it the day after are escalated; --look-only does neither."
+        after_help = "Example:\n  doorward members check members.csv --map email='E-mail' --map role=Role --domain northwind.example --role owner=it-leads\n\nA list with one bad row is not taken at all. Leavers who are gone from it are noted as removed, and those still in it the day after are escalated; --look-only does neither. The result is recorded, and kept as the last one."
     )]
     Check {
         /// The list, CSV with a header
@@ -105,7 +104,7 @@ enum Members {
         /// Print them as JSON
         #[arg(long)]
         json: bool,
-        /// Compare, and change nothing
+        /// Compare, and change no task
         #[arg(long)]
         look_only: bool,
     },
@@ -166,8 +165,11 @@ async fn act_on_tasks(what: Tasks, config: &Config) -> anyhow::Result<ExitCode> 
             } else {
                 Closed::Done
             };
-            let task = tasks::close(&operation, task, (how, &evidence), hash).await?;
+            let (task, is_ours) = tasks::close(&operation, task, (how, &evidence), hash).await?;
             say(&line(&task, clock.now()));
+            if !is_ours {
+                complain("it was closed before, and stays as it was");
+            }
         }
         Tasks::Leaver { who, at, source } => {
             match tasks::tell_leaver(&operation, &who, at, &source).await? {
@@ -182,11 +184,15 @@ async fn act_on_tasks(what: Tasks, config: &Config) -> anyhow::Result<ExitCode> 
 }
 
 async fn list(operation: &Operation<'_>, open: bool, as_json: bool) -> anyhow::Result<()> {
+    let wanted = Wanted {
+        open,
+        ..Wanted::default()
+    };
     let (mut rows, mut after) = (Vec::new(), None);
     let now = operation.clock.now();
     let mut shown = 0;
     loop {
-        let page = tasks::list(operation, open, after, limits::STORE_PAGE_MAX).await?;
+        let page = tasks::list(operation, &wanted, after, limits::STORE_PAGE_MAX).await?;
         for task in &page {
             shown += 1;
             if as_json {
@@ -308,17 +314,18 @@ async fn act_on_members(what: Members, config: &Config) -> anyhow::Result<ExitCo
     };
     let people = members::everyone(&operation).await?;
     let compared = members::compare(&list, &people, &expected);
-    let done = if look_only {
-        members::Done::default()
-    } else {
-        let name = file
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
-        let source = (&*name.unwrap_or_default(), &*fingerprint(&bytes));
-        members::check(&operation, &list, &compared, source).await?
+    let name = file
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    let given = Given {
+        source: &name.unwrap_or_default(),
+        hash: &fingerprint(&bytes),
+        look_only,
     };
+    let checked = members::check(&operation, &list, &compared, given).await?;
+    let done = checked.result.done;
     if let Some(out) = out {
-        ledger::private::write(&out, write::as_csv(&compared).as_bytes())
+        ledger::private::write(&out, write::as_csv(&compared.findings).as_bytes())
             .with_context(|| format!("{} cannot be written", out.display()))?;
     }
     if json {
@@ -344,7 +351,7 @@ fn told(compared: &Compared, done: &members::Done) -> String {
     if !compared.roles_compared {
         text.push_str("; roles were not compared (--map role=…, --role …)");
     }
-    for row in write::as_csv(compared).lines().skip(1) {
+    for row in write::rows(&compared.findings).lines() {
         let _ = write!(text, "\n  {row}");
     }
     for email in &done.removed {

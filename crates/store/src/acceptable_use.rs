@@ -6,7 +6,7 @@ use domain::{OrgId, PersonId, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
-use crate::{ACCEPTABLE_USE, Result, Store, StoreError, id, next, time, unsigned};
+use crate::{ACCEPTABLE_USE, Held, Result, Store, StoreError, id, next, time, unsigned};
 
 /// One version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,27 +150,36 @@ impl Store {
         .transpose()
     }
 
-    /// Keeps an acceptance of a version and person that are there; false when it was accepted before, whose time and place stay.
-    pub async fn accept_use(&self, org: OrgId, acceptance: &Acceptance) -> Result<bool> {
-        let kept = self
-            .pools
-            .write(
-                query(
-                    "INSERT INTO acceptable_use_acceptances (org, person, version, at, way, address) \
-                     SELECT p.org, p.id, v.version, $4, $5, $6 \
-                     FROM people p JOIN acceptable_use_versions v ON v.org = p.org \
-                     WHERE p.org = $1 AND p.id = $2 AND v.version = $3 \
-                     ON CONFLICT (org, person, version) DO NOTHING",
-                )
-                .bind(org.to_string())
-                .bind(acceptance.person.to_string())
-                .bind(signed(acceptance.version))
-                .bind(acceptance.at.unix_ms())
-                .bind(&acceptance.way)
-                .bind(&acceptance.address),
+    /// An acceptance of a version and person that are there, to be kept; none when it was accepted before, whose time and place stay.
+    pub async fn hold_acceptance(
+        &self,
+        org: OrgId,
+        acceptance: &Acceptance,
+    ) -> Result<Option<Held>> {
+        self.hold(
+            query(
+                "INSERT INTO acceptable_use_acceptances (org, person, version, at, way, address) \
+                 SELECT p.org, p.id, v.version, $4, $5, $6 \
+                 FROM people p JOIN acceptable_use_versions v ON v.org = p.org \
+                 WHERE p.org = $1 AND p.id = $2 AND v.version = $3 \
+                 ON CONFLICT (org, person, version) DO NOTHING",
             )
-            .await?;
-        Ok(kept == 1)
+            .bind(org.to_string())
+            .bind(acceptance.person.to_string())
+            .bind(signed(acceptance.version))
+            .bind(acceptance.at.unix_ms())
+            .bind(&acceptance.way)
+            .bind(&acceptance.address),
+        )
+        .await
+    }
+
+    /// Keeps an acceptance that nobody records; false when it was accepted before.
+    pub async fn accept_use(&self, org: OrgId, acceptance: &Acceptance) -> Result<bool> {
+        match self.hold_acceptance(org, acceptance).await? {
+            None => Ok(false),
+            Some(held) => held.keep().await.map(|()| true),
+        }
     }
 
     /// The latest version a person accepted.

@@ -23,6 +23,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0011_searches.sql"),
     include_str!("../migrations/0012_certainty_of_usage.sql"),
     include_str!("../migrations/0013_former_names.sql"),
+    include_str!("../migrations/0014_use_drafts.sql"),
+    include_str!("../migrations/0015_member_checks_and_drills.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

@@ -6,7 +6,8 @@ use domain::{OrgId, PersonId, TaskId, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
-use crate::{Result, Store, StoreError, id, maybe_time, time};
+use crate::connection::{Query, Tx};
+use crate::{Held, Result, Store, StoreError, id, maybe_time, time};
 
 /// What told of the occasion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +88,19 @@ pub struct Task {
     pub over_at: Option<Timestamp>,
 }
 
+/// Which tasks to read; every one when nothing is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Only those still to be done.
+    pub open: bool,
+    /// Only those still to be done that were due before this moment.
+    pub due_before: Option<Timestamp>,
+    /// Only those about this person: our id, or an e-mail address in lower case.
+    pub about: Option<String>,
+    /// Only those of this kind.
+    pub kind: Option<TaskKind>,
+}
+
 /// Somebody whose access says one thing and whose tasks another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mover {
@@ -110,40 +124,40 @@ macro_rules! select {
 }
 
 impl Store {
-    /// Opens tasks; those that are open already for the same person and occasion stay as they are. Returns how many are new.
-    pub async fn open_tasks(&self, org: OrgId, tasks: &[Task]) -> Result<u64> {
+    /// Opens tasks, to be kept; those that are open already for the same person and occasion stay as they are. None when all are.
+    pub async fn hold_tasks(&self, org: OrgId, tasks: &[Task]) -> Result<Option<Held>> {
         let mut tx = self.pools.begin().await?;
-        let mut new = 0;
-        for task in tasks {
-            let closing = task.closing.as_ref();
-            let statement = query(
-                "INSERT INTO tasks (id, org, about, label, occasion, kind, cause, since, due, opened, opened_by, \
-                   closed_at, closed_by, closed_as, evidence) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING",
-            )
-            .bind(task.id.to_string())
-            .bind(org.to_string())
-            .bind(&task.about)
-            .bind(&task.label)
-            .bind(task.kind.occasion().as_str())
-            .bind(task.kind.as_str())
-            .bind(task.cause.as_str())
-            .bind(task.since.unix_ms())
-            .bind(task.due.unix_ms())
-            .bind(task.opened.unix_ms())
-            .bind(&task.opened_by)
-            .bind(closing.map(|closing| closing.at.unix_ms()))
-            .bind(closing.map(|closing| closing.by.as_str()))
-            .bind(closing.map(|closing| closing.how.as_str()))
-            .bind(closing.and_then(|closing| closing.evidence.as_deref()));
-            new += tx.run(statement).await?;
-        }
-        tx.commit().await?;
-        Ok(new)
+        let new = insert(&mut tx, org, tasks).await?;
+        Ok(Held::of(tx, new))
     }
 
-    /// Closes a task; false when it is closed or over already, or not there.
-    pub async fn close_task(&self, org: OrgId, task: TaskId, closing: &Closing) -> Result<bool> {
+    /// A person's departure, to be kept: its tasks, and the end of those of coming. From then on it is the person's access itself that
+    /// tells of it, whoever told of it first; none when it does already.
+    pub async fn hold_departure(
+        &self,
+        org: OrgId,
+        about: &str,
+        tasks: &[Task],
+        (at, by): (Timestamp, &str),
+    ) -> Result<Option<Held>> {
+        let mut tx = self.pools.begin().await?;
+        let mut changed = insert(&mut tx, org, tasks).await?;
+        let confirm = query(
+            "UPDATE tasks SET cause = 'access' WHERE org = $1 AND about = $2 AND occasion = 'leaving' \
+               AND over_at IS NULL AND cause <> 'access'",
+        );
+        changed += tx.run(confirm.bind(org.to_string()).bind(about)).await?;
+        tx.run(end(org, (about, Occasion::Joining), at, by)).await?;
+        Ok(Held::of(tx, changed))
+    }
+
+    /// A task's end, to be kept; none when it is closed or over already, or not there.
+    pub async fn hold_closing(
+        &self,
+        org: OrgId,
+        task: TaskId,
+        closing: &Closing,
+    ) -> Result<Option<Held>> {
         let statement = query(
             "UPDATE tasks SET closed_at = $3, closed_by = $4, closed_as = $5, evidence = $6 \
              WHERE org = $1 AND id = $2 AND closed_at IS NULL AND over_at IS NULL",
@@ -154,12 +168,17 @@ impl Store {
         .bind(&closing.by)
         .bind(closing.how.as_str())
         .bind(&closing.evidence);
-        Ok(self.pools.write(statement).await? == 1)
+        self.hold(statement).await
     }
 
-    /// Notes that a task was not done in time or, though said to be, not done at all: it is open again. False when that is known
+    /// That a task was not done in time or, though said to be, not done at all, to be kept: it is open again. None when that is known
     /// already, or its occasion is over.
-    pub async fn escalate_task(&self, org: OrgId, task: TaskId, at: Timestamp) -> Result<bool> {
+    pub async fn hold_escalation(
+        &self,
+        org: OrgId,
+        task: TaskId,
+        at: Timestamp,
+    ) -> Result<Option<Held>> {
         let statement = query(
             "UPDATE tasks SET escalated_at = COALESCE(escalated_at, $3), closed_at = NULL, closed_by = NULL, \
                closed_as = NULL, evidence = NULL \
@@ -168,50 +187,18 @@ impl Store {
         .bind(org.to_string())
         .bind(task.to_string())
         .bind(at.unix_ms());
-        Ok(self.pools.write(statement).await? == 1)
+        self.hold(statement).await
     }
 
-    /// Ends an occasion: what was not done is no longer needed. Returns how many tasks are over with it.
-    pub async fn end_occasion(
+    /// The end of an occasion, to be kept: what was not done is no longer needed. None when it has none.
+    pub async fn hold_end(
         &self,
         org: OrgId,
-        (about, occasion): (&str, Occasion),
+        occasion: (&str, Occasion),
         at: Timestamp,
         by: &str,
-    ) -> Result<u64> {
-        let statement = query(
-            "UPDATE tasks SET over_at = $4, closed_at = COALESCE(closed_at, $4), \
-               closed_by = CASE WHEN closed_at IS NULL THEN $5 ELSE closed_by END, \
-               closed_as = CASE WHEN closed_at IS NULL THEN 'not_needed' ELSE closed_as END \
-             WHERE org = $1 AND about = $2 AND occasion = $3 AND over_at IS NULL",
-        )
-        .bind(org.to_string())
-        .bind(about)
-        .bind(occasion.as_str())
-        .bind(at.unix_ms())
-        .bind(by);
-        self.pools.write(statement).await
-    }
-
-    /// Says that a person's access itself tells of their occasion now, whoever told of it first.
-    pub async fn confirm_occasion(
-        &self,
-        org: OrgId,
-        about: &str,
-        occasion: Occasion,
-    ) -> Result<u64> {
-        let statement = query(
-            "UPDATE tasks SET cause = 'access' WHERE org = $1 AND about = $2 AND occasion = $3 AND over_at IS NULL \
-               AND cause <> 'access'",
-        );
-        self.pools
-            .write(
-                statement
-                    .bind(org.to_string())
-                    .bind(about)
-                    .bind(occasion.as_str()),
-            )
-            .await
+    ) -> Result<Option<Held>> {
+        self.hold(end(org, occasion, at, by)).await
     }
 
     /// A task by its id.
@@ -236,20 +223,25 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// At most `limit` tasks after one of them, in the order they were opened; with `open`, only those still to be done.
+    /// At most `limit` tasks after one of them, in the order they were opened.
     pub async fn tasks_page(
         &self,
         org: OrgId,
-        open: bool,
+        wanted: &Wanted,
         after: Option<TaskId>,
         limit: u32,
     ) -> Result<Vec<Task>> {
         let statement = query(select!(
-            "WHERE org = $1 AND id > $2 AND ($3 = 0 OR closed_at IS NULL) ORDER BY id LIMIT $4"
+            "WHERE org = $1 AND id > $2 AND ($3 = 0 OR closed_at IS NULL) \
+               AND ($4 = 0 OR (closed_at IS NULL AND due < $4)) AND ($5 = '' OR about = $5) AND ($6 = '' OR kind = $6) \
+             ORDER BY id LIMIT $7"
         ))
         .bind(org.to_string())
         .bind(after.map_or_else(String::new, |after| after.to_string()))
-        .bind(i64::from(open))
+        .bind(i64::from(wanted.open))
+        .bind(wanted.due_before.map_or(0, Timestamp::unix_ms))
+        .bind(wanted.about.as_deref().unwrap_or_default())
+        .bind(wanted.kind.map_or("", TaskKind::as_str))
         .bind(i64::from(limit.min(limits::STORE_PAGE_MAX)));
         let rows = self.pools.rows(statement).await?;
         rows.iter().map(read).collect()
@@ -346,6 +338,73 @@ impl Store {
         let row = row.ok_or(StoreError::Damaged("sessions"))?;
         crate::unsigned(&row, 0, "sessions")
     }
+}
+
+impl Held {
+    /// Closes a task of a person's departure together with it, unless it is closed.
+    pub async fn close(
+        &mut self,
+        org: OrgId,
+        (about, kind): (&str, TaskKind),
+        closing: &Closing,
+    ) -> Result<()> {
+        let statement = query(
+            "UPDATE tasks SET closed_at = $4, closed_by = $5, closed_as = $6, evidence = $7 \
+             WHERE org = $1 AND about = $2 AND kind = $3 AND closed_at IS NULL AND over_at IS NULL",
+        )
+        .bind(org.to_string())
+        .bind(about)
+        .bind(kind.as_str())
+        .bind(closing.at.unix_ms())
+        .bind(&closing.by)
+        .bind(closing.how.as_str())
+        .bind(&closing.evidence);
+        self.tx.run(statement).await?;
+        Ok(())
+    }
+}
+
+/// Those that are new, and how many they are.
+async fn insert(tx: &mut Tx, org: OrgId, tasks: &[Task]) -> Result<u64> {
+    let mut new = 0;
+    for task in tasks {
+        let statement = query(
+            "INSERT INTO tasks (id, org, about, label, occasion, kind, cause, since, due, opened, opened_by) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+        )
+        .bind(task.id.to_string())
+        .bind(org.to_string())
+        .bind(&task.about)
+        .bind(&task.label)
+        .bind(task.kind.occasion().as_str())
+        .bind(task.kind.as_str())
+        .bind(task.cause.as_str())
+        .bind(task.since.unix_ms())
+        .bind(task.due.unix_ms())
+        .bind(task.opened.unix_ms())
+        .bind(&task.opened_by);
+        new += tx.run(statement).await?;
+    }
+    Ok(new)
+}
+
+fn end<'q>(
+    org: OrgId,
+    (about, occasion): (&'q str, Occasion),
+    at: Timestamp,
+    by: &'q str,
+) -> Query<'q> {
+    query(
+        "UPDATE tasks SET over_at = $4, closed_at = COALESCE(closed_at, $4), \
+           closed_by = CASE WHEN closed_at IS NULL THEN $5 ELSE closed_by END, \
+           closed_as = CASE WHEN closed_at IS NULL THEN 'not_needed' ELSE closed_as END \
+         WHERE org = $1 AND about = $2 AND occasion = $3 AND over_at IS NULL",
+    )
+    .bind(org.to_string())
+    .bind(about)
+    .bind(occasion.as_str())
+    .bind(at.unix_ms())
+    .bind(by)
 }
 
 fn read(row: &AnyRow) -> Result<Task> {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use crate::{Console, Problem, Rules};
+use crate::{Consent, Console, Problem, Rules};
 
 /// Who calls, and what can be done for them.
 #[derive(Debug)]
@@ -42,6 +42,16 @@ impl Call {
     /// The rules in force.
     pub fn rules(&self) -> &dyn Rules {
         &*self.console.rules
+    }
+
+    /// Who keeps people's yes.
+    pub fn consent(&self) -> &dyn Consent {
+        &*self.console.consent
+    }
+
+    /// Turns of checking a member list.
+    pub fn member_checks(&self) -> &Arc<tokio::sync::Semaphore> {
+        &self.console.member_checks
     }
 
     /// What is configured.
@@ -130,8 +140,8 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<Console>> for Asked<T> {
     }
 }
 
-/// A JSON body of at most [`limits::SMALL_BODY_BYTES_MAX`], or of [`limits::POLICY_BYTES_MAX`] where a policy travels. Its type
-/// refuses members that it does not know.
+/// A JSON body of at most [`limits::SMALL_BODY_BYTES_MAX`], or of more where a policy travels. Its type refuses members that it does
+/// not know.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
@@ -151,25 +161,34 @@ impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Body<T> {
         }
         let most = most_bytes(request.uri().path());
         let bytes = read(request.into_body(), most).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
-            // Where, and of serde's sentence only what holds no value of the caller's.
-            let what = match error.classify() {
-                serde_json::error::Category::Data => {
-                    "has a member that is missing, not known or of another type"
-                }
-                _ => "is not well-formed JSON",
-            };
-            let (line, column) = (error.line(), error.column());
-            let detail = format!("The body {what}, at line {line}, column {column}.");
-            Problem::new(ReasonCode::BodyMalformed, detail)
-        })
+        parse(&bytes).map(Self)
     }
 }
 
-/// A policy in JSON is longer than its text by its escapes.
+/// JSON of a known shape.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        // Where, and of serde's sentence only what holds no value of the caller's.
+        let what = match error.classify() {
+            serde_json::error::Category::Data => {
+                "has a member that is missing, not known or of another type"
+            }
+            _ => "is not well-formed JSON",
+        };
+        let (line, column) = (error.line(), error.column());
+        let detail = format!("The body {what}, at line {line}, column {column}.");
+        Problem::new(ReasonCode::BodyMalformed, detail)
+    })
+}
+
+/// A text in JSON is longer than itself by its escapes.
 fn most_bytes(path: &str) -> usize {
     if path.contains("/policy") {
         limits::POLICY_BYTES_MAX + limits::SMALL_BODY_BYTES_MAX
+    } else if path.ends_with("/members/checks") {
+        limits::MEMBER_UPLOAD_BYTES_MAX
+    } else if path.contains("/acceptable-use/") {
+        2 * limits::ACCEPTABLE_USE_BYTES_MAX
     } else {
         limits::SMALL_BODY_BYTES_MAX
     }

@@ -9,7 +9,7 @@ use utoipa::openapi::{
 };
 
 use crate::Problem;
-use crate::problem::Conflict;
+use crate::problem::{BadRowView, BadRows, Conflict};
 
 #[derive(Debug, utoipa::OpenApi)]
 #[openapi(
@@ -19,7 +19,7 @@ use crate::problem::Conflict;
         description = "Who may use Claude, by which rules, and what was done. Every operation needs a bearer: a session token, a token of the company's identity provider, or a personal access token (`dwp_...`). Errors are RFC 9457 problems.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    components(schemas(Problem, Conflict)),
+    components(schemas(Problem, Conflict, BadRows, BadRowView)),
     security(("bearer" = []))
 )]
 struct About;

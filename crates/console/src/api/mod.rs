@@ -10,21 +10,28 @@
 //! | [`me`], [`tokens`] | oneself; personal access tokens |
 //! | [`people`], [`groups`], [`sessions`], [`services`], [`roles`], [`directory_tokens`] | who there is, and what they hold |
 //! | [`policy`], [`budgets`], [`statements`] | the rules, and money |
+//! | [`acceptable_use`], [`acceptances`] | what people agree to, and who has |
+//! | [`tasks`], [`drills`] | what is to be done for people who come and go, and how fast it was |
+//! | [`members`] | a workspace's member list against the directory |
 //! | [`ledger`], [`checkpoints`] | what was done, and what proves it |
 //! | [`config`] | what is configured |
 //! | [`description`] | `/openapi.json` |
 
 #![expect(unused_qualifications, reason = "in what utoipa writes for queries")]
 
+pub mod acceptable_use;
+pub mod acceptances;
 pub mod budgets;
 pub mod call;
 pub mod checkpoints;
 pub mod config;
 pub mod description;
 pub mod directory_tokens;
+pub mod drills;
 pub mod groups;
 pub mod ledger;
 pub mod me;
+pub mod members;
 pub mod once;
 pub mod page;
 pub mod people;
@@ -33,6 +40,7 @@ pub mod roles;
 pub mod services;
 pub mod sessions;
 pub mod statements;
+pub mod tasks;
 pub mod tokens;
 pub mod turns;
 
@@ -104,10 +112,40 @@ fn parts() -> (Router<Arc<Console>>, OpenApi) {
         .routes(routes!(config::issuers))
         .routes(routes!(config::upstreams))
         .routes(routes!(config::models));
+    let api = api.merge(of_coming_and_going());
     let (router, document) = OpenApiRouter::with_openapi(description::about())
         .nest(BASE, api)
         .split_for_parts();
     (router, description::completed(document))
+}
+
+/// What people agree to, and what is to be done for them when they come and go.
+fn of_coming_and_going() -> OpenApiRouter<Arc<Console>> {
+    OpenApiRouter::new()
+        .routes(routes!(members::check))
+        .routes(routes!(members::latest))
+        .routes(routes!(members::findings))
+        .routes(routes!(members::findings_csv))
+        .routes(routes!(drills::list))
+        .routes(routes!(tasks::list))
+        .routes(routes!(tasks::tell_leaver))
+        .routes(routes!(tasks::read))
+        .routes(routes!(tasks::done))
+        .routes(routes!(tasks::dismiss))
+        .routes(routes!(acceptances::own))
+        .routes(routes!(acceptances::accept))
+        .routes(routes!(acceptances::report))
+        .routes(routes!(acceptances::list))
+        .routes(routes!(acceptable_use::read))
+        .routes(routes!(acceptable_use::versions))
+        .routes(routes!(acceptable_use::version))
+        .routes(routes!(acceptable_use::template))
+        .routes(routes!(
+            acceptable_use::read_draft,
+            acceptable_use::save_draft
+        ))
+        .routes(routes!(acceptable_use::preview_text))
+        .routes(routes!(acceptable_use::publish))
 }
 
 /// The description of every operation.

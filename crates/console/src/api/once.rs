@@ -49,9 +49,10 @@ async fn through(console: &Console, request: Request, next: Next) -> Result<Resp
     let actor = request.extensions().get::<Arc<Actor>>();
     let actor = actor.ok_or_else(|| Problem::plain(ReasonCode::CredentialMissing))?;
     let actor = actor.key();
+    let query = request.uri().query().unwrap_or_default().to_owned();
     let (parts, body) = request.into_parts();
     let body = read_for(&path, body).await?;
-    let request_hash = hex(&sha256(&body));
+    let request_hash = hex(&sha256(&whole(&query, &body)));
     let asked = Asked {
         actor: &actor,
         operation: &path,
@@ -67,6 +68,14 @@ async fn through(console: &Console, request: Request, next: Next) -> Result<Resp
         Known::Unsettled => Err(Problem::plain(ReasonCode::IdempotencyUnsettled)),
         Known::Answered { status, answer } => Ok(replayed(status, answer)),
     }
+}
+
+/// What a request asks: its body, and its query where it has one.
+fn whole(query: &str, body: &[u8]) -> Vec<u8> {
+    if query.is_empty() {
+        return body.to_vec();
+    }
+    [query.as_bytes(), b"\n", body].concat()
 }
 
 /// Printable characters, few enough.

@@ -1,25 +1,19 @@
 //! A workspace's member list against the directory: who is in one and not in the other, by e-mail address, because the list knows
-//! people by nothing else. [`compare`] is exact and changes nothing; [`check`] acts on it: a leaver who is gone from the list is
-//! done with, one who is still in it the next day is escalated.
+//! people by nothing else. [`compare`] is exact and changes nothing; [`check`] keeps and records what it found and acts on it: a leaver
+//! who is gone from the list is done with, one who is still in it the next day is escalated.
 
+mod check;
 pub mod read;
 pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::task::TaskKind;
-use domain::{PersonId, Timestamp, limits};
-use ledger::record::ChangeKind;
-use serde::Serialize;
-use store::{Closed, Person};
+use domain::{PersonId, Timestamp};
+use serde::{Deserialize, Serialize};
+use store::Person;
 
+pub use check::{Checked, Done, Given, check, everyone, findings, last};
 pub use read::{BadList, BadRow, Columns, Member};
-
-use crate::access::Right;
-use crate::tasks::{self, Evidence, Task};
-use crate::{ControlError, Operation};
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// What is expected of a list.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +26,7 @@ pub struct Expected {
 }
 
 /// What of a list and the directory does not agree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "finding")]
 pub enum Finding {
     /// In the list, and left the directory.
@@ -92,8 +86,23 @@ pub enum Finding {
         /// How many there are.
         owners: usize,
         /// What of it.
-        what: &'static str,
+        what: String,
     },
+}
+
+impl Finding {
+    /// Its word.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::LeftButListed { .. } => "left_but_listed",
+            Self::Unknown { .. } => "unknown",
+            Self::Guest { .. } => "guest",
+            Self::Duplicate { .. } => "duplicate",
+            Self::NotListed { .. } => "not_listed",
+            Self::RoleDiffers { .. } => "role_differs",
+            Self::Owners { .. } => "owners",
+        }
+    }
 }
 
 /// What a comparison counted, and what it found.
@@ -224,119 +233,8 @@ fn owners(owners: usize) -> Option<Finding> {
         2 => return None,
         _ => "more than two can do what cannot be undone",
     };
+    let what = what.to_owned();
     Some(Finding::Owners { owners, what })
-}
-
-/// What a check did about what it found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Done {
-    /// Leavers who are gone from the list: their tasks are done.
-    pub removed: Vec<String>,
-    /// Leavers who are in it a day later: their tasks are escalated.
-    pub escalated: Vec<String>,
-}
-
-/// Everyone the directory knows, page by page.
-pub async fn everyone(operation: &Operation<'_>) -> Result<Vec<Person>, ControlError> {
-    operation.require(Right::TasksRead)?;
-    let (mut everyone, mut after) = (Vec::new(), None);
-    loop {
-        let page = operation
-            .store
-            .people_page(operation.org, "", after, limits::STORE_PAGE_MAX);
-        let (people, more) = page.await?;
-        after = people.last().map(|last| last.id);
-        everyone.extend(operation.store.with_groups(operation.org, people).await?);
-        if !more || after.is_none() {
-            return Ok(everyone);
-        }
-    }
-}
-
-/// Acts on a list that was compared: what it proves of leavers' tasks. `source` is what people call it, `hash` its SHA-256.
-pub async fn check(
-    operation: &Operation<'_>,
-    members: &[Member],
-    compared: &Compared,
-    (source, hash): (&str, &str),
-) -> Result<Done, ControlError> {
-    operation.require(Right::TasksWrite)?;
-    let source = crate::text::name("source", source)?;
-    let mut change = operation.change("member_list", &source, ChangeKind::Created);
-    change.after = Some(hash.into());
-    let said = format!(
-        "{} listed, {} in the directory, {} findings",
-        compared.listed,
-        compared.present,
-        compared.findings.len()
-    );
-    change.reason = Some(said.into());
-    operation.record(change).await?;
-    tasks::follow(operation).await?;
-    let listed: BTreeSet<&str> = members
-        .iter()
-        .filter(|member| member.is_in)
-        .map(|member| &*member.email)
-        .collect();
-    let evidence = Evidence {
-        kind: "member_list".to_owned(),
-        source,
-        hash: Some(hash.to_owned()),
-        at: operation.clock.now(),
-    };
-    let mut done = Done::default();
-    let mut after = None;
-    loop {
-        let page = tasks::list(operation, false, after, limits::STORE_PAGE_MAX).await?;
-        for task in page.iter().filter(|task| is_removal(task)) {
-            let email = address_of(operation, task).await?;
-            let Some(email) = email else { continue };
-            act(operation, task, &email, (&listed, &evidence), &mut done).await?;
-        }
-        match page.last() {
-            Some(last) if page.len() == limits::STORE_PAGE_MAX as usize => after = Some(last.id),
-            _ => return Ok(done),
-        }
-    }
-}
-
-fn is_removal(task: &Task) -> bool {
-    task.kind == TaskKind::RemoveFromWorkspace && task.over_at.is_none()
-}
-
-async fn address_of(
-    operation: &Operation<'_>,
-    task: &Task,
-) -> Result<Option<String>, ControlError> {
-    let Ok(person) = task.about.parse() else {
-        return Ok(Some(task.about.clone()));
-    };
-    let person = operation.store.person(operation.org, person).await?;
-    let email = person.and_then(|person| person.email);
-    Ok(email.map(|email| email.to_lowercase()))
-}
-
-async fn act(
-    operation: &Operation<'_>,
-    task: &Task,
-    email: &str,
-    (listed, evidence): (&BTreeSet<&str>, &Evidence),
-    done: &mut Done,
-) -> Result<(), ControlError> {
-    let is_next_day = evidence.at > task.due;
-    if !listed.contains(email) {
-        if task.closing.is_none() && evidence.at >= task.since {
-            tasks::close_with(operation, task.id, Closed::Done, evidence).await?;
-            done.removed.push(email.to_owned());
-        }
-    } else if is_next_day {
-        let days = evidence.at.ms_since(task.due).div_euclid(DAY_MS) + 1;
-        let why = format!("still in {} {days} days late", evidence.source);
-        if tasks::escalate(operation, task, &why).await? {
-            done.escalated.push(email.to_owned());
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -437,7 +335,7 @@ mod tests {
                 },
                 Finding::Owners {
                     owners: 0,
-                    what: "nobody can do what only an owner may"
+                    what: "nobody can do what only an owner may".into()
                 },
             ]
         );

@@ -1,27 +1,33 @@
 //! Findings as CSV for a spreadsheet. A cell never begins as a formula does: what a stranger wrote into a list must not run where an
 //! administrator opens the answer.
 
-use super::{Compared, Finding};
+use super::Finding;
 use crate::text;
 
-/// The findings, a row each: finding, line, e-mail, person, particulars.
-pub fn as_csv(compared: &Compared) -> String {
+/// The header, and the findings, a row each: finding, line, e-mail, person, particulars.
+pub fn as_csv(findings: &[Finding]) -> String {
+    header() + &rows(findings)
+}
+
+/// The names of the columns, as the first line.
+pub fn header() -> String {
+    "finding,line,email,person,particulars\n".to_owned()
+}
+
+/// The findings alone, for whoever writes them piece by piece.
+pub fn rows(findings: &[Finding]) -> String {
     let mut rows = csv::Writer::from_writer(Vec::new());
-    // Writing to memory does not fail; a row that did would be left out whole.
-    let mut put = |cells: [String; 5]| {
-        let cells = cells.map(|cell| text::cell(&cell));
+    for finding in findings {
+        let cells = row(finding).map(|cell| text::cell(&cell));
+        // Writing to memory does not fail; a row that did would be left out whole.
         let _ = rows.write_record(cells);
-    };
-    put(["finding", "line", "email", "person", "particulars"].map(str::to_owned));
-    for finding in &compared.findings {
-        put(row(finding));
     }
     let bytes = rows.into_inner().unwrap_or_default();
     String::from_utf8(bytes).unwrap_or_default()
 }
 
 fn row(finding: &Finding) -> [String; 5] {
-    let none = String::new;
+    let (none, word) = (String::new, finding.word().to_owned());
     match finding {
         Finding::LeftButListed {
             line,
@@ -29,35 +35,24 @@ fn row(finding: &Finding) -> [String; 5] {
             person,
             since,
         } => [
-            "left_but_listed".into(),
+            word,
             line.to_string(),
             email.clone(),
             person.to_string(),
             format!("left {since}"),
         ],
-        Finding::Unknown { line, email } => [
-            "unknown".into(),
-            line.to_string(),
-            email.clone(),
-            none(),
-            none(),
-        ],
-        Finding::Guest { line, email } => [
-            "guest".into(),
-            line.to_string(),
-            email.clone(),
-            none(),
-            none(),
-        ],
+        Finding::Unknown { line, email } | Finding::Guest { line, email } => {
+            [word, line.to_string(), email.clone(), none(), none()]
+        }
         Finding::Duplicate { line, first, email } => [
-            "duplicate".into(),
+            word,
             line.to_string(),
             email.clone(),
             none(),
             format!("also on line {first}"),
         ],
         Finding::NotListed { person, email } => [
-            "not_listed".into(),
+            word,
             none(),
             email.clone().unwrap_or_default(),
             person.to_string(),
@@ -69,19 +64,15 @@ fn row(finding: &Finding) -> [String; 5] {
             listed,
             expected,
         } => [
-            "role_differs".into(),
+            word,
             line.to_string(),
             email.clone(),
             none(),
             format!("{listed} in the list, {expected} by the directory"),
         ],
-        Finding::Owners { owners, what } => [
-            "owners".into(),
-            none(),
-            none(),
-            none(),
-            format!("{owners}: {what}"),
-        ],
+        Finding::Owners { owners, what } => {
+            [word, none(), none(), none(), format!("{owners}: {what}")]
+        }
     }
 }
 
@@ -105,14 +96,7 @@ mod tests {
             "＝1@b.c",
             "\"=1,\"@b.c",
         ];
-        let compared = Compared {
-            listed: 1,
-            present: 1,
-            domains_known: false,
-            roles_compared: false,
-            findings: hostile.map(finding).to_vec(),
-        };
-        let text = as_csv(&compared);
+        let text = as_csv(&hostile.map(finding));
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         for record in reader.records().map(Result::unwrap) {
             for cell in &record {

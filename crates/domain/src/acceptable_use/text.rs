@@ -70,21 +70,49 @@ pub fn fill(text: &str, values: &Variables) -> String {
     out
 }
 
+/// A text as it would be published, as far as it can be, and everything that keeps it from being.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// Filled, with the paragraph on what is recorded in its place; empty when it cannot be shown at all.
+    pub text: String,
+    /// None when it can be published.
+    pub mistakes: Vec<Mistake>,
+}
+
 /// The text as it will be published, with the paragraph on what is recorded in its place; or everything that keeps it from being.
 pub fn complete(text: &str, values: &Variables, monitoring: &str) -> Result<String, Vec<Mistake>> {
-    let mut mistakes: Vec<Mistake> = values
-        .iter()
-        .filter(|(name, value)| *name == MONITORING || !is_value(value))
-        .map(|(name, _)| Mistake::Value(name.clone()))
+    let rendered = render(text, values, monitoring);
+    if rendered.mistakes.is_empty() {
+        Ok(rendered.text)
+    } else {
+        Err(rendered.mistakes)
+    }
+}
+
+/// As [`complete`], also of a text that is not ready: for whoever still writes it. Values that cannot be one fill nothing.
+pub fn render(text: &str, values: &Variables, monitoring: &str) -> Rendered {
+    let is_bad = |name: &str, value: &str| name == MONITORING || !is_value(value);
+    let mut values = values.clone();
+    let bad: Vec<String> = values
+        .extract_if(.., |name, value| is_bad(name, value))
+        .map(|(name, _)| name)
         .collect();
+    let mut mistakes: Vec<Mistake> = bad.into_iter().map(Mistake::Value).collect();
     let is_clean = |c: char| !c.is_control() || c == '\n';
     let text = text.replace("\r\n", "\n").replace('\t', " ");
     let fits = (1..=limits::ACCEPTABLE_USE_BYTES_MAX).contains(&text.trim().len());
     if !fits || !text.chars().all(is_clean) || text.chars().any(is_misleading) {
         mistakes.push(Mistake::Text);
-        return Err(mistakes);
+        return Rendered {
+            text: String::new(),
+            mistakes,
+        };
     }
-    let filled = fill(&text, values);
+    let filled = fill(&text, &values);
+    // What is short may fill to something long.
+    if filled.len() > limits::ACCEPTABLE_USE_BYTES_MAX {
+        mistakes.push(Mistake::Text);
+    }
     let is_place = |line: &str| {
         let inside = line
             .trim()
@@ -110,11 +138,10 @@ pub fn complete(text: &str, values: &Variables, monitoring: &str) -> Result<Stri
         }
         whole.push('\n');
     }
-    if mistakes.is_empty() {
-        Ok(whole.trim().to_owned() + "\n")
-    } else {
-        mistakes.truncate(limits::ACCEPTABLE_USE_MISTAKES_MAX);
-        Err(mistakes)
+    mistakes.truncate(limits::ACCEPTABLE_USE_MISTAKES_MAX);
+    Rendered {
+        text: whole.trim().to_owned() + "\n",
+        mistakes,
     }
 }
 
@@ -376,6 +403,27 @@ mod tests {
                 Err(vec![Mistake::Text])
             );
         }
+    }
+
+    #[test]
+    fn what_is_not_ready_is_shown_with_what_is_missing_and_hostile_values_fill_nothing() {
+        let some = values(&[("contact", "the desk"), ("reach", "\u{1b}[2J")]);
+        let shown = render(
+            "{{contact}}, {{reach}}\n{{monitoring}}\n",
+            &some,
+            "Recorded.",
+        );
+        assert_eq!(shown.text, "the desk, {{reach}}\nRecorded.\n");
+        let told: Vec<String> = shown.mistakes.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("`reach` must be") && told[1].contains("`{{reach}}`"));
+    }
+
+    #[test]
+    fn a_short_text_does_not_fill_to_a_long_one() {
+        let long = values(&[("contact", &"x".repeat(200))]);
+        let text = "{{contact}}\n".repeat(1_000) + "{{monitoring}}\n";
+        assert_eq!(complete(&text, &long, "m"), Err(vec![Mistake::Text]));
     }
 
     #[test]

@@ -3,16 +3,19 @@
 
 use std::sync::Arc;
 
-use console::{Authenticate, Console, Identifying, Proved, Rules, Standing};
+use console::{
+    Accepting, Authenticate, Consent, Console, Identifying, Proved, Rules, Standing, Yes,
+};
 use control::Control;
 use control::installation::{Installation, IssuerFact, ModelFact, UpstreamFact};
 use control::people::Person;
 use control::policies::Examine;
-use domain::{Caller, Credential, Policy, Refusal, Subject, Usd};
+use domain::{Caller, Credential, Policy, Refusal, Subject, Usd, limits};
+use gateway::inference::ClientAddress;
 use gateway::upstream::ProviderKind;
-use http::HeaderMap;
-use pipeline::Pipeline;
+use http::{Extensions, HeaderMap};
 use pipeline::identity::{self, Identity, IssuerKind};
+use pipeline::{AcceptableUse, Accepted, Pipeline};
 
 use super::Wired;
 use crate::config::Config;
@@ -34,6 +37,26 @@ impl Authenticate for Gate {
                 caller: Arc::clone(&verified.caller),
                 made: verified.live.issued(),
             })
+        })
+    }
+}
+
+/// The stage that asks for acceptance, as who takes it from the console.
+#[derive(Debug)]
+struct Acceptances(Arc<AcceptableUse>);
+
+impl Consent for Acceptances {
+    fn accept<'c>(&'c self, yes: Yes, extensions: &'c Extensions) -> Accepting<'c> {
+        Box::pin(async move {
+            let address = extensions.get::<ClientAddress>();
+            let accepted = self.0.accept(pipeline::Yes {
+                person: yes.person,
+                version: yes.version,
+                way: "api",
+                label: &yes.label,
+                address: address.and_then(|address| address.0),
+            });
+            Ok(accepted.await? == Accepted::Kept)
         })
     }
 }
@@ -125,6 +148,7 @@ pub(super) fn installation(config: &Config) -> Installation {
         issuers: config.issuers.iter().map(issuer).collect(),
         upstreams: config.upstreams.iter().map(upstream).collect(),
         models: Vec::new(),
+        recorded: config.as_recorded(),
     }
 }
 
@@ -167,6 +191,8 @@ impl Wired {
                 pipeline: Arc::clone(pipeline),
                 issuers_for_people: self.issuers_for_people,
             }),
+            member_checks: Arc::new(tokio::sync::Semaphore::new(limits::MEMBER_CHECKS_AT_ONCE)),
+            consent: Arc::new(Acceptances(Arc::clone(&pipeline.acceptable_use))),
             installation,
         })
     }

@@ -2,9 +2,12 @@
 //! never by anybody else.
 
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use server::demo::world::World;
+use server::policy_command::Here;
+use server::system::{SystemClock, SystemIds};
 use testkit::sign_in::{Device, go_forward};
 use testkit::{Actor, Answer, Browser, device_sign_in};
 
@@ -76,13 +79,77 @@ async fn heard(world: &World, version: u64) {
 
 const DEMAND: &str = "[acceptable_use]\nrequired = true\n";
 
-async fn asks(actor: &Actor) -> Answer {
+pub(crate) async fn asks(actor: &Actor) -> Answer {
     actor.messages(HAIKU, "Hello").await.unwrap()
 }
 
-fn reason(answer: &Answer) -> (u16, String) {
+pub(crate) fn reason(answer: &Answer) -> (u16, String) {
     let reason = answer.header("x-doorward-reason").unwrap_or_default();
     (answer.status, reason.to_owned())
+}
+
+/// Publishes a text and demands that it is accepted, past the program, on whichever store the world stands. Returns when the server has
+/// heard of it.
+pub(crate) async fn demand_on(world: &World) {
+    let wired = &world.running.wired;
+    let control = control::Control {
+        org: wired.org,
+        store: wired.store.clone(),
+        ledger: Arc::clone(&wired.pipeline.ledger),
+        clock: Arc::new(SystemClock),
+        vouching: Arc::new(pipeline::identity::config::vouching(&world.config.issuers)),
+        ids: Arc::new(SystemIds),
+    };
+    let machine = control::Actor::command_line("the test");
+    let operation = control.operation(&machine);
+    let new = control::acceptable_use::NewVersion {
+        text: "# Use\n{{monitoring}}\n",
+        values: std::collections::BTreeMap::new(),
+        language: "en",
+        reason: "a test",
+        expected: None,
+        keeps_acceptances: false,
+    };
+    let installation = domain::acceptable_use::Installation::default();
+    let published = control::acceptable_use::publish(&operation, new, &installation);
+    published.await.unwrap();
+    let text = format!("{POLICY}\n{DEMAND}");
+    let here = Here::of(&world.config);
+    let applied = control::policies::apply(&operation, &text, "a test", None, &here);
+    applied.await.unwrap();
+    heard(world, 1).await;
+}
+
+/// Asks for somebody who has not accepted until the refusal is no longer remembered.
+pub(crate) async fn refused_for_another_reason(actor: &Actor) -> Answer {
+    loop {
+        let answer = asks(actor).await;
+        if reason(&answer) != (403, "acceptable_use_required".to_owned()) {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_store_is_gone_nobody_is_let_in_unasked_and_nobody_is_asked_again() {
+    let world = World::start(0).await.unwrap();
+    let ada = device_sign_in(&world.base, "ada").await.unwrap();
+    demand_on(&world).await;
+    let grace = device_sign_in(&world.base, "grace").await.unwrap();
+    assert_eq!(asks(&grace.actor()).await.status, 200);
+    let refused = asks(&ada.actor()).await;
+    assert_eq!(reason(&refused), (403, "acceptable_use_required".into()));
+    world.running.wired.store.close().await;
+    let outage = refused_for_another_reason(&ada.actor()).await;
+    assert_eq!(reason(&outage), (503, "store_unavailable".into()));
+    assert!(
+        !outage.text().contains("/acceptable-use"),
+        "{}",
+        outage.text()
+    );
+    let known = asks(&grace.actor()).await;
+    assert_eq!(known.status, 200, "whose yes is known goes on");
 }
 
 /// Asks until the answer is no refusal for want of acceptance; a look in the store may be a quarter of a second away.

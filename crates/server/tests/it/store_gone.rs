@@ -13,6 +13,7 @@ use server::system::{SystemClock, SystemIds};
 use testkit::sign_in::{DEVICE_GRANT, Device};
 use testkit::{Actor, Answer, Browser, Http, Session, device_sign_in};
 
+use crate::acceptable_use::{asks, demand_on, reason, refused_for_another_reason};
 use crate::database::{Database, Line};
 use crate::hourglass::Hourglass;
 use crate::watch::{metric, outcome, readiness};
@@ -161,6 +162,33 @@ async fn without_its_store_known_people_go_on_and_the_others_wait() {
     for request in &requests {
         assert_eq!(outcome(&world, request).await["ended"], "complete");
     }
+    world.stop(Duration::ZERO).await.unwrap();
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_not_accepted_the_policy_is_refused_as_an_outage_until_the_store_is_back() {
+    let (world, database) = world().await;
+    let ada = device_sign_in(&world.base, "ada").await.unwrap();
+    demand_on(&world).await;
+    let grace = device_sign_in(&world.base, "grace").await.unwrap();
+    assert_eq!(asks(&grace.actor()).await.status, 200);
+    database.is(Line::Cut);
+    let outage = refused_for_another_reason(&ada.actor()).await;
+    assert_eq!(reason(&outage), (503, "store_unavailable".into()));
+    let known = asks(&grace.actor()).await;
+    assert_eq!(known.status, 200, "{}", known.text());
+    database.is(Line::Open);
+    while readiness(&world).await.0 != 200 {
+        tokio::task::yield_now().await;
+    }
+    let refused = loop {
+        let answer = asks(&ada.actor()).await;
+        if answer.status != 503 {
+            break answer;
+        }
+    };
+    assert_eq!(reason(&refused), (403, "acceptable_use_required".into()));
     world.stop(Duration::ZERO).await.unwrap();
     database.remove().await;
 }

@@ -2,7 +2,7 @@
 
 use domain::PersonId;
 use domain::acceptable_use::Published;
-use store::{Acceptance, PutUse, UseVersion};
+use store::{Acceptance, PutUse, UseDraft, UseVersion};
 
 use crate::bed::{at, on_both_engines};
 
@@ -30,7 +30,35 @@ fn acceptance(person: PersonId, version: u64, ms: i64) -> Acceptance {
     }
 }
 
+fn draft(revision: u64, text: &str) -> UseDraft {
+    UseDraft {
+        revision,
+        language: "en".into(),
+        text: text.into(),
+        variables: "{}".into(),
+        author: "grace".into(),
+        saved: at(3),
+    }
+}
+
 on_both_engines! {
+    async fn a_draft_is_saved_by_whoever_read_it_as_it_stands(bed) {
+        let (store, org, other) = (&bed.store, bed.org, bed.other_org().await);
+        assert_eq!(store.use_draft(org).await.unwrap(), None);
+        assert!(!store.put_use_draft(org, &draft(2, "too soon")).await.unwrap());
+        assert!(store.put_use_draft(org, &draft(1, "first")).await.unwrap());
+        assert!(!store.put_use_draft(org, &draft(1, "first as well")).await.unwrap());
+        let mut saving = tokio::task::JoinSet::new();
+        for text in ["a", "b", "c"] {
+            let bed = bed.clone();
+            saving.spawn(async move { bed.store.put_use_draft(bed.org, &draft(2, text)).await.unwrap() });
+        }
+        let won = saving.join_all().await.into_iter().filter(|won| *won).count();
+        assert_eq!(won, 1, "one of those who save at once");
+        assert_eq!(store.use_draft(org).await.unwrap().unwrap().revision, 2);
+        assert_eq!(store.use_draft(other).await.unwrap(), None);
+    }
+
     async fn versions_are_numbered_in_order_and_read_back_as_they_were(bed) {
         let (store, org) = (&bed.store, bed.org);
         assert_eq!(store.published_use(org).await.unwrap(), None);

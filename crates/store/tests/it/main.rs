@@ -12,6 +12,7 @@ mod directory;
 mod faults;
 mod leases;
 mod ledger;
+mod member_checks;
 mod migrations;
 mod nouns;
 mod policies;

@@ -2,7 +2,7 @@
 
 use domain::task::{Occasion, TaskKind};
 use domain::{TaskId, Timestamp};
-use store::{Cause, Closed, Closing, Task};
+use store::{Cause, Closed, Closing, Held, Result, Task, Wanted};
 
 use crate::bed::{Bed, at, number, on_both_engines};
 
@@ -35,7 +35,36 @@ fn done(ms: i64) -> Closing {
 
 async fn open(bed: &Bed, about: &str) -> u64 {
     let tasks = tasks(about, Cause::Access, Occasion::Leaving);
-    bed.store.open_tasks(bed.org, &tasks).await.unwrap()
+    match bed.store.hold_tasks(bed.org, &tasks).await.unwrap() {
+        None => 0,
+        Some(held) => {
+            let new = held.rows();
+            held.keep().await.unwrap();
+            new
+        }
+    }
+}
+
+/// Keeps what is held, and says whether anything was.
+async fn kept(held: Result<Option<Held>>) -> bool {
+    match held.unwrap() {
+        None => false,
+        Some(held) => held.keep().await.is_ok(),
+    }
+}
+
+async fn page(bed: &Bed, wanted: Wanted) -> Vec<Task> {
+    bed.store
+        .tasks_page(bed.org, &wanted, None, 100)
+        .await
+        .unwrap()
+}
+
+fn open_ones() -> Wanted {
+    Wanted {
+        open: true,
+        ..Wanted::default()
+    }
 }
 
 on_both_engines! {
@@ -49,33 +78,74 @@ on_both_engines! {
         }
         assert_eq!(again.join_all().await, [0, 0, 0, 0]);
         let first = store.current_tasks(org, "per_x").await.unwrap();
-        assert!(store.close_task(org, first[1].id, &done(5)).await.unwrap());
-        assert!(!store.close_task(org, first[1].id, &done(6)).await.unwrap(), "once");
-        let over = store.end_occasion(org, ("per_x", Occasion::Leaving), at(9), "doorward").await.unwrap();
-        assert_eq!(over, 6);
+        assert!(kept(store.hold_closing(org, first[1].id, &done(5)).await).await);
+        assert!(!kept(store.hold_closing(org, first[1].id, &done(6)).await).await, "once");
+        let over = store.hold_end(org, ("per_x", Occasion::Leaving), at(9), "doorward").await.unwrap().unwrap();
+        assert_eq!(over.rows(), 6);
+        over.keep().await.unwrap();
+        assert!(store.hold_end(org, ("per_x", Occasion::Leaving), at(9), "doorward").await.unwrap().is_none());
         assert_eq!(store.current_tasks(org, "per_x").await.unwrap(), []);
         let kept = store.task(org, first[1].id).await.unwrap().unwrap();
         assert_eq!(kept.closing, Some(done(5)), "what was done stays done");
         let not_done = store.task(org, first[2].id).await.unwrap().unwrap();
         assert_eq!(not_done.closing.map(|closing| closing.how), Some(Closed::NotNeeded));
         assert_eq!(open(&bed, "per_x").await, 6, "the next departure has its own");
-        assert_eq!(store.tasks_page(org, true, None, 100).await.unwrap().len(), 6);
-        assert_eq!(store.tasks_page(org, false, None, 100).await.unwrap().len(), 12);
+        assert_eq!(page(&bed, open_ones()).await.len(), 6);
+        assert_eq!(page(&bed, Wanted::default()).await.len(), 12);
+    }
+
+    async fn what_is_held_and_not_kept_was_never_there_and_whoever_waits_is_next(bed) {
+        let tasks = tasks("per_x", Cause::Access, Occasion::Leaving);
+        let held = bed.store.hold_departure(bed.org, "per_x", &tasks, (at(5), "doorward")).await.unwrap();
+        let waiting = {
+            let (bed, tasks) = (bed.clone(), tasks.clone());
+            tokio::spawn(async move {
+                let held = bed.store.hold_departure(bed.org, "per_x", &tasks, (at(6), "doorward")).await;
+                held.unwrap().map(|held| held.rows())
+            })
+        };
+        assert_eq!(held.map(|held| held.rows()), Some(6), "and let go unkept");
+        assert_eq!(waiting.await.unwrap(), Some(6), "nothing was there for who came second");
+        assert_eq!(bed.store.current_tasks(bed.org, "per_x").await.unwrap(), []);
+        assert_eq!(open(&bed, "per_x").await, 6);
+        let known = bed.store.hold_departure(bed.org, "per_x", &tasks, (at(7), "doorward")).await.unwrap();
+        assert!(known.is_none(), "the same departure is told once");
+    }
+
+    async fn tasks_are_found_by_person_kind_and_deadline_and_none_of_another_organisation(bed) {
+        open(&bed, "per_x").await;
+        open(&bed, "per_y").await;
+        let theirs = Wanted { about: Some("per_y".to_owned()), ..Wanted::default() };
+        let found = page(&bed, theirs.clone()).await;
+        assert!(found.len() == 6 && found.iter().all(|task| task.about == "per_y"));
+        let of_kind = Wanted { kind: Some(TaskKind::RevokeConnectors), ..theirs.clone() };
+        assert_eq!(page(&bed, of_kind).await.len(), 1);
+        let due = |ms: i64| Wanted { due_before: Some(at(ms)), ..theirs.clone() };
+        assert_eq!(page(&bed, due(0)).await, []);
+        assert_eq!(page(&bed, due(24 * 3_600_000)).await.len(), 4, "those of the same day");
+        assert!(kept(bed.store.hold_closing(bed.org, found[0].id, &done(5)).await).await);
+        assert_eq!(page(&bed, due(24 * 3_600_000)).await.len(), 3);
+        let elsewhere = bed.other_org().await;
+        assert_eq!(bed.store.tasks_page(elsewhere, &theirs, None, 9).await.unwrap(), []);
+        for hostile in ["' OR 1=1 --", "%", "per_"] {
+            let wanted = Wanted { about: Some(hostile.to_owned()), ..Wanted::default() };
+            assert_eq!(page(&bed, wanted).await, []);
+        }
     }
 
     async fn a_task_said_to_be_done_that_was_not_is_open_again(bed) {
         let (store, org) = (&bed.store, bed.org);
         open(&bed, "per_x").await;
         let task = store.current_tasks(org, "per_x").await.unwrap().remove(3);
-        assert!(store.close_task(org, task.id, &done(5)).await.unwrap());
-        assert!(store.escalate_task(org, task.id, at(7)).await.unwrap());
+        assert!(kept(store.hold_closing(org, task.id, &done(5)).await).await);
+        assert!(kept(store.hold_escalation(org, task.id, at(7)).await).await);
         let open = store.task(org, task.id).await.unwrap().unwrap();
         assert_eq!((open.closing, open.escalated_at), (None, Some(at(7))));
-        assert!(!store.escalate_task(org, task.id, at(8)).await.unwrap(), "known");
+        assert!(!kept(store.hold_escalation(org, task.id, at(8)).await).await, "known");
         let theirs = bed.other_org().await;
-        assert!(!store.close_task(theirs, task.id, &done(9)).await.unwrap());
+        assert!(!kept(store.hold_closing(theirs, task.id, &done(9)).await).await);
         assert_eq!(store.task(theirs, task.id).await.unwrap(), None);
-        assert_eq!(store.tasks_page(theirs, false, None, 9).await.unwrap(), []);
+        assert_eq!(store.tasks_page(theirs, &Wanted::default(), None, 9).await.unwrap(), []);
     }
 
     async fn people_whose_access_and_tasks_differ_are_found_and_no_others(bed) {
@@ -100,9 +170,12 @@ on_both_engines! {
         // Told of by a list first, they still count as found until the access itself says so.
         let about = ada.id.to_string();
         let told = tasks(&about, Cause::Told, Occasion::Leaving);
-        store.open_tasks(org, &told).await.unwrap();
+        assert!(kept(store.hold_tasks(org, &told).await).await);
         assert_eq!(found("left").await, [(ada.id, at(5))]);
-        assert_eq!(store.confirm_occasion(org, &about, Occasion::Leaving).await.unwrap(), 6);
+        let found_now = tasks(&about, Cause::Access, Occasion::Leaving);
+        let departure = store.hold_departure(org, &about, &found_now, (at(8), "doorward")).await.unwrap().unwrap();
+        assert_eq!(departure.rows(), 6, "those that were told of, confirmed");
+        departure.keep().await.unwrap();
         assert_eq!((found("left").await, found("returned").await), (vec![], vec![]));
         assert!(store.let_in(org, ada.id, None).await.unwrap());
         assert_eq!(found("returned").await, [(ada.id, at(99))]);

@@ -174,6 +174,45 @@ pub(crate) fn asking(operation: &str, things: &Things, (version, text): &(u64, S
             .body(json!({"amount_cents": "7"}))
             .version(&things.spend_limit_version),
         "spend_limits_remove" => of(&things.spend_limit).version(&things.spend_limit_version),
+        other => agreeing(other, things),
+    }
+}
+
+/// The same for what people agree to and what is to be done for them.
+fn agreeing(operation: &str, things: &Things) -> Asking {
+    match operation {
+        "me_acceptable_use"
+        | "acceptable_use_read"
+        | "acceptable_use_versions"
+        | "acceptable_use_template"
+        | "acceptable_use_draft_read"
+        | "acceptable_use_report"
+        | "acceptances_list"
+        | "tasks_list"
+        | "members_latest"
+        | "members_findings"
+        | "members_findings_csv"
+        | "drills_list" => plain(),
+        "members_check" => plain().body(json!({
+            "source": "members.csv", "csv": "Email\nada@example.org\n", "columns": {"email": "Email"}, "look_only": true
+        })),
+        "me_acceptable_use_accept" => {
+            plain().body(json!({"version": things.use_version.parse::<u64>().unwrap()}))
+        }
+        "acceptable_use_version" => of(&things.use_version),
+        "acceptable_use_draft_save" => plain()
+            .body(json!({"text": "Ask {{contact}}\n{{monitoring}}\n"}))
+            .version(&things.use_tag),
+        "acceptable_use_preview" => plain().body(json!({"text": "Ask {{contact}}"})),
+        "acceptable_use_publish" => plain()
+            .body(json!({"reason": "a test"}))
+            .version(&things.use_tag),
+        "tasks_read" => of(&things.task),
+        "tasks_done" => of(&things.task).body(json!({"evidence": "ticket 4711"})),
+        "tasks_dismiss" => of(&things.task).body(json!({"reason": "a test"})),
+        "tasks_tell_leaver" => plain().body(json!({
+            "who": format!("{}@example.org", things.session), "at": "2026-11-30T17:00:00Z", "source": "a test"
+        })),
         other => panic!("the operation {other} is not in the matrix: say here how to ask for it"),
     }
 }

@@ -1,10 +1,14 @@
 //! The admin API over HTTP, as administrators and their scripts use it.
 
+mod acceptable_use;
+mod agreed;
 mod checkpoints;
 mod directory;
 mod hostile;
 pub(crate) mod matrix;
+mod members;
 mod races;
 pub(crate) mod setting;
 mod stated;
 mod statements;
+mod tasks;

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use control::acceptable_use::draft::{Publishing, publish_draft};
 use control::roles::Holder;
 use control::service_keys::NewKey;
 use control::spend_limits::Scope;
 use control::tokens::NewToken;
 use control::{Actor, Control, Right, Role, policies, roles, service_keys, spend_limits, tokens};
+use domain::acceptable_use::Installation;
 use domain::window::Period;
 use domain::{
     Caller, Clock as _, Credential, DirectoryGroupId, DirectoryUserId, Ids as _, OrgId, PersonId,
@@ -20,6 +22,8 @@ use serde_json::json;
 use server::demo::world::World;
 use server::system::{SystemClock, SystemIds};
 use store::{GroupWrite, LedgerRow, NewUser, Seen, Session, Source, UserState, UserWrite};
+
+use super::agreed::{draft, list_checked, task, use_version};
 
 /// Everything.
 pub(super) struct Setting {
@@ -52,6 +56,11 @@ pub(crate) struct Things {
     pub(crate) directory_token: String,
     pub(crate) group: String,
     pub(crate) checkpoint: String,
+    /// The number of the acceptable-use policy in force; none of an organisation's that has none.
+    pub(crate) use_version: String,
+    /// The `ETag` of its draft.
+    pub(crate) use_tag: String,
+    pub(crate) task: String,
 }
 
 impl Setting {
@@ -106,6 +115,16 @@ impl Setting {
         let made = service_keys::create(&setting.here.operation(&machine), key).await;
         let key = made.unwrap().1.expose_secret().to_owned();
         setting.bearers.insert("service", key);
+        let tag = draft(&setting.here, "first").await;
+        let publishing = Publishing {
+            expected: tag.parse().unwrap(),
+            reason: "a test",
+            keeps_acceptances: false,
+        };
+        let (operation, installation) = (setting.here.operation(&machine), Installation::default());
+        let published = publish_draft(&operation, publishing, &installation);
+        published.await.unwrap();
+        list_checked(&setting.here).await;
         setting
     }
 
@@ -234,6 +253,9 @@ pub(crate) async fn things_of(control: &Control, owner: PersonId) -> Things {
         directory_token: directory_token(control).await,
         group: group(control, &session.to_string(), &[]).await,
         checkpoint: checkpoint(control, &session.to_string()).await,
+        use_version: use_version(control).await,
+        use_tag: draft(control, &session.to_string()).await,
+        task: task(control, &format!("{session}@leaves.example")).await,
     }
 }
 

@@ -36,6 +36,7 @@ fn never_were(things: &Things) -> Things {
         directory_token: other(&things.directory_token),
         group: other(&things.group),
         checkpoint: other(&things.checkpoint),
+        task: other(&things.task),
         ..things.clone()
     }
 }

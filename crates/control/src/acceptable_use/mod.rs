@@ -1,15 +1,18 @@
-//! The acceptable-use policy: draft one from the template, publish a version, compare versions, and see who has accepted. A version
+//! The acceptable-use policy: publish a version, compare versions ([`draft`]: write one; [`accepted`]: who has accepted). A version
 //! never changes; its paragraph on what is recorded is made here from the settings in force, never taken from whoever publishes.
 //! Accepting is the person's own act and `pipeline::acceptance`'s.
 
-use std::collections::BTreeMap;
+pub mod accepted;
+pub mod draft;
 
+use domain::Policy;
 use domain::acceptable_use::text::{complete, fill, long_sentences};
 use domain::acceptable_use::{Installation, Mistake, Settings, TEMPLATE, Variables, is_language};
-use domain::{PersonId, Policy, Timestamp, limits};
 use ledger::record::ChangeKind;
-use store::{Person, PutUse};
+use store::PutUse;
 
+pub use accepted::{Own, Report, Standing, of_people, own, report};
+pub use draft::{Draft, NewDraft, Preview, Tag, preview, save};
 pub use store::{Acceptance, UseVersion};
 
 use crate::access::Right;
@@ -18,7 +21,7 @@ use crate::text::Unusable;
 use crate::{ControlError, Operation, fingerprint};
 
 /// The template with what is known filled in, for people to edit.
-pub fn draft(values: &Variables) -> String {
+pub fn template(values: &Variables) -> String {
     fill(TEMPLATE, values)
 }
 
@@ -61,10 +64,7 @@ pub async fn publish(
 ) -> Result<Published, ControlError> {
     operation.require(Right::AcceptableUseWrite)?;
     let reason = crate::text::reason("reason", new.reason)?;
-    if !is_language(new.language) {
-        let why = "must be the tag of a language, such as `en` or `de-AT`";
-        return Err(Unusable::new("language", why).into());
-    }
+    check_language(new.language)?;
     let settings = in_force(operation, installation).await?;
     let text = complete(new.text, &new.values, &settings.paragraphs())
         .map_err(ControlError::AcceptableUse)?;
@@ -119,6 +119,14 @@ pub async fn publish(
     }
 }
 
+fn check_language(tag: &str) -> Result<(), Unusable> {
+    if is_language(tag) {
+        return Ok(());
+    }
+    let why = "must be the tag of a language, such as `en` or `de-AT`";
+    Err(Unusable::new("language", why))
+}
+
 /// A version, and whether what it says is still so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
@@ -167,14 +175,15 @@ pub async fn compare(
     Ok(diff(&texts[0], &texts[1]))
 }
 
-/// Every version, newest first, at most a page.
+/// The latest versions before `before`, newest first.
 pub async fn versions(
     operation: &Operation<'_>,
     before: Option<u64>,
+    limit: u32,
 ) -> Result<Vec<UseVersion>, ControlError> {
     operation.require(Right::AcceptableUseRead)?;
-    let (org, limit) = (operation.org, limits::STORE_PAGE_MAX);
-    Ok(operation.store.use_versions(org, before, limit).await?)
+    let (store, org) = (operation.store, operation.org);
+    Ok(store.use_versions(org, before, limit).await?)
 }
 
 async fn outdated(
@@ -203,84 +212,6 @@ async fn policy(operation: &Operation<'_>) -> Result<Policy, ControlError> {
         Some(latest) => Policy::parse(latest.version, &latest.text)?,
         None => Policy::empty(),
     })
-}
-
-/// Who has accepted, of whom it is asked.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// The version in force.
-    pub version: u64,
-    /// The oldest version whose acceptance counts.
-    pub accept_from: u64,
-    /// Whether the rules refuse those who have not.
-    pub is_demanded: bool,
-    /// People who may come in and of whom it is asked.
-    pub people: u64,
-    /// Of these, how many have accepted a version that counts.
-    pub signed: u64,
-    /// Those who have not, with what they accepted before; the first [`limits::STORE_PAGE_MAX`].
-    pub missing: Vec<(Person, Option<Acceptance>)>,
-    /// When this was so.
-    pub at: Timestamp,
-}
-
-/// Counts who has accepted the version in force: everyone who may come in, or, where the rules ask only some groups, those.
-pub async fn report(operation: &Operation<'_>) -> Result<Report, ControlError> {
-    operation.require(Right::AcceptableUseRead)?;
-    let (store, org) = (operation.store, operation.org);
-    let published = store.published_use(org).await?;
-    let published = published.ok_or(ControlError::NothingPublished)?;
-    let policy = policy(operation).await?;
-    let rule = policy.document().acceptable_use.as_ref();
-    let rule = rule.filter(|rule| rule.required);
-    let mut report = Report {
-        version: published.version,
-        accept_from: published.accept_from,
-        is_demanded: rule.is_some(),
-        people: 0,
-        signed: 0,
-        missing: Vec::new(),
-        at: operation.clock.now(),
-    };
-    let mut after: Option<PersonId> = None;
-    loop {
-        let (people, more) = store
-            .people_page(org, "", after, limits::STORE_PAGE_MAX)
-            .await?;
-        let Some(last) = people.last().map(|last| last.id) else {
-            break;
-        };
-        let people = store.with_groups(org, people).await?;
-        let accepted = store.latest_acceptances(org, after, last).await?;
-        let mut accepted: BTreeMap<PersonId, Acceptance> =
-            accepted.into_iter().map(|a| (a.person, a)).collect();
-        for person in people {
-            let accepted = accepted.remove(&person.id);
-            let is_asked = rule.is_none_or(|rule| rule.concerns_members_of(&person.groups));
-            if person.out_since().is_none() && is_asked {
-                report.count(person, accepted);
-            }
-        }
-        after = Some(last);
-        if !more {
-            break;
-        }
-    }
-    Ok(report)
-}
-
-impl Report {
-    fn count(&mut self, person: Person, accepted: Option<Acceptance>) {
-        self.people += 1;
-        if accepted
-            .as_ref()
-            .is_some_and(|a| a.version >= self.accept_from)
-        {
-            self.signed += 1;
-        } else if self.missing.len() < limits::STORE_PAGE_MAX as usize {
-            self.missing.push((person, accepted));
-        }
-    }
 }
 
 /// Refuses rules that demand what nobody can do yet.
