@@ -73,8 +73,8 @@ impl Store {
         name: &str,
     ) -> Result<BTreeMap<PersonId, bool>> {
         let statement = query(
-            "SELECT u.person, MAX(CASE WHEN g.deleted_at IS NULL AND (m.until IS NULL OR m.until = u.deleted_at) \
-               THEN 1 ELSE 0 END) \
+            "SELECT u.person, CAST(MAX(CASE WHEN g.deleted_at IS NULL AND (m.until IS NULL OR m.until = u.deleted_at) \
+               THEN 1 ELSE 0 END) AS BIGINT) \
              FROM directory_groups g \
              JOIN directory_members m ON m.org = g.org AND m.source = g.source AND m.group_id = g.id \
              JOIN directory_users u ON u.org = m.org AND u.source = m.source AND u.id = m.member \

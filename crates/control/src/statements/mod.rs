@@ -8,6 +8,7 @@
 mod attribute;
 mod sheet;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -173,26 +174,45 @@ pub async fn make(operation: &Operation<'_>, wanted: Wanted) -> Result<Statement
         operation.require(right)?;
     }
     check(&wanted)?;
-    let (store, org) = (operation.store, operation.org);
-    let range = (wanted.from, wanted.to);
-    let most = limits::STATEMENT_LINES_MAX;
-    let sums = store
-        .usage_sums(org, wanted.by.column(), range, most + 1)
-        .await?;
-    if sums.len() > most {
-        return Err(StoreError::Full("lines of one statement").into());
-    }
+    let made = operation.clock.now();
+    let sums = sums(operation, &wanted).await?;
     let mut total = Sum::default();
     for sum in &sums {
         total.add(sum);
     }
     let lines = attribute::lines(operation, &wanted, sums).await?;
     Ok(Statement {
-        made: operation.clock.now(),
         wanted,
+        made,
         lines,
         total,
     })
+}
+
+/// The sums of the whole time, most money first. Asked for day by day, so that no single look takes long; each hour is in one of them, and
+/// hours that are over do not change.
+async fn sums(operation: &Operation<'_>, wanted: &Wanted) -> Result<Vec<Sum>, ControlError> {
+    let (store, org) = (operation.store, operation.org);
+    let most = limits::STATEMENT_LINES_MAX;
+    let mut sums: HashMap<String, Sum> = HashMap::new();
+    let mut from = wanted.from;
+    while from < wanted.to {
+        let to = from.plus_ms(DAY_MS).min(wanted.to);
+        let column = wanted.by.column();
+        for sum in store.usage_sums(org, column, (from, to), most + 1).await? {
+            match sums.get_mut(&sum.of) {
+                Some(known) => known.add(&sum),
+                None => drop(sums.insert(sum.of.clone(), sum)),
+            }
+        }
+        if sums.len() > most {
+            return Err(StoreError::Full("lines of one statement").into());
+        }
+        from = to;
+    }
+    let mut sums: Vec<Sum> = sums.into_values().collect();
+    sums.sort_by(|a, b| (b.cost, b.requests, &a.of).cmp(&(a.cost, a.requests, &b.of)));
+    Ok(sums)
 }
 
 fn check(wanted: &Wanted) -> Result<(), Unusable> {

@@ -4,8 +4,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use control::policies::Examine;
-use control::{Actor, policies};
+use control::{Actor, ControlError, policies};
 use server::demo::world::Stage;
+use server::policy_command::Here;
 use server::system::{SystemClock, SystemIds};
 use server::wiring;
 
@@ -65,6 +66,41 @@ async fn plan_and_apply_refuse_a_detector_that_is_not_there_and_leave_the_policy
     }
     let (_, text) = said(&stage, &["policy", "export"]).await;
     assert!(!text.contains("secrets.*"), "{text}");
+}
+
+/// Whoever calls gets the same sentence, because it is `apply` itself that refuses: no face of it can forget to.
+#[tokio::test(flavor = "multi_thread")]
+async fn applying_refuses_by_itself_what_would_not_do_here_what_it_says() {
+    let stage = Stage::set(0).await.unwrap();
+    let admin = wiring::admin(&stage.config, Arc::new(SystemClock), &SystemIds)
+        .await
+        .unwrap();
+    let actor = Actor::command_line("a face that does not look");
+    let operation = admin.operation(&actor, &SystemClock, &SystemIds);
+    let alone = Here::of(&stage.config);
+    let among_two = Here {
+        issuers_for_people: 2,
+    };
+    for (here, text, told) in [
+        (alone, misspelt(), TOLD),
+        (
+            among_two,
+            RIGHT.to_owned(),
+            "2 issuers vouch for people, and a name at one may be somebody else's at another",
+        ),
+    ] {
+        let planned = policies::plan(&operation, &text, &here).await;
+        let applied = policies::apply(&operation, &text, "a slip", Some(1), &here).await;
+        for refused in [planned.map(drop), applied.map(drop)] {
+            let error = refused.unwrap_err();
+            assert!(matches!(error, ControlError::Meaningless(_)), "{error}");
+            let mistakes = error.mistakes().join("; ");
+            assert!(mistakes.contains(told), "{mistakes}");
+        }
+    }
+    let latest = policies::latest(&operation).await.unwrap().unwrap();
+    assert_eq!((latest.version, &*latest.text), (1, RIGHT));
+    admin.store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,5 +19,6 @@ mod policies;
 mod revocations;
 mod rotation;
 mod spend_limits;
+mod statements;
 mod tasks;
 mod whole;
