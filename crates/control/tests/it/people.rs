@@ -314,10 +314,10 @@ async fn whatever_hangs_on_an_issuer_that_is_configured_no_more_opens_nothing() 
         name: "entra".to_owned(),
         days: None,
     };
-    let (_, directorys) = scim_tokens::create(&operation, wanted).await.unwrap();
-    let (own, directorys) = (own.expose_secret(), directorys.expose_secret());
+    let (_, of_directory) = scim_tokens::create(&operation, wanted).await.unwrap();
+    let (own, of_directory) = (own.expose_secret(), of_directory.expose_secret());
     assert!(place.control.enter_by_token(own).await.is_ok());
-    let entered = place.control.enter_by_directory_token(directorys).await;
+    let entered = place.control.enter_by_directory_token(of_directory).await;
     assert!(entered.is_ok());
     let others: Vouching = [("okta".to_owned(), BTreeSet::new())].into_iter().collect();
     let without = Control {
@@ -328,6 +328,6 @@ async fn whatever_hangs_on_an_issuer_that_is_configured_no_more_opens_nothing() 
     assert!(matches!(caller, Err(Entry::SignedOut)), "{caller:?}");
     let by_token = without.enter_by_token(own).await;
     assert!(matches!(by_token, Err(Entry::UnknownToken)), "{by_token:?}");
-    let directory = without.enter_by_directory_token(directorys).await;
+    let directory = without.enter_by_directory_token(of_directory).await;
     assert!(matches!(directory, Err(Entry::UnknownToken)));
 }
