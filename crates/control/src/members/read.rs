@@ -76,8 +76,8 @@ pub enum BadList {
     /// Not text as it is read.
     #[error("line {0}: the list is not UTF-8; save it as \"CSV UTF-8\"")]
     Encoding(usize),
-    /// A quote that is never closed.
-    #[error("line {0}: a quotation mark is opened here and never closed")]
+    /// A quote that is never closed, or stands where none may.
+    #[error("line {0}: a quotation mark stands inside a cell, or is opened and never closed")]
     Quote(usize),
     /// No such word of a mapping, or one that is missing or stands twice.
     #[error("`{0}`: a mapping names email, and may name name, role and status, each once")]
@@ -119,13 +119,14 @@ pub fn read(bytes: &[u8], columns: &Columns) -> Result<Vec<Member>, BadList> {
         let before = text.split('\0').next().unwrap_or_default();
         return Err(BadList::Encoding(line_of(before)));
     }
-    if let Some(line) = open_quote(text) {
+    let delimiter = delimiter(text);
+    if let Some(line) = stray_quote(text, delimiter) {
         return Err(BadList::Quote(line));
     }
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .delimiter(delimiter(text))
+        .delimiter(delimiter)
         .from_reader(text.as_bytes());
     let mut records = reader.records().map_while(Result::ok);
     let header = records.next().ok_or(BadList::Empty)?;
@@ -192,16 +193,33 @@ fn line_of(before: &str) -> usize {
     before.matches('\n').count() + 1
 }
 
-/// The line of a quotation mark that nothing closes. A doubled one stands for itself, and counts twice.
-fn open_quote(text: &str) -> Option<usize> {
-    let mut opened_at = None;
-    for (at, _) in text.match_indices('"') {
-        opened_at = match opened_at {
-            None => Some(at),
-            Some(_) => None,
+/// The line of a quotation mark that nothing closes, or that stands where none may: it begins a cell, ends one, or stands doubled
+/// in one that it began. Read otherwise, rows would melt into one and their people would be missing.
+fn stray_quote(text: &str, delimiter: u8) -> Option<usize> {
+    enum At {
+        Begin,
+        Plain,
+        Quoted(usize),
+        Closed(usize),
+    }
+    let mut at = At::Begin;
+    let text = text.trim_start_matches('\u{feff}');
+    for (place, byte) in text.bytes().enumerate() {
+        let ends = byte == delimiter || matches!(byte, b'\r' | b'\n');
+        at = match (at, byte) {
+            (At::Begin | At::Closed(_), b'"') => At::Quoted(place),
+            (At::Plain, b'"') => return Some(line_of(&text[..place])),
+            (At::Quoted(from), b'"') => At::Closed(from),
+            (At::Quoted(from), _) => At::Quoted(from),
+            (_, _) if ends => At::Begin,
+            (At::Closed(from), _) => return Some(line_of(&text[..from])),
+            (_, _) => At::Plain,
         };
     }
-    opened_at.map(|at| line_of(&text[..at]))
+    match at {
+        At::Quoted(from) => Some(line_of(&text[..from])),
+        _ => None,
+    }
 }
 
 /// Whichever of comma, semicolon and tab stands most often in the header.
@@ -330,6 +348,25 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_begins_a_cell_ends_it_or_stands_doubled_in_it() {
+        let check = |text: &str, line: Option<usize>| {
+            assert_eq!(stray_quote(text, b','), line, "{text:?}");
+        };
+        for fine in [
+            "",
+            "a,b\n",
+            "\u{feff}\"a\",b\r\n\"x, \"\"y\"\"\",\"\"\r\"z\"",
+            "\"a\nb\",c",
+        ] {
+            check(fine, None);
+        }
+        check("a\n\"b", Some(2));
+        check("a\nb\"x,c\"\n", Some(2));
+        check("a\n\"b\"x\"y\n", Some(2));
+        check("a\nb\",1\nc,2\nd,\"3", Some(2));
+    }
+
+    #[test]
     fn a_list_reads_however_a_spreadsheet_saved_it() {
         let expected = Ok(r#"2 ada@acme.example "Ada" "owner""#.to_owned());
         for text in [
@@ -384,7 +421,7 @@ mod tests {
         );
         refused(
             b"Email,Name,Role\na@b.c,\"x,y\n",
-            "line 2: a quotation mark is opened",
+            "line 2: a quotation mark stands inside a cell, or is opened and never closed",
         );
         refused(
             b"Email,Name,Role\na@b.c,\xff,y\n",
