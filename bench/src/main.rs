@@ -109,9 +109,12 @@ pub(crate) struct ProvisionOptions {
 /// How large a ledger to search.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct SearchOptions {
-    /// Records that the ledger is grown to
-    #[arg(long, default_value_t = 10_000_000)]
+    /// Records that real requests leave
+    #[arg(long, default_value_t = 500_000)]
     records: u64,
+    /// Copies of each that are laid beside it, at earlier times and under other ids
+    #[arg(long, default_value_t = 19)]
+    copies: u64,
     /// People they are about
     #[arg(long, default_value_t = 10_000)]
     people: usize,

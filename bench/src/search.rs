@@ -1,6 +1,7 @@
-//! How long a search of the ledger takes when it is large: records that real requests of many people left, then searches through the
-//! admin API as an auditor makes them, one after the other.
+//! How long a search of the ledger takes when it is large: records that real requests of many people left, copies of them at earlier
+//! times until there are enough, then searches through the admin API as an auditor makes them, one after the other.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -33,9 +34,10 @@ pub(crate) async fn run(options: &SearchOptions) -> Result<()> {
     let (began, first_ms) = (Instant::now(), auditor.newest_ms().await?);
     let records = fill(&peer, options.records).await?;
     auditor.follows().await?;
+    multiply(&scene.folder_of(FOLDER)?, options.copies)?;
     println!(
-        "{} records of {} people, written and copied in {:.0} s; Doorward holds {:.0} MB\n",
-        thousands(f64::from(u32::try_from(records)?)),
+        "{} records of {} people, made in {:.0} s; Doorward holds {:.0} MB\n",
+        thousands(f64::from(u32::try_from(records * (options.copies + 1))?)),
         people.len(),
         began.elapsed().as_secs_f64(),
         peer.account()?.rss_mb
@@ -74,6 +76,29 @@ pub(crate) async fn run(options: &SearchOptions) -> Result<()> {
         time(&peer, &auditor, label, options.looks, question).await?;
     }
     println!("\nload average at the end: {}", machine::load());
+    Ok(())
+}
+
+/// Lays copies of all records beside them, each set in the time before the one before it.
+const COPY: &str = "
+import sqlite3, sys
+store = sqlite3.connect(sys.argv[1], timeout=60)
+first, last = store.execute('SELECT min(at), max(at) FROM ledger_records').fetchone()
+for copy in range(1, int(sys.argv[2]) + 1):
+    store.execute(
+        'INSERT INTO ledger_records SELECT org, at - ?1, chain || ?2, seq, kind, request_id || ?2, subject, body'
+        ' FROM ledger_records WHERE at >= ?3', (copy * (last - first + 1), f'-{copy}', first))
+    store.commit()
+";
+
+fn multiply(folder: &Path, copies: u64) -> Result<()> {
+    let mut python = std::process::Command::new("python3");
+    let ran = python
+        .args(["-c", COPY])
+        .arg(folder.join("doorward.db"))
+        .arg(copies.to_string());
+    let status = ran.status().context("python3 is needed to copy records")?;
+    ensure!(status.success(), "records could not be copied");
     Ok(())
 }
 
