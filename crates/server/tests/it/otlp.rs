@@ -10,7 +10,7 @@ use server::config::OtlpConfig;
 use server::demo::world::{Stage, World};
 use testkit::{OtlpReceiver, device_sign_in};
 
-use crate::watch::metric;
+use crate::watch::{metric, until};
 
 const MODEL: &str = "claude-haiku-5-5";
 const LAG: &str = "doorward_sink_lag{sink=\"otlp\"}";
@@ -84,14 +84,17 @@ async fn every_record_arrives_although_the_collector_was_away() {
     let running = start(&stage.config).await.unwrap();
     let world = World { stage, running };
     ada.messages(MODEL, "Hello").await.unwrap();
-    let all = written(&world.stage).len();
-    receiver.wait_for(all).await.unwrap();
     let written: BTreeMap<_, _> = written(&world.stage)
         .into_iter()
         .map(|(seq, hash)| (seq, vec![hash]))
         .collect();
+    until(async || {
+        let arrived = arrived(&receiver);
+        written.keys().all(|seq| arrived.contains_key(seq))
+    })
+    .await;
     let mut arrived = arrived(&receiver);
-    // What was written since the last look may have arrived as well.
+    // What was written since the look may have arrived as well.
     arrived.retain(|seq, _| written.contains_key(seq));
     arrived.values_mut().for_each(Vec::dedup);
     assert_eq!(arrived, written);
