@@ -351,3 +351,15 @@ pub const STATEMENT_LINES_MAX: usize = 100_000;
 pub const STATEMENT_DAYS_MAX: i64 = 400;
 /// Groups that one chargeback statement may name; more are refused.
 pub const STATEMENT_GROUPS_MAX: usize = 100;
+/// How long a console session lives without a request; then its person signs in again.
+pub const CONSOLE_IDLE_MS: i64 = 30 * 60 * 1_000;
+/// How long a console session lives at most.
+pub const CONSOLE_SESSION_MS: i64 = 12 * 60 * 60 * 1_000;
+/// How long after somebody proved who they are they may do what is dangerous; then they prove it once more.
+pub const CONSOLE_PROOF_MS: i64 = 10 * 60 * 1_000;
+/// How old a sign-in at the identity provider may be that counts as a new proof, clock skew apart.
+pub const CONSOLE_PROOF_AGE_MS: i64 = 2 * 60 * 1_000;
+/// How often the last use of a console session is written down at most.
+pub const CONSOLE_SEEN_NOTED_MS: i64 = 60 * 1_000;
+/// Longest address that a sign-in leads back to; a longer one leads to the console's first page.
+pub const WAY_BACK_BYTES_MAX: usize = 500;

@@ -11,11 +11,12 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 use pipeline::{Accepted, Yes};
 use store::UseVersion;
+use web::browser;
 
 use super::callback::Proved;
 use super::device::{self, Purpose, Trip};
 use super::pages::{self, Accept, Frame, Prove, Terms};
-use super::{SignIn, address_of, browser, oauth};
+use super::{SignIn, address_of, oauth};
 
 const TITLE: &str = "Acceptable use of Claude";
 

@@ -13,10 +13,11 @@ use pipeline::fetch::Ask;
 use pipeline::identity::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use web::browser;
 
 use super::device::{self, Purpose, Trip};
 use super::pages::{self, Confirm, Frame, Terms};
-use super::{SignIn, acceptable_use, browser, origin_of};
+use super::{SignIn, acceptable_use, origin_of};
 use crate::envelope::face_of;
 
 /// What the identity provider says.

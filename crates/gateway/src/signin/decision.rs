@@ -9,10 +9,10 @@ use domain::{Reason, ReasonCode, Refusal, Subject};
 use http::StatusCode;
 use pipeline::{Accepted, Yes};
 
-use super::browser::Browser;
 use super::callback::{Proved, confirm};
-use super::{SignIn, browser, oauth, origin_of, pages};
+use super::{SignIn, oauth, origin_of, pages};
 use super::{acceptable_use, address_of, device};
+use web::browser::{self, Browser};
 
 /// `POST /device/approve`.
 pub async fn approve(State(state): State<Arc<SignIn>>, request: Request) -> Response {

@@ -13,10 +13,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use store::{DeviceCode, DeviceState};
 use url::Url;
+use web::browser;
 
 use super::device_authorization::tidy_user_code;
 use super::pages::{self, CheckCode, EnterCode, Frame};
-use super::{SignIn, address_of, browser, oauth};
+use super::{SignIn, address_of, oauth};
 
 /// The code in the address.
 #[derive(Debug, Default, Deserialize)]

@@ -10,8 +10,9 @@ use http::header::{CACHE_CONTROL, USER_AGENT};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use store::DeviceCode;
+use web::browser;
 
-use super::{SignIn, address_of, browser, oauth};
+use super::{SignIn, address_of, oauth};
 
 /// Consonants without look-alikes, so that codes spell no words: 20 letters, eight places, 34 bits.
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";

@@ -12,7 +12,7 @@
 //! | [`decision`] | `POST /device/approve`, `POST /device/deny` |
 //! | [`acceptable_use`] | `GET` and `POST /acceptable-use`, `POST /acceptable-use/accept` |
 //!
-//! Beside them: [`browser`] binds each step to one browser, [`throttle`] slows down guessing, [`pages`] is what people see.
+//! Beside them: [`web::browser`] binds each step to one browser, [`throttle`] slows down guessing, [`pages`] is what people see.
 
 pub mod discovery;
 pub mod device_authorization;
@@ -22,7 +22,6 @@ pub mod device;
 pub mod callback;
 pub mod decision;
 pub mod acceptable_use;
-pub mod browser;
 pub mod throttle;
 pub mod pages;
 pub mod oauth;
@@ -40,10 +39,10 @@ use ledger::record::{Origin, SignIn as SignInRecord, Verdict};
 use pipeline::AcceptableUse;
 use pipeline::identity::{Identity, SessionTokens, Sessions};
 use store::Store;
+use web::browser::{self, Browsers};
 
 use crate::answers;
 use crate::inference::ClientAddress;
-use browser::Browsers;
 use throttle::Throttle;
 
 /// What sign-in stands on.
@@ -104,7 +103,6 @@ pub fn routes(state: Arc<SignIn>) -> Router {
         )
         .route("/acceptable-use/accept", post(acceptable_use::accept))
         .route("/oauth/callback", get(callback::returned))
-        .route("/assets/{name}", get(pages::asset))
         .with_state(state)
         .layer(from_fn(answers::in_oauth))
 }
@@ -114,6 +112,7 @@ impl SignIn {
         Browsers {
             public_url: &self.public_url,
             ids: &*self.ids,
+            cookie: browser::DEVICE,
         }
     }
 

@@ -1,78 +1,16 @@
-//! What people see: small pages that work without scripts. Their style sheets are ours and served by name and hash, so that
-//! browsers may keep them for ever.
-
-use std::sync::LazyLock;
+//! What people see: small pages that work without scripts. What every page of ours stands on is the crate `web`.
 
 use askama::Template;
-use aws_lc_rs::digest;
-use axum::extract::Path;
-use axum::response::{Html, IntoResponse as _, Response};
-use http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
-};
-use http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use web::assets::Assets;
+use web::page::respond_leading_to;
 
 use domain::acceptable_use::Block;
 use domain::acceptable_use::text::blocks;
 use store::UseVersion;
 
 use super::SignIn;
-
-struct Asset {
-    path: String,
-    kind: &'static str,
-    text: &'static str,
-}
-
-fn asset_of(name: &str, kind: &'static str, text: &'static str) -> Asset {
-    let hash =
-        pipeline::identity::hex(&digest::digest(&digest::SHA256, text.as_bytes()).as_ref()[..6]);
-    Asset {
-        path: format!("/assets/{hash}-{name}"),
-        kind,
-        text,
-    }
-}
-
-static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
-    [
-        asset_of(
-            "tokens.css",
-            "text/css; charset=utf-8",
-            include_str!("../../assets/tokens.css"),
-        ),
-        asset_of(
-            "app.css",
-            "text/css; charset=utf-8",
-            include_str!("../../assets/app.css"),
-        ),
-        asset_of(
-            "icons.svg",
-            "image/svg+xml",
-            include_str!("../../assets/icons.svg"),
-        ),
-    ]
-});
-
-/// Where the style sheets and icons are.
-#[derive(Debug, Clone)]
-pub struct Assets {
-    tokens: &'static str,
-    app: &'static str,
-    icons: &'static str,
-}
-
-impl Assets {
-    fn current() -> Self {
-        let [tokens, app, icons] = &*ASSETS;
-        Self {
-            tokens: &tokens.path,
-            app: &app.path,
-            icons: &icons.path,
-        }
-    }
-}
 
 /// What every page shows around its content.
 #[derive(Debug, Clone)]
@@ -261,25 +199,7 @@ page!(
 
 /// A page as a response. `forms_to` are other origins its forms may lead to.
 pub fn respond(status: StatusCode, page: &impl Template, forms_to: &[String]) -> Response {
-    let Ok(html) = page.render() else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let mut response = (status, Html(html)).into_response();
-    let headers = response.headers_mut();
-    let forms = forms_to.iter().fold(String::from("'self'"), |all, origin| {
-        format!("{all} {origin}")
-    });
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
-    );
-    if let Ok(policy) = HeaderValue::try_from(policy) {
-        headers.insert(HeaderName::from_static("content-security-policy"), policy);
-    }
-    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    respond_leading_to(status, page, HeaderMap::new(), forms_to)
 }
 
 /// A page that says what happened and what to do.
@@ -295,25 +215,6 @@ pub fn message(
         &Message::new(&Frame::of(state), title, what.to_owned(), next.to_owned()),
         &[],
     )
-}
-
-/// `GET /assets/{name}`.
-pub async fn asset(Path(name): Path<String>) -> Response {
-    let Some(asset) = ASSETS
-        .iter()
-        .find(|asset| asset.path.strip_prefix("/assets/") == Some(&name))
-    else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    let mut response = asset.text.into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.kind));
-    headers.insert(
-        CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=31536000, immutable"),
-    );
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }
 
 #[cfg(test)]

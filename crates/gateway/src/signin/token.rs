@@ -15,8 +15,9 @@ use ledger::record::{Origin, SessionChange, SessionEvent, Verdict};
 use pipeline::identity::{Claimed, Tokens};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
+use web::browser;
 
-use super::{SignIn, browser, oauth, origin_of};
+use super::{SignIn, oauth, origin_of};
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 

@@ -25,7 +25,9 @@ impl Wired {
                 gateway::inference::refused::unknown(Arc::clone(&door), request)
             })
             .layer(axum::middleware::from_fn(cors::for_office))
-            .merge(console);
+            .merge(console)
+            // by their whole path, wherever a page of ours stands
+            .merge(web::assets::routes());
         self.numbered(router)
     }
 

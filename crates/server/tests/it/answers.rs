@@ -17,7 +17,7 @@ enum Words {
 use Words::{Anthropic, OAuth};
 
 /// Every route, a method it takes, and whose words its errors are in.
-const ROUTES: [(&str, &str, Words); 40] = [
+const ROUTES: [(&str, &str, Words); 39] = [
     ("POST", "/v1/messages", Anthropic),
     ("POST", "/v1/messages/count_tokens", Anthropic),
     ("GET", "/v1/models", Anthropic),
@@ -46,7 +46,6 @@ const ROUTES: [(&str, &str, Words); 40] = [
     ("POST", "/device/deny", OAuth),
     ("GET", "/acceptable-use", OAuth),
     ("POST", "/acceptable-use/accept", OAuth),
-    ("GET", "/assets/{name}", OAuth),
     // Refused by name, whatever the method.
     ("POST", "/v1/agents", Anthropic),
     ("POST", "/v1/complete", Anthropic),
@@ -126,7 +125,7 @@ async fn every_answer_carries_its_own_request_id_and_every_error_the_words_of_it
 async fn a_wrong_method_is_told_which_would_do_in_the_words_of_the_door() {
     let world = World::start(0).await.unwrap();
     let anybody = Actor::anonymous(&world.base);
-    for (method, path, words) in &ROUTES[..29] {
+    for (method, path, words) in &ROUTES[..28] {
         for base in ["", "/claude"] {
             let what = format!("PATCH {base}{path}");
             let answer = send(&anybody, "PATCH", &under(base, path)).await;
@@ -169,7 +168,7 @@ fn the_table_of_routes_is_whole() {
             found += 1;
         }
     }
-    assert_eq!(found, 29, "a route is in the table that is not served");
+    assert_eq!(found, 28, "a route is in the table that is not served");
     for prefix in gateway::inference::refused::PREFIXES {
         assert!(known.contains(&prefix), "{prefix} is not in the table");
     }

@@ -13,19 +13,23 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ledger", &["domain"]),
     ("detect", &["domain", "wire"]),
     ("pipeline", &["domain", "wire", "store", "ledger", "detect"]),
+    // what every page stands on; knows nobody
+    ("web", &["domain"]),
     (
         "gateway",
-        &["domain", "wire", "store", "ledger", "detect", "pipeline"],
+        &[
+            "domain", "wire", "store", "ledger", "detect", "pipeline", "web",
+        ],
     ),
     ("control", &["domain", "store", "ledger"]),
     // what people and programs see; the store is behind control
-    ("console", &["domain", "control"]),
+    ("console", &["domain", "web", "control"]),
     // fakes see what the outside sees, never our insides
     ("testkit", &["domain", "wire"]),
     (
         "server",
         &[
-            "domain", "wire", "store", "ledger", "detect", "pipeline", "gateway", "control",
+            "domain", "wire", "store", "ledger", "detect", "pipeline", "web", "gateway", "control",
             "console", "testkit",
         ],
     ),

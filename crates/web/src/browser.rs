@@ -1,29 +1,60 @@
 //! One browser, from the first page to the last: a cookie that scripts cannot read, and a form token made from it. A request that
-//! changes something must come from a page of ours in the same browser.
+//! changes something must come from a page of ours in the same browser. What a cookie's secret stands for is its user's affair; it
+//! never appears in a page, a log or `Debug`.
+
+use std::fmt;
 
 use aws_lc_rs::{constant_time, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{Ids, Reason, ReasonCode, Refusal};
+use domain::opaque::{hex, sha256};
+use domain::{Ids, Reason, ReasonCode, Refusal, limits};
 use http::header::{COOKIE, ORIGIN};
 use http::{HeaderMap, HeaderValue};
 
-/// How long the cookie lives, in seconds: as long as a device code.
-const COOKIE_S: i64 = 600;
+/// Characters of 32 random bytes in base64.
+const SECRET_CHARS: usize = 43;
 
-/// Makes and reads the cookie.
+/// A cookie of ours: always of the whole host, out of reach of scripts, and sent along when a link elsewhere leads to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cookie {
+    name: &'static str,
+    life_s: i64,
+}
+
+/// Of a browser that signs somebody or something in; proves nothing but that it is still the same browser.
+pub const DEVICE: Cookie = Cookie {
+    name: "doorward_device",
+    life_s: limits::DEVICE_CODE_MS / 1_000,
+};
+
+/// Of a browser that is signed in to the console.
+pub const CONSOLE: Cookie = Cookie {
+    name: "doorward_console",
+    life_s: limits::CONSOLE_SESSION_MS / 1_000,
+};
+
+/// Makes and reads a cookie.
 #[derive(Debug, Clone, Copy)]
 pub struct Browsers<'s> {
     /// Our own origin.
     pub public_url: &'s str,
     /// Randomness.
     pub ids: &'s dyn Ids,
+    /// Which cookie.
+    pub cookie: Cookie,
 }
 
 /// One browser.
-#[derive(Debug, Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Browser {
     secret: String,
+}
+
+impl fmt::Debug for Browser {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Browser").finish_non_exhaustive()
+    }
 }
 
 impl Browsers<'_> {
@@ -31,12 +62,10 @@ impl Browsers<'_> {
         self.public_url.starts_with("https://")
     }
 
-    fn cookie_name(&self) -> &'static str {
-        if self.is_https() {
-            "__Host-doorward_device"
-        } else {
-            "doorward_device"
-        }
+    /// `__Host-`: set by this very host, over TLS, for the whole of it. Browsers refuse the cookie from anybody else.
+    fn cookie_name(&self) -> String {
+        let prefix = if self.is_https() { "__Host-" } else { "" };
+        format!("{prefix}{}", self.cookie.name)
     }
 
     /// The browser that sent these headers, if it has been here.
@@ -52,7 +81,7 @@ impl Browsers<'_> {
             .map(|(_, value)| value);
         let secret = values.next()?;
         // Two cookies of the name mean that somebody planted one.
-        if values.next().is_some() || secret.len() != 43 {
+        if values.next().is_some() || secret.len() != SECRET_CHARS {
             return None;
         }
         Some(Browser {
@@ -62,21 +91,26 @@ impl Browsers<'_> {
 
     /// A browser that has not been here.
     pub fn new_browser(&self) -> Browser {
-        let mut bytes = [0u8; 32];
-        self.ids.fill(&mut bytes);
         Browser {
-            secret: URL_SAFE_NO_PAD.encode(bytes),
+            secret: new_secret(self.ids),
         }
     }
 
     /// The header that makes the browser remember.
     pub fn set_cookie(&self, browser: &Browser) -> HeaderValue {
+        self.cookie_line(&browser.secret, self.cookie.life_s)
+    }
+
+    /// The header that makes the browser forget.
+    pub fn forget_cookie(&self) -> HeaderValue {
+        self.cookie_line("", 0)
+    }
+
+    fn cookie_line(&self, secret: &str, life_s: i64) -> HeaderValue {
         let secure = if self.is_https() { "; Secure" } else { "" };
-        let text = format!(
-            "{}={}; Path=/; Max-Age={COOKIE_S}; HttpOnly; SameSite=Lax{secure}",
-            self.cookie_name(),
-            browser.secret
-        );
+        let name = self.cookie_name();
+        let text =
+            format!("{name}={secret}; Path=/; Max-Age={life_s}; HttpOnly; SameSite=Lax{secure}");
         HeaderValue::try_from(text).expect("base64 can stand in a header")
     }
 
@@ -120,6 +154,16 @@ impl Browser {
         self.derived("state")
     }
 
+    /// How the cookie's secret stands in the store.
+    pub fn hash(&self) -> String {
+        hash(&self.secret)
+    }
+
+    /// The cookie's secret itself, for whoever looks up what it stands for.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
     fn derived(&self, purpose: &str) -> String {
         let text = format!("doorward {purpose}\n{}", self.secret);
         URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
@@ -135,7 +179,7 @@ pub fn new_secret(ids: &dyn Ids) -> String {
 
 /// How a secret text stands in the store.
 pub fn hash(secret: &str) -> String {
-    pipeline::identity::hex(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref())
+    hex(&sha256(secret.as_bytes()))
 }
 
 #[cfg(test)]
@@ -150,6 +194,14 @@ mod tests {
         }
     }
 
+    fn of(public_url: &'static str) -> Browsers<'static> {
+        Browsers {
+            public_url,
+            ids: &Sevens,
+            cookie: DEVICE,
+        }
+    }
+
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in pairs {
@@ -159,10 +211,7 @@ mod tests {
     }
 
     fn check(pairs: &[(&'static str, &str)], csrf: &str, accepted: bool) {
-        let browsers = Browsers {
-            public_url: "https://ai.example",
-            ids: &Sevens,
-        };
+        let browsers = of("https://ai.example");
         assert_eq!(
             browsers.changing(&headers(pairs), csrf).is_ok(),
             accepted,
@@ -172,10 +221,7 @@ mod tests {
 
     #[test]
     fn a_change_needs_our_page_in_the_same_browser() {
-        let browsers = Browsers {
-            public_url: "https://ai.example",
-            ids: &Sevens,
-        };
+        let browsers = of("https://ai.example");
         let browser = browsers.new_browser();
         let cookie = format!("__Host-doorward_device={}", browser.secret);
         let csrf = browser.csrf();
@@ -223,14 +269,63 @@ mod tests {
 
     #[test]
     fn the_cookie_is_out_of_reach_of_scripts_and_other_hosts() {
-        let browsers = Browsers {
-            public_url: "https://ai.example",
-            ids: &Sevens,
-        };
+        let browsers = of("https://ai.example");
         let text = browsers.set_cookie(&browsers.new_browser());
         let text = text.to_str().unwrap();
         for part in ["__Host-", "HttpOnly", "SameSite=Lax", "Secure", "Path=/"] {
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    #[test]
+    fn a_cookie_of_another_name_of_ours_is_another_browser() {
+        let device = of("https://ai.example");
+        let console = Browsers {
+            cookie: CONSOLE,
+            ..device
+        };
+        let cookie = format!("__Host-doorward_device={}", "a".repeat(SECRET_CHARS));
+        let headers = headers(&[("cookie", &cookie)]);
+        assert!(device.known(&headers).is_some());
+        assert_eq!(console.known(&headers), None);
+    }
+
+    #[test]
+    fn over_tls_a_cookie_without_the_hosts_prefix_is_nobodys() {
+        let secret = "a".repeat(SECRET_CHARS);
+        let planted = format!("doorward_device={secret}");
+        let own = format!("__Host-doorward_device={secret}");
+        for (cookie, known) in [(&planted, false), (&own, true)] {
+            let headers = headers(&[("cookie", cookie)]);
+            assert_eq!(of("https://ai.example").known(&headers).is_some(), known);
+        }
+        // On loopback there is no TLS, and no prefix that would need it.
+        let headers = headers(&[("cookie", &planted)]);
+        assert!(of("http://127.0.0.1:8080").known(&headers).is_some());
+    }
+
+    #[test]
+    fn two_cookies_of_the_name_are_none_wherever_they_stand() {
+        let one = format!("__Host-doorward_device={}", "a".repeat(SECRET_CHARS));
+        let both = format!("{one}; {one}");
+        let browsers = of("https://ai.example");
+        assert_eq!(browsers.known(&headers(&[("cookie", &both)])), None);
+        let twice = headers(&[("cookie", &one), ("cookie", &one)]);
+        assert_eq!(browsers.known(&twice), None);
+    }
+
+    #[test]
+    fn a_forgotten_cookie_has_the_same_place_and_no_life() {
+        let browsers = of("https://ai.example");
+        assert_eq!(
+            browsers.forget_cookie().to_str().unwrap(),
+            "__Host-doorward_device=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure"
+        );
+    }
+
+    #[test]
+    fn a_browser_does_not_print_its_secret() {
+        let browser = of("https://ai.example").new_browser();
+        assert!(!format!("{browser:?}").contains(browser.secret()));
     }
 }
