@@ -122,13 +122,10 @@ pub(crate) async fn demand_on(world: &World) {
 
 /// Asks for somebody who has not accepted until the refusal is no longer remembered.
 pub(crate) async fn refused_for_another_reason(actor: &Actor) -> Answer {
-    loop {
-        let answer = asks(actor).await;
-        if reason(&answer) != (403, "acceptable_use_required".to_owned()) {
-            return answer;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let demanded = (403, "acceptable_use_required".to_owned());
+    let mut answer = None;
+    until(async || reason(answer.insert(asks(actor).await)) != demanded).await;
+    answer.expect("it was asked")
 }
 
 #[tokio::test(flavor = "multi_thread")]

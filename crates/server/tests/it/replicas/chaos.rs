@@ -13,9 +13,10 @@ use ledger::record::Outcome;
 use testkit::{Actor, Http, Session, device_sign_in};
 use tokio::task::JoinSet;
 
-use super::world::{LOOK, Pair, Replica};
+use super::world::{Pair, Replica};
 use super::{SONNET, SOON, open_stream};
 use crate::database::Line;
+use crate::watch::until;
 
 const OPUS: &str = "claude-opus-5-5";
 /// What edsger may spend a day here.
@@ -100,10 +101,8 @@ impl Load {
 
     /// So many more answers, refusals among them.
     async fn goes_on(&self, answers: usize) {
-        let until = self.answered.load(Ordering::SeqCst) + answers;
-        while self.answered.load(Ordering::SeqCst) < until {
-            tokio::time::sleep(LOOK).await;
-        }
+        let wanted = self.answered.load(Ordering::SeqCst) + answers;
+        until(async || self.answered.load(Ordering::SeqCst) >= wanted).await;
     }
 
     async fn stop(self) {
@@ -197,9 +196,7 @@ async fn without_the_database_what_was_granted_is_spent_and_then_it_is_an_outage
         replica.line(Line::Open);
     }
     for actor in &actors {
-        while actor.messages(OPUS, CALL).await.unwrap().status != 200 {
-            tokio::time::sleep(LOOK).await;
-        }
+        until(async || actor.messages(OPUS, CALL).await.unwrap().status == 200).await;
     }
     pair.stop().await;
 }
@@ -248,9 +245,7 @@ async fn a_replica_that_was_cut_off_finds_what_it_missed_when_it_is_back() {
     let revoke = Http::new().post(&format!("{}/oauth/revoke", pair.a.base));
     let told = revoke.form(&[("token", token)]).send().await.unwrap();
     assert_eq!(told.status, 200, "{}", told.text());
-    while pair.b.metric("doorward_store_listening").await != Some(0) {
-        tokio::time::sleep(LOOK).await;
-    }
+    until(async || pair.b.metric("doorward_store_listening").await == Some(0)).await;
     pair.b.line(Line::Open);
     let at = Instant::now();
     let (events, _) = stream.until_end().await;
@@ -259,9 +254,7 @@ async fn a_replica_that_was_cut_off_finds_what_it_missed_when_it_is_back() {
         "revoked while cut off, cut after the line was back: {} ms",
         at.elapsed().as_millis()
     ));
-    while pair.b.metric("doorward_store_listening").await != Some(1) {
-        tokio::time::sleep(LOOK).await;
-    }
+    until(async || pair.b.metric("doorward_store_listening").await == Some(1)).await;
     pair.stop().await;
 }
 
@@ -298,10 +291,8 @@ async fn a_rolling_restart_under_load_loses_no_stream_and_no_record() {
         });
     }
     let goes_on = async |more: usize| {
-        let until = whole.load(Ordering::SeqCst) + more;
-        while whole.load(Ordering::SeqCst) < until {
-            tokio::time::sleep(LOOK).await;
-        }
+        let wanted = whole.load(Ordering::SeqCst) + more;
+        until(async || whole.load(Ordering::SeqCst) >= wanted).await;
     };
     for _ in 0..2 {
         goes_on(12).await;

@@ -1,20 +1,10 @@
 //! Keys that are changed for both replicas at once, from the machine of one of them.
 
 use testkit::device_sign_in;
-use testkit::limits::PATIENCE;
 
-use super::world::{LOOK, Pair, Replica};
+use super::world::{Pair, Replica};
 use super::{HAIKU, status};
-
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let looking = async {
-        while !is_so().await {
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    let looked = tokio::time::timeout(PATIENCE, looking).await;
-    assert!(looked.is_ok(), "{what} does not become so");
-}
+use crate::watch::until;
 
 fn keys(replica: &Replica) -> usize {
     let text = std::fs::read_to_string(replica.ledger_dir.join("ledger.pub")).unwrap();
@@ -28,7 +18,7 @@ async fn keys_changed_on_one_are_followed_by_the_other_without_a_restart() {
     let [here, there] = pair.both().map(|it| it.actor(&ada));
     pair.a.command(&["keys", "rotate", "ledger"]).await;
     for replica in pair.both() {
-        until("ledger.pub with both keys", async || keys(replica) == 2).await;
+        until(async || keys(replica) == 2).await;
     }
     assert_eq!(
         (status(&here, HAIKU).await, status(&there, HAIKU).await),
@@ -45,10 +35,7 @@ async fn keys_changed_on_one_are_followed_by_the_other_without_a_restart() {
         .command(&["keys", "rotate", "session", "--compromised"])
         .await;
     for actor in [&here, &there] {
-        until("a token of the old key is refused", async || {
-            status(actor, HAIKU).await == 401
-        })
-        .await;
+        until(async || status(actor, HAIKU).await == 401).await;
     }
     ada.refresh().await.unwrap();
     for replica in pair.both() {
