@@ -1,8 +1,9 @@
-//! The faces of `control` to the outside: [`api`], JSON under `/api/v1` with its description at `/openapi.json`, and [`scim`] for a company's directory. Each handler reads
+//! The faces of `control` to the outside: [`api`], JSON under `/api/v1` with its description at `/openapi.json`, [`scim`] for a company's directory, and [`pages`] for people. Each handler reads
 //! a request, calls one function of `control`, and writes its answer; none decides who may do what, and none sees the store.
 //! What needs the pipeline, which proves who is calling, is injected as [`Authenticate`]. Mounted by `server`.
 
 pub mod api;
+pub mod pages;
 pub mod problem;
 pub mod scim;
 
@@ -91,5 +92,7 @@ pub struct Console {
 
 /// Everything the console answers.
 pub fn router(console: Arc<Console>) -> Router {
-    api::router(Arc::clone(&console)).merge(scim::router(console))
+    api::router(Arc::clone(&console))
+        .merge(scim::router(Arc::clone(&console)))
+        .merge(pages::router(console))
 }

@@ -1,11 +1,12 @@
-//! Who comes to the admin API: a signed-in person or a personal access token becomes an [`Actor`] with the rights of this moment.
+//! Who comes to the admin API or the console: a signed-in person, a personal access token or a browser's cookie becomes an [`Actor`] with
+//! the rights of this moment.
 //! Roles, and whether the person may come in at all, are read from the store at each entrance: what was taken away is gone with the next
 //! request, on every replica, before what a replica remembers has caught up. Otherwise whoever is shut out could undo it.
 
 use std::collections::BTreeSet;
 
-use domain::opaque::hex;
-use domain::{Caller, Opaque, PersonId, SessionId, Subject, Timestamp, limits};
+use domain::opaque::{hex, sha256};
+use domain::{Caller, Opaque, PersonId, SessionId, Subject, Timestamp, console, limits};
 use store::{Person, StoreError};
 
 use crate::access::{Actor, Right};
@@ -29,6 +30,28 @@ pub enum Entry {
     /// Something of ours is not at hand.
     #[error(transparent)]
     Control(#[from] ControlError),
+}
+
+/// Somebody at the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visit {
+    /// Who acts, with the rights of this moment.
+    pub actor: Actor,
+    /// The person, with the groups that hold for them now.
+    pub person: Person,
+    /// The session.
+    pub session: SessionId,
+    /// When they last proved who they are at the identity provider; the epoch when nobody said.
+    pub proved_at: Timestamp,
+    /// Since when they are signed in.
+    pub since: Timestamp,
+}
+
+impl Visit {
+    /// Whether they may do now what is dangerous, or must prove who they are first.
+    pub const fn is_fresh(&self, now: Timestamp) -> bool {
+        console::is_fresh(self.proved_at, now)
+    }
 }
 
 impl Control {
@@ -75,6 +98,40 @@ impl Control {
             }
         }
         Ok(person)
+    }
+
+    /// Who comes with a console cookie of this secret. It ends with everything that ends a session, after a time without a request, and
+    /// half a day after the sign-in. What opens nothing costs one look at the store.
+    pub async fn enter_by_cookie(&self, secret: &str) -> Result<Visit, Entry> {
+        let hash = hex(&sha256(secret.as_bytes()));
+        let found = self.store.console_session(self.org, &hash).await;
+        let held = found.map_err(store)?.ok_or(Entry::SignedOut)?;
+        if held.person.out_since().is_some() {
+            return Err(Entry::ShutOut);
+        }
+        let now = self.clock.now();
+        let stands = held.stands(now);
+        let (session, person) = (held.session, held.person);
+        if !stands || !(self.vouching).for_person(&person.issuer, &person.stable_id) {
+            return Err(Entry::SignedOut);
+        }
+        let person = people::as_now(&self.store, person).await.map_err(store)?;
+        let of = (self.vouching).groups_words(&person.issuer, &person.stable_id);
+        let held = roles::held_by(&self.store, self.org, person.id, &of, &person.groups).await?;
+        if now.ms_since(session.last_seen) >= limits::CONSOLE_SEEN_NOTED_MS {
+            // What is not noted is noted the next time; nobody is kept out for it.
+            let noted = self.store.note_console_use(self.org, &hash, now).await;
+            let _unnoted = noted.is_err();
+        }
+        let label = person.email.as_deref().or(person.name.as_deref());
+        let label = label.unwrap_or(&person.stable_id);
+        Ok(Visit {
+            actor: Actor::person(person.id, label, held),
+            session: session.session,
+            proved_at: session.proved_at,
+            since: session.created,
+            person,
+        })
     }
 
     /// The actor that a personal access token stands for: its owner as the directory last said, narrowed by its scopes. It dies with

@@ -36,7 +36,7 @@ use ledger::record::{Change, ChangeKind};
 use store::{Store, StoreError};
 
 pub use access::{Actor, Right, Role, Who};
-pub use entry::Entry;
+pub use entry::{Entry, Visit};
 
 /// What every operation stands on, for as long as the process lives.
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ pub mod acceptable_use;
 pub mod caller;
 pub mod client;
 pub mod clock;
+pub mod console;
 pub mod groups;
 pub mod ids;
 pub mod lease;

@@ -82,6 +82,8 @@ macro_rules! columns {
     };
 }
 
+pub(crate) use columns;
+
 /// A look at people that ends as said.
 macro_rules! select {
     ($rest:literal) => {
@@ -308,7 +310,8 @@ pub(crate) async fn hold_person(
     row.as_ref().map(person).transpose()
 }
 
-fn person(row: &AnyRow) -> Result<Person> {
+/// The person of a row that begins with the columns of one.
+pub(crate) fn person(row: &AnyRow) -> Result<Person> {
     let groups: String = row.try_get(6)?;
     Ok(Person {
         id: id(row, 0, "people.id")?,

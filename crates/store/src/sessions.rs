@@ -103,6 +103,12 @@ pub(crate) async fn insert_session(
     session: &Session,
     first: (&str, Timestamp),
 ) -> Result<()> {
+    insert_bare_session(tx, org, session).await?;
+    insert_refresh(tx, org, session.id, session.created, first).await
+}
+
+/// In a transaction: begins a session that is carried on by something else than refresh tokens.
+pub(crate) async fn insert_bare_session(tx: &mut Tx, org: OrgId, session: &Session) -> Result<()> {
     tx.run(
         query(
             "INSERT INTO sessions (id, org, person, client, created) VALUES ($1, $2, $3, $4, $5)",
@@ -114,7 +120,7 @@ pub(crate) async fn insert_session(
         .bind(session.created.unix_ms()),
     )
     .await?;
-    insert_refresh(tx, org, session.id, session.created, first).await
+    Ok(())
 }
 
 fn read(row: &AnyRow) -> Result<Session> {

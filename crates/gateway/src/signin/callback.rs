@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
 use axum::response::Response;
-use domain::{Caller, ReasonCode, Refusal, Subject};
+use domain::{ReasonCode, Refusal, Subject};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap};
 use ledger::record::Origin;
 use pipeline::fetch::Ask;
-use pipeline::identity::Issuer;
+use pipeline::identity::{Issuer, SignedIn};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use web::browser;
 
 use super::device::{self, Purpose, Trip};
 use super::pages::{self, Confirm, Frame, Terms};
-use super::{SignIn, acceptable_use, origin_of};
+use super::{SignIn, acceptable_use, console, origin_of};
 use crate::envelope::face_of;
 
 /// What the identity provider says.
@@ -73,21 +73,12 @@ pub async fn returned(
         Ok(trip) => trip,
         Err(page) => return page,
     };
-    let issuer = match answering(&state, &trip, &returned).await {
-        Ok(issuer) => issuer,
-        Err(refusal) => return not_signed_in(&state, origin, &refusal),
-    };
-    if let Some(error) = &returned.error {
-        let error: String = error
-            .chars()
-            .filter(char::is_ascii_graphic)
-            .take(60)
-            .collect();
-        let text = format!("The identity provider answered: {error}.");
-        return not_signed_in(&state, origin, &Refusal::new(meaning_of(&error), text));
+    let arrived = signed_in(&state, &trip, &returned).await;
+    if let Purpose::Console(way) = &trip.purpose {
+        return console::arrive(&state, way, arrived, (origin, &headers)).await;
     }
-    let caller = match prove(&state, &trip, issuer, returned.code.as_ref()).await {
-        Ok(caller) => caller,
+    let caller = match arrived {
+        Ok(signed_in) => signed_in.caller,
         Err(refusal) => return not_signed_in(&state, origin, &refusal),
     };
     let Purpose::Device(user_code) = &trip.purpose else {
@@ -118,6 +109,21 @@ pub async fn returned(
     confirm(&state, &code, &proved, terms, &here).await
 }
 
+/// Who signed in, if the issuer that was asked says so.
+async fn signed_in(state: &SignIn, trip: &Trip, returned: &Returned) -> Result<SignedIn, Refusal> {
+    let issuer = answering(state, trip, returned).await?;
+    if let Some(error) = &returned.error {
+        let error: String = error
+            .chars()
+            .filter(char::is_ascii_graphic)
+            .take(60)
+            .collect();
+        let text = format!("The identity provider answered: {error}.");
+        return Err(Refusal::new(meaning_of(&error), text));
+    }
+    prove(state, trip, issuer, returned.code.as_ref()).await
+}
+
 /// Whose fault an error of the identity provider is (RFC 6749, section 4.1.2.1): its outage is no bad sign-in.
 fn meaning_of(error: &str) -> ReasonCode {
     match error {
@@ -138,7 +144,7 @@ async fn trip_of(
             StatusCode::BAD_REQUEST,
             "This sign-in is not known here",
             "It was used already, is too old, or began in another browser.",
-            "Open the address your client shows once more.",
+            "Go back to where you began, your client or the console, and sign in once more.",
         )
     };
     let ticket = returned.state.as_deref().ok_or_else(lost)?;
@@ -183,7 +189,7 @@ async fn prove(
     trip: &Trip,
     issuer: &Issuer,
     code: Option<&SecretString>,
-) -> Result<Caller, Refusal> {
+) -> Result<SignedIn, Refusal> {
     let code = code.ok_or_else(|| {
         Refusal::new(
             ReasonCode::TokenClaims,
@@ -193,7 +199,7 @@ async fn prove(
     let id_token = exchange(state, issuer, code, &trip.verifier).await?;
     state
         .identity
-        .sign_in(issuer, id_token.expose_secret(), &trip.nonce)
+        .sign_in_of(issuer, id_token.expose_secret(), &trip.nonce)
         .await
 }
 

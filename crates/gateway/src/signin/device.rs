@@ -15,9 +15,10 @@ use store::{DeviceCode, DeviceState};
 use url::Url;
 use web::browser;
 
+use super::console::Way;
 use super::device_authorization::tidy_user_code;
 use super::pages::{self, CheckCode, EnterCode, Frame};
-use super::{SignIn, address_of, oauth};
+use super::{SignIn, address_of, oauth, signs_people_in};
 
 /// The code in the address.
 #[derive(Debug, Default, Deserialize)]
@@ -48,6 +49,8 @@ pub(super) enum Purpose {
     Device(String),
     /// To read and accept the acceptable-use policy.
     AcceptableUse,
+    /// To sign in to the console, or to prove there once more who they are.
+    Console(Way),
 }
 
 /// `GET /device`.
@@ -218,7 +221,7 @@ async fn depart(
         .identity
         .issuers()
         .iter()
-        .find(|issuer| **issuer.name() == *issuer_name && issuer.config().client_id.is_some())
+        .find(|issuer| **issuer.name() == *issuer_name && signs_people_in(issuer))
         .ok_or_else(unusable)?;
     let client_id = issuer.config().client_id.as_deref().ok_or_else(unusable)?;
     let mut url = issuer
@@ -226,6 +229,12 @@ async fn depart(
         .await?
         .authorization
         .ok_or_else(unusable)?;
+    if matches!(&purpose, Purpose::Console(way) if way.again) {
+        // OpenID Connect Core 3.1.2.1: with max_age the ID token must say when the person signed in.
+        url.query_pairs_mut()
+            .append_pair("prompt", "login")
+            .append_pair("max_age", "0");
+    }
     let ticket = browser::new_secret(&*state.ids);
     let trip = Trip {
         purpose,
@@ -276,12 +285,8 @@ pub(super) fn redirect_uri(state: &SignIn) -> String {
 /// Where our form may lead: browsers apply `form-action` to redirects as well.
 pub(super) async fn idp_origins(state: &SignIn) -> Vec<String> {
     let mut origins = Vec::new();
-    for issuer in state
-        .identity
-        .issuers()
-        .iter()
-        .filter(|issuer| issuer.config().client_id.is_some())
-    {
+    let all = state.identity.issuers().iter();
+    for issuer in all.filter(|issuer| signs_people_in(issuer)) {
         let Ok(endpoints) = issuer.endpoints().await else {
             continue;
         };

@@ -1,5 +1,5 @@
 //! Sign-in of Claude's clients by device code (RFC 8628): the client shows a code, a person opens the page, proves who they are
-//! at the company's identity provider, compares the code and lets the client in.
+//! at the company's identity provider, compares the code and lets the client in. And sign-in to the console, which goes the same way.
 //!
 //! | file | endpoint |
 //! |---|---|
@@ -11,6 +11,7 @@
 //! | [`callback`] | `GET /oauth/callback` |
 //! | [`decision`] | `POST /device/approve`, `POST /device/deny` |
 //! | [`acceptable_use`] | `GET` and `POST /acceptable-use`, `POST /acceptable-use/accept` |
+//! | [`console`] | `GET` and `POST /console/sign-in`, `POST /console/sign-out` |
 //!
 //! Beside them: [`web::browser`] binds each step to one browser, [`throttle`] slows down guessing, [`pages`] is what people see.
 
@@ -22,6 +23,7 @@ pub mod device;
 pub mod callback;
 pub mod decision;
 pub mod acceptable_use;
+pub mod console;
 pub mod throttle;
 pub mod pages;
 pub mod oauth;
@@ -37,7 +39,7 @@ use domain::{Client, Clock, Ids, OrgId, Refusal};
 use http::header::USER_AGENT;
 use ledger::record::{Origin, SignIn as SignInRecord, Verdict};
 use pipeline::AcceptableUse;
-use pipeline::identity::{Identity, SessionTokens, Sessions};
+use pipeline::identity::{Identity, Issuer, SessionTokens, Sessions};
 use store::Store;
 use web::browser::{self, Browsers};
 
@@ -118,13 +120,10 @@ impl SignIn {
 
     /// Issuers that people can sign in through, by name.
     fn issuer_names(&self) -> Vec<String> {
-        let usable = |issuer: &&Arc<pipeline::identity::Issuer>| {
-            issuer.config().vouches_for_people() && issuer.config().client_id.is_some()
-        };
         self.identity
             .issuers()
             .iter()
-            .filter(usable)
+            .filter(|issuer| signs_people_in(issuer))
             .map(|issuer| issuer.name().to_string())
             .collect()
     }
@@ -150,6 +149,11 @@ impl SignIn {
             verdict: Verdict::refused(refusal),
         }
     }
+}
+
+/// Whether people can sign in through it.
+fn signs_people_in(issuer: &Issuer) -> bool {
+    issuer.config().vouches_for_people() && issuer.config().client_id.is_some()
 }
 
 /// A request's address, as the listener found it.

@@ -188,6 +188,30 @@ page!(
     }
 );
 page!(
+    /// Asks who wants to come to the console.
+    ConsoleSignIn, "console_sign_in.html" {
+        /// What it is for.
+        lead: String,
+        /// The form token.
+        csrf: String,
+        /// Where it leads back to.
+        way_back: String,
+        /// Whether somebody proves once more who they are.
+        again: bool,
+        /// Whom one can sign in with.
+        issuers: Vec<String>
+    }
+);
+page!(
+    /// Says how a sign-in to the console ended.
+    ConsoleEnd, "console_end.html" {
+        /// What happened.
+        what: String,
+        /// The sign-in page.
+        link: String
+    }
+);
+page!(
     /// Says how it ended.
     Message, "message.html" {
         /// What happened.

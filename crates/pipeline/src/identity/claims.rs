@@ -85,7 +85,8 @@ impl<'a> Claims<'a> {
         items.iter().map(read).collect()
     }
 
-    fn seconds(self, name: &str) -> Result<Option<i64>, Refusal> {
+    /// A moment in whole seconds since 1970.
+    pub(super) fn seconds(self, name: &str) -> Result<Option<i64>, Refusal> {
         match self.0.get(name) {
             None => Ok(None),
             // The upper bound keeps the arithmetic far from its ends; it is the year 9999.

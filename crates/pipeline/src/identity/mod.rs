@@ -96,6 +96,15 @@ pub enum IdentityError {
     Fetch(#[from] FetchError),
 }
 
+/// Who has just signed in.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The person.
+    pub caller: Caller,
+    /// When the issuer says that they signed in there (`auth_time`); none where it does not say so in whole seconds.
+    pub auth_time: Option<Timestamp>,
+}
+
 /// Tells who is calling.
 #[derive(Debug)]
 pub struct Identity {
@@ -233,6 +242,17 @@ impl Identity {
         id_token: &str,
         nonce: &str,
     ) -> Result<Caller, Refusal> {
+        let signed_in = self.sign_in_of(issuer, id_token, nonce).await?;
+        Ok(signed_in.caller)
+    }
+
+    /// As [`Identity::sign_in`], and when the issuer says that the person signed in there, if it does.
+    pub async fn sign_in_of(
+        &self,
+        issuer: &Issuer,
+        id_token: &str,
+        nonce: &str,
+    ) -> Result<SignedIn, Refusal> {
         let now = self.clock.now();
         let jws = Jws::parse(id_token)?;
         let stated = self.issuers.stated(Claims(&jws.claims).required("iss")?)?;
@@ -251,7 +271,11 @@ impl Identity {
         let stated = proof.times.issued.min(now);
         let person = self.person(issuer, &facts, (stated, now), now).await?;
         let (facts, _) = self.with_groups(facts, person.id, stated).await?;
-        Ok(self.caller(issuer, facts, &person, proof.credential))
+        let auth_time = Claims(&jws.claims).seconds("auth_time").ok().flatten();
+        Ok(SignedIn {
+            caller: self.caller(issuer, facts, &person, proof.credential),
+            auth_time: auth_time.map(Timestamp::from_unix_s),
+        })
     }
 }
 

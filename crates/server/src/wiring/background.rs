@@ -124,6 +124,12 @@ impl Wired {
             self.store.purge_directory(self.org, heard, left).await?;
             let ended = now.plus_ms(-limits::SCIM_TOKENS_KEPT_MS);
             self.store.purge_scim_tokens(self.org, ended).await?;
+            let last_use = now.plus_ms(-limits::CONSOLE_IDLE_MS);
+            let begun = now.plus_ms(-limits::CONSOLE_SESSION_MS);
+            let over = (last_use, begun);
+            self.store
+                .purge_console_sessions(self.org, over, now)
+                .await?;
             Ok::<_, store::StoreError>((revocations, tokens))
         };
         match forgotten.await {

@@ -26,6 +26,7 @@ impl Wired {
             })
             .layer(axum::middleware::from_fn(cors::for_office))
             .merge(console)
+            .merge(signin::console::routes(Arc::clone(&self.signin)))
             // by their whole path, wherever a page of ours stands
             .merge(web::assets::routes());
         self.numbered(router)

@@ -115,6 +115,9 @@ impl Loading {
         ended.sign_ins = self.tx.run(query("DELETE FROM device_codes")).await?
             + self.tx.run(query("DELETE FROM login_states")).await?;
         // a table of later than the first schema may not be there yet
+        if self.has("console_sessions") {
+            self.tx.run(query("DELETE FROM console_sessions")).await?;
+        }
         if self.has("personal_tokens") {
             let revoke = "UPDATE personal_tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires > $1";
             ended.personal_tokens = self.tx.run(query(revoke).bind(at.unix_ms())).await?;

@@ -1,8 +1,8 @@
 //! Every row, read at one moment beside a writer, and put into an empty database of either engine.
 
-use domain::OrgId;
+use domain::{OrgId, SessionId};
 use store::whole::{Column, Kind, Loading, Snapshot, Table, Value};
-use store::{Engine, Store, StoreError};
+use store::{Engine, Session, Store, StoreError};
 
 use crate::bed::{Bed, Place, at, number, on_both_engines, service_key};
 
@@ -111,7 +111,7 @@ on_both_engines! {
             let store = Store::open(&place.url).await.unwrap();
             assert_eq!(store.org_named("acme").await.unwrap(), Some(bed.org));
             let nobody = domain::PersonId::from_parts(1, 1);
-            let orphan = store::Session { id: domain::SessionId::from_parts(1, 1), person: nobody, client: String::new(), created: at(0), ended_at: None };
+            let orphan = Session { id: SessionId::from_parts(1, 1), person: nobody, client: String::new(), created: at(0), ended_at: None };
             assert!(store.create_session(bed.org, &orphan, "t", at(1)).await.is_err(), "{engine:?}");
             store.close().await;
             place.remove().await;
@@ -158,6 +158,15 @@ on_both_engines! {
              VALUES ('d', 'h', '{}', 'entra', '', 'mine', 'dws_', 'ada', 1)",
             bed.org
         );
+        let console = Session {
+            id: SessionId::from_parts(4, number().into()),
+            person: ada.id,
+            client: "Console".to_owned(),
+            created: at(0),
+            ended_at: None,
+        };
+        let begun = bed.store.begin_console_session(bed.org, &console, "cookie", at(0)).await;
+        begun.unwrap().unwrap().keep().await.unwrap();
         let mut beside = bed.beside().await;
         for sql in [token, directory] {
             sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut beside).await.unwrap();
@@ -167,7 +176,7 @@ on_both_engines! {
         let place = Place::make(bed.store.engine()).await;
         let mut loading = load(&place.url, &rows).await;
         let ended = loading.end_sign_ins(at(500), "restored").await.unwrap();
-        assert_eq!((ended.sessions, ended.refresh_tokens, ended.personal_tokens), (1, 1, 1));
+        assert_eq!((ended.sessions, ended.refresh_tokens, ended.personal_tokens), (2, 1, 1));
         assert_eq!(loading.end_keys(at(500)).await.unwrap(), (1, 1));
         assert_eq!(loading.forget_secrets().await.unwrap(), 1);
         loading.commit().await.unwrap();
@@ -175,6 +184,7 @@ on_both_engines! {
         assert_eq!(store.person(bed.org, ada.id).await.unwrap().unwrap().not_before, at(500));
         assert!(store.service_key(bed.org, "h").await.unwrap().unwrap().revoked_at.is_some());
         assert_eq!(store.secret("key").await.unwrap(), None);
+        assert_eq!(store.console_session(bed.org, "cookie").await.unwrap(), None);
         store.close().await;
         place.remove().await;
     }
