@@ -3,6 +3,7 @@
 //! GET shows the page of buttons; POST with `person=` (or `cancel=`) answers with a redirect. The parameters may stand in the
 //! query or in the posted form, so that a test can sign in with one request.
 
+use domain::Timestamp;
 use http::{Method, Response};
 use url::Url;
 
@@ -34,6 +35,9 @@ pub(super) fn answer(state: &State, ask: &Ask) -> Response<Body> {
         return back.error(error, why);
     }
     if ask.method == Method::GET {
+        if let Some((login, at)) = remembered(state, ask, &fields) {
+            return back.code(&state.keep_code(grant(state, &fields, login, at)));
+        }
         if fields.text("prompt") == "none" {
             return back.error("login_required", "nobody is signed in");
         }
@@ -47,7 +51,11 @@ pub(super) fn answer(state: &State, ask: &Ask) -> Response<Body> {
         Some(person) if person.disabled => {
             reply::page(403, page::refused("AADSTS50057: the account is disabled."))
         }
-        Some(person) => back.code(&state.keep_code(grant(state, &fields, person.login))),
+        Some(person) => {
+            let (login, now) = (person.login.clone(), state.clock.now());
+            let answer = back.code(&state.keep_code(grant(state, &fields, person.login, now)));
+            remember(state, answer, &login, now)
+        }
         None => reply::page(400, page::refused("nobody is known by this name")),
     }
 }
@@ -72,7 +80,36 @@ fn mistake(fields: &Fields) -> Option<(&'static str, &'static str)> {
     None
 }
 
-fn grant(state: &State, fields: &Fields, login: String) -> Grant {
+/// The cookie of whoever signed in.
+const COOKIE: &str = "testkit_idp";
+
+fn remember(state: &State, answer: Response<Body>, login: &str, at: Timestamp) -> Response<Body> {
+    if !state.habits().remembers {
+        return answer;
+    }
+    let cookie = format!("{COOKIE}={}-{login}; Path=/; HttpOnly", at.unix_s());
+    reply::with(answer, "set-cookie", &cookie)
+}
+
+/// Who signed in before in this browser, and when, unless they are to be asked again (OpenID Connect Core 3.1.2.1).
+fn remembered(state: &State, ask: &Ask, fields: &Fields) -> Option<(String, Timestamp)> {
+    let habits = state.habits();
+    let line = ask.headers.get("cookie")?.to_str().ok()?;
+    let mut pairs = line.split("; ").filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(name, _)| habits.remembers && *name == COOKIE)?;
+    let (at, login) = value.split_once('-')?;
+    let at = Timestamp::from_unix_s(at.parse().ok()?);
+    let age_s = state.clock.now().ms_since(at) / 1_000;
+    let too_old = fields
+        .text("max_age")
+        .parse()
+        .is_ok_and(|most: i64| age_s >= most);
+    let asks_again = fields.text("prompt") == "login" || too_old;
+    let person = state.person(login).filter(|person| !person.disabled)?;
+    (habits.ignores_prompts || !asks_again).then_some((person.login, at))
+}
+
+fn grant(state: &State, fields: &Fields, login: String, auth_time: Timestamp) -> Grant {
     let owned = |name: &str| fields.find(name).map(str::to_owned);
     Grant {
         login,
@@ -83,6 +120,7 @@ fn grant(state: &State, fields: &Fields, login: String) -> Grant {
         scope: fields.text("scope").to_owned(),
         resource: owned("resource"),
         issued: state.clock.now(),
+        auth_time,
     }
 }
 

@@ -258,6 +258,25 @@ impl Idp {
         self.state.state_issuer(stated);
     }
 
+    /// Remembers in a cookie who signed in, and lets them through without asking, as most providers do: `auth_time` then says when it
+    /// was. `prompt=login` and a `max_age` that is over make it ask again.
+    pub fn remember_people(&self, remembers: bool) {
+        self.state
+            .change_habits(|habits| habits.remembers = remembers);
+    }
+
+    /// Pays no heed to `prompt` and `max_age`.
+    pub fn ignore_prompts(&self, ignores: bool) {
+        self.state
+            .change_habits(|habits| habits.ignores_prompts = ignores);
+    }
+
+    /// Leaves `auth_time` out of ID tokens, also where OpenID Connect demands it.
+    pub fn hide_auth_time(&self, hides: bool) {
+        self.state
+            .change_habits(|habits| habits.hides_auth_time = hides);
+    }
+
     /// Breaks an endpoint until [`Idp::heal`].
     pub fn break_endpoint(&self, endpoint: Endpoint, fault: IdpFault) {
         self.state.faults.set(endpoint, fault);

@@ -40,6 +40,15 @@ struct Memory {
     refresh: HashMap<String, Grant>,
     promises_issuer: bool,
     stated_issuer: Option<String>,
+    habits: Habits,
+}
+
+/// How the provider treats whoever signed in before.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Habits {
+    pub(crate) remembers: bool,
+    pub(crate) ignores_prompts: bool,
+    pub(crate) hides_auth_time: bool,
 }
 
 /// What a code or refresh token stands for.
@@ -53,6 +62,8 @@ pub(crate) struct Grant {
     pub(crate) scope: String,
     pub(crate) resource: Option<String>,
     pub(crate) issued: Timestamp,
+    /// When the person pressed their button, which a remembered sign-in did long ago.
+    pub(crate) auth_time: Timestamp,
 }
 
 impl State {
@@ -78,6 +89,7 @@ impl State {
                 refresh: HashMap::new(),
                 promises_issuer: false,
                 stated_issuer: None,
+                habits: Habits::default(),
             }),
         };
         if let Flavour::Entra { .. } = state.flavour {
@@ -218,6 +230,14 @@ impl State {
 
     pub(crate) fn stated_issuer(&self) -> Option<String> {
         self.memory().stated_issuer.clone()
+    }
+
+    pub(crate) fn habits(&self) -> Habits {
+        self.memory().habits
+    }
+
+    pub(crate) fn change_habits(&self, change: impl FnOnce(&mut Habits)) {
+        change(&mut self.memory().habits);
     }
 
     pub(crate) fn register(&self, app: App) {

@@ -121,6 +121,13 @@ fn tokens(state: &State, grant: Grant, v1: bool) -> Answered {
     let audience = audience(state, &grant);
     let mut id = state.id_claims(&person, &grant.client_id, grant.nonce.as_deref());
     let mut access = state.access_claims(&person, &grant.client_id, &audience, &grant.scope);
+    if state.habits().hides_auth_time {
+        if let Some(claims) = id.as_object_mut() {
+            claims.remove("auth_time");
+        }
+    } else if !person.extra.contains_key("auth_time") {
+        id["auth_time"] = json!(grant.auth_time.unix_s());
+    }
     if v1 {
         id = state.as_v1(&person, id);
         access = state.as_v1(&person, access);
