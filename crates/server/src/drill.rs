@@ -119,13 +119,13 @@ async fn leaver(config: &Config, mut asked: Asked) -> anyhow::Result<()> {
     let shut = people::revoke(&operation, person, "drill: the end").await;
     let shut = shut.context("the made-up person could not be shut out at the end");
     let went = ran.and(shut.map(drop));
+    for step in &steps {
+        say(&step.to_string());
+    }
     if let Err(error) = &went {
         steps.push(Step::plain(format!("failed: {}", chain(error.as_ref()))));
     }
     control::drills::record(&operation, "leaver", went.is_ok(), &steps).await?;
-    for step in &steps {
-        say(&step.to_string());
-    }
     went
 }
 
@@ -181,10 +181,11 @@ async fn measured(
             "{at} answers {status} before anybody left; is it a replica of this installation?"
         );
     }
-    steps.push(Step::plain(format!(
-        "let in by {} replicas",
-        asked.at.len()
-    )));
+    let replicas = match asked.at.len() {
+        1 => "1 replica".to_owned(),
+        many => format!("{many} replicas"),
+    };
+    steps.push(Step::plain(format!("let in by {replicas}")));
     let stream = match &asked.model {
         Some(model) => Some(opened(&fetch, &asked.at[0], &token, (model, &asked.prompt)).await?),
         None => None,

@@ -81,29 +81,37 @@ async fn show(options: &Options) -> anyhow::Result<()> {
 }
 
 async fn tell(world: &World, options: &Options) -> anyhow::Result<()> {
-    if options.postgres.is_some() {
-        let second = Second::beside(world).await?;
-        let proved = second.tell(world).await;
-        second.stop().await?;
-        story::step("two replicas on one PostgreSQL", &proved?);
+    if options.postgres.is_none() {
+        return story::tell(world, None).await;
     }
-    story::tell(world).await
+    let second = Second::beside(world).await?;
+    let told = story::tell(world, Some(&second)).await;
+    second.stop().await?;
+    told
 }
 
 async fn stay(world: &World) {
     say(&format!(
         "\nIt stays up until you press Ctrl-C.\n\n\
-         Three people can sign in (no passwords here; pick one at the identity provider's page):\n  \
+         Four people can sign in (no passwords here; pick one at the identity provider's page):\n  \
          ada      engineer, any Opus, Sonnet or Haiku\n  \
+         grace    engineer, and in the group doorward-admins\n  \
          alan     contractor, Haiku only\n  \
          edsger   on trial, $0.25 a day\n\n\
+         Look around from another terminal:\n\n  \
+         doorward policy export --config {config}\n  \
+         doorward ledger verify {ledger}\n  \
+         doorward drill leaver --config {config} --group engineering --model claude-haiku-5-5 \\\n    \
+         --prompt 'A long story. [testkit events=600 pace-ms=20]'\n  \
+         doorward role grant owner --person grace@northwind.example --config {config}\n\n\
          Point a real Claude Code at it, in a fresh home folder:\n\n  \
          export HOME=$(mktemp -d) && mkdir -p $HOME/.claude\n  \
          echo '{{\"forceLoginMethod\":\"gateway\",\"forceLoginGatewayUrl\":\"{base}\"}}' > $HOME/.claude/settings.json\n  \
          claude\n\n\
-         Metrics: {ops}/metrics   Ledger: {ledger}",
+         Metrics: {ops}/metrics",
         base = world.base,
         ops = world.ops,
+        config = world.config_file().display(),
         ledger = world.config.ledger.dir.display()
     ));
     signals::stop().await;
@@ -118,7 +126,7 @@ fn describe(world: &World) -> serde_json::Value {
         "second_provider_url": world.second.url(),
         "data_dir": world.dir.path(),
         "ledger_dir": world.config.ledger.dir,
-        "config": world.dir.path().join("doorward.toml"),
+        "config": world.config_file(),
         "desktop_client_id": world::DESKTOP_CLIENT,
         "admin_key": world.admin_key,
         "models": {"allowed": "claude-sonnet-5-5", "denied": "claude-fable-5-2", "small": "claude-haiku-5-5"},

@@ -1,9 +1,9 @@
 //! A second replica for the demo, where PostgreSQL is at hand: on the same database, with its own addresses and its own ledger.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use testkit::{Actor, device_sign_in};
+use anyhow::ensure;
+use testkit::{Actor, Session};
 
 use super::world::{self, World};
 use crate::commands::{Running, start};
@@ -27,31 +27,18 @@ impl Second {
         Ok(Self { running, base })
     }
 
-    /// What the two have in common. Gives what it proved.
-    pub async fn tell(&self, world: &World) -> anyhow::Result<String> {
-        let grace = device_sign_in(&world.base, "grace").await?;
-        let there = Actor::with_bearer(&self.base, &grace.access_token);
-        let long = "Tell me a long story. [testkit events=600 pace-ms=20]";
-        let mut stream = there.stream("claude-sonnet-5-5", long).await?;
-        ensure!(stream.status() == 200, "status {}", stream.status());
-        stream.next().await?.context("the story ended too early")?;
-        let signed_out = grace.revoke().await?;
-        let at = Instant::now();
-        ensure!(signed_out.contains(&200), "signing out says {signed_out:?}");
-        let (events, _) = tokio::time::timeout(Duration::from_secs(5), stream.until_end())
-            .await
-            .context("the stream went on")?;
-        let cut_after = at.elapsed();
-        ensure!(events.len() < 500, "the story was told to its end");
-        ensure!(
-            cut_after < Duration::from_secs(1),
-            "the stream was cut after {cut_after:?}"
-        );
-        let next = there.messages("claude-sonnet-5-5", "One more?").await?;
-        ensure!(next.status == 401, "status {}", next.status);
+    /// Somebody's client at this replica, with the session they were given by the other.
+    pub fn actor(&self, session: &Session) -> Actor {
+        Actor::with_bearer(&self.base, &session.access_token)
+    }
+
+    /// That the two are one gateway: a session of one is good at the other. Gives what it proved.
+    pub async fn knows(&self, world: &World, session: &Session) -> anyhow::Result<String> {
+        let models = self.actor(session).models().await?;
+        ensure!(!models.is_empty(), "she is offered no models there");
         Ok(format!(
-            "grace signs in at one, streams at the other and signs out at the first: her stream is cut after {} ms; chains {} and {}",
-            cut_after.as_millis(),
+            "the session that one made is good at the other, {}; each writes a chain of its own, {} and {}",
+            self.base,
             world.running.wired.pipeline.ledger.chain(),
             self.running.wired.pipeline.ledger.chain(),
         ))

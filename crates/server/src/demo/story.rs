@@ -14,6 +14,7 @@ use serde_json::Value;
 use store::Source;
 use testkit::{Actor, Answer, CodeFlow, Fault, Session, code_sign_in, device_sign_in};
 
+use super::second::Second;
 use super::world::{DESKTOP_CLIENT, World};
 use crate::doctor::leak::{self, Expected};
 use crate::doctor::token;
@@ -25,11 +26,15 @@ const OPUS: &str = "claude-opus-5-5";
 /// Between two looks whether the ledger's last record is signed.
 const SIGNED_SOON: Duration = Duration::from_millis(50);
 
-/// Tells it.
-pub async fn tell(world: &World) -> anyhow::Result<()> {
+/// Tells it, with a second replica where there is one.
+pub async fn tell(world: &World, second: Option<&Second>) -> anyhow::Result<()> {
     let began = Instant::now();
     let ada = device_sign_in(&world.base, "ada").await?;
     step("ada signs in by device code", &signed_in(&ada)?);
+    if let Some(second) = second {
+        let proved = second.knows(world, &ada).await?;
+        step("two replicas on one PostgreSQL", &proved);
+    }
     let flow = CodeFlow::desktop(&world.idp.discovery_url(), DESKTOP_CLIENT);
     let signed_in_grace = code_sign_in(&flow, "grace", &SystemIds).await?;
     let grace = signed_in_grace.desktop_actor(&world.base);
@@ -80,7 +85,7 @@ pub async fn tell(world: &World) -> anyhow::Result<()> {
         "the directory provisions ada",
         "by SCIM, as Entra does; she keeps the id she signed in with",
     );
-    step("ada leaves", &left(world, &ada, &user).await?);
+    step("ada leaves", &left(world, &ada, &user, second).await?);
     step("ada comes back", &returned(world, &ada, &user).await?);
     step("the ledger is verified", &verified(world).await?);
     step(
@@ -359,14 +364,16 @@ async fn provisioned(world: &World, ada: &Session) -> anyhow::Result<String> {
     Ok(user)
 }
 
-async fn left(world: &World, ada: &Session, user: &str) -> anyhow::Result<String> {
-    let mut stream = ada
-        .actor()
-        .stream(
-            SONNET,
-            "Tell me a long story. [testkit events=600 pace-ms=20]",
-        )
-        .await?;
+/// Her directory is told at the first replica; she streams, and asks once more, at the second where there is one.
+async fn left(
+    world: &World,
+    ada: &Session,
+    user: &str,
+    second: Option<&Second>,
+) -> anyhow::Result<String> {
+    let there = second.map_or_else(|| ada.actor(), |second| second.actor(ada));
+    let long = "Tell me a long story. [testkit events=600 pace-ms=20]";
+    let mut stream = there.stream(SONNET, long).await?;
     for _ in 0..5 {
         stream.next().await?.context("the story ended too early")?;
     }
@@ -377,8 +384,10 @@ async fn left(world: &World, ada: &Session, user: &str) -> anyhow::Result<String
         .context("the stream went on")?;
     let cut_after = at.elapsed();
     ensure!(events.len() < 500, "the story was told to its end");
-    let next = ada.actor().messages(SONNET, "One more?").await?;
+    let next = there.messages(SONNET, "One more?").await?;
     let sentence = refused(&next, 401, "authentication_error")?;
+    let here = ada.actor().messages(SONNET, "And here?").await?;
+    refused(&here, 401, "authentication_error")?;
     let refresh = ada.try_refresh().await?;
     ensure!(
         refresh.status == 401,
@@ -389,8 +398,10 @@ async fn left(world: &World, ada: &Session, user: &str) -> anyhow::Result<String
         cut_after < Duration::from_secs(1),
         "the stream was cut after {cut_after:?}"
     );
+    let place = second.map_or("", |_| " at the other replica");
     Ok(format!(
-        "her directory says so by SCIM: her open stream is cut after {} ms, her next request reads \"{sentence}\", and her refresh token is dead",
+        "her directory says so by SCIM{}: her open stream{place} is cut {} ms later, her next request{place} reads \"{sentence}\", and her refresh token is dead",
+        second.map_or("", |_| " at one replica"),
         cut_after.as_millis()
     ))
 }

@@ -209,7 +209,7 @@ async fn the_drill_of_a_leaver_measures_every_step_and_leaves_nobody_behind() {
     )
     .await;
     for step in [
-        "let in by 1 replicas",
+        "let in by 1 replica",
         "shut out in the store after",
         "refused by http://127.0.0.1",
         "the open stream was cut after",

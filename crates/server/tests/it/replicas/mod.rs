@@ -204,6 +204,7 @@ async fn the_demo_shows_two_replicas_where_postgresql_is_at_hand() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
     assert!(text.contains("two replicas on one PostgreSQL"), "{text}");
+    assert!(text.contains("at the other replica is cut"), "{text}");
     database.remove().await;
 }
 
