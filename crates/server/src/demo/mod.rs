@@ -100,7 +100,7 @@ async fn stay(world: &World) {
          edsger   on trial, $0.25 a day\n\n\
          Look around from another terminal:\n\n  \
          doorward policy export --config {config}\n  \
-         doorward ledger verify {ledger}\n  \
+         doorward ledger verify {ledger} --key \"$(cat {ledger}/ledger.pub)\"\n  \
          doorward drill leaver --config {config} --group engineering --model claude-haiku-5-5 \\\n    \
          --prompt 'A long story. [testkit events=600 pace-ms=20]'\n  \
          doorward role grant owner --person grace@northwind.example --config {config}\n\n\
