@@ -192,6 +192,12 @@ pub const LEASE_IDLE_MS: i64 = 5 * 60 * 1_000;
 pub const LEASE_KEPT_MS: i64 = 70 * 24 * 60 * 60 * 1_000;
 /// Budgets that one transaction grants money of, or takes it back; more take another.
 pub const LEASES_AT_ONCE: usize = 32;
+/// How often a process says in the store that it lives and writes its chain.
+pub const CHAIN_BEAT_MS: u64 = 2_000;
+/// How often whoever starts looks whether another process that has claimed its chain lives.
+pub const CHAIN_LOOK_MS: u64 = 250;
+/// A process that has said nothing for so long counts as dead, and whoever starts with its chain takes over.
+pub const CHAIN_SILENT_MS: u64 = 30_000;
 /// How often replicas look for a new policy version and for revocations.
 pub const STORE_POLL_MS: u64 = 400;
 /// How long after its connection was lost a replica listens anew for word of changes; until then it sees them at its next look.

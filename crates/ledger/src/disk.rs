@@ -75,7 +75,7 @@ impl Folder {
             .create(true)
             .truncate(false)
             .write(true)
-            .open(path.join(LOCK))?;
+            .open(lock_path(path))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
             TryLockError::Error(error) => error,
@@ -129,6 +129,11 @@ pub(crate) fn segments_in(folder: &Path) -> io::Result<Vec<u64>> {
     }
     segments.sort_unstable();
     Ok(segments)
+}
+
+/// The file that is locked while a process writes to a folder.
+pub fn lock_path(folder: &Path) -> PathBuf {
+    folder.join(LOCK)
 }
 
 /// Where a segment stands.

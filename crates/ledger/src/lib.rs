@@ -29,4 +29,4 @@ pub use checkpoint::Checkpoint;
 pub use key_change::{KeyChange, Keyring};
 pub use record::Record;
 pub use signing::{PublicKey, SigningKey};
-pub use spool::{Ledger, LedgerError, OpenError, Options, Position, Receipt};
+pub use spool::{Brake, Ledger, LedgerError, OpenError, Options, Position, Receipt};

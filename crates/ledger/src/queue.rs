@@ -62,6 +62,8 @@ struct State {
     bytes: usize,
     gate: Gate,
     stop: bool,
+    /// The chain must not go on here: appends are refused for good, notes are still kept.
+    is_braked: bool,
     sleep: Sleep,
     /// When the oldest entry came.
     since: Instant,
@@ -98,6 +100,7 @@ impl Queue {
             bytes: 0,
             gate: Gate::Open,
             stop: false,
+            is_braked: false,
             sleep: Sleep::Awake,
             since: Instant::now(),
             refused: 0,
@@ -125,6 +128,7 @@ impl Queue {
                 state.refused += 1;
                 return Err(NotTaken::Closed);
             }
+            Gate::Open if is_append && state.is_braked => return Err(NotTaken::Closed),
             Gate::Open | Gate::Shut => {}
         }
         let (records_max, bytes_max) = if is_append {
@@ -266,6 +270,12 @@ impl Queue {
         self.state().refused
     }
 
+    /// Refuses every further append.
+    pub(crate) fn brake(&self) {
+        self.state().is_braked = true;
+        self.space.notify_waiters();
+    }
+
     /// The disk can be written again.
     pub(crate) fn reopen(&self) {
         let mut state = self.state();
@@ -294,7 +304,10 @@ impl Queue {
     /// Whether new appends are taken, and how many records wait.
     pub(crate) fn status(&self) -> (bool, usize) {
         let state = self.state();
-        (state.gate == Gate::Open, state.entries.len())
+        (
+            state.gate == Gate::Open && !state.is_braked,
+            state.entries.len(),
+        )
     }
 }
 

@@ -122,6 +122,20 @@ pub struct Status {
     pub durable: Position,
 }
 
+/// Makes a ledger refuse appends for good, for whoever finds that its chain must not go on here. Keeps no ledger open.
+#[derive(Debug, Clone)]
+pub struct Brake {
+    queue: Arc<Queue>,
+}
+
+impl Brake {
+    /// Refuses every further append as a failing disk does ([`LedgerError::Unavailable`]). Notes are still taken: what was let
+    /// through before has its end.
+    pub fn pull(&self) {
+        self.queue.brake();
+    }
+}
+
 /// An open ledger: one chain, one folder, one writer's thread. Dropping it writes what waits, signs,
 /// and joins the thread, which blocks for the disk.
 #[derive(Debug)]
@@ -251,6 +265,13 @@ impl Ledger {
             json,
             done,
         })
+    }
+
+    /// What stops it.
+    pub fn brake(&self) -> Brake {
+        Brake {
+            queue: Arc::clone(&self.queue),
+        }
     }
 
     /// The last durable record, and word of each further one.

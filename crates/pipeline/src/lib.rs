@@ -18,6 +18,7 @@ pub mod last_policy;
 pub mod quota;
 pub mod settle;
 pub mod metrics;
+pub mod claim;
 pub mod ship;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use ledger::record::{Finding, Name, Outcome};
 pub use acceptance::{AcceptableUse, Accepted, Yes};
 pub use call::{Call, Facts, Identified, Inspected, Permitted, Received, Reserved};
 pub use charge::Charge;
+pub use claim::{Claim, ClaimError};
 pub use inspect::{Inspection, Inspector};
 pub use metrics::Metrics;
 pub use rules::Rules;

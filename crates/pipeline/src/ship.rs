@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use domain::window::Period;
 use domain::{OrgId, Timestamp, Usage, Usd, limits};
-use ledger::read::{Batch, Cursor, ReadError, Tail};
+use ledger::read::{Batch, Cursor, Entry, ReadError, Reader, Tail};
 use ledger::record::{Decision, Ended, Outcome};
-use ledger::{ChainId, Ledger, Position, Record};
+use ledger::{ChainId, Hash, Ledger, Line, Position, Record};
 use store::ledger::Batch as Shipment;
 use store::{Certainty, LedgerRow, Spending, Store, UsageHour};
 
+use crate::claim::{Claim, Lost};
 use crate::Metrics;
 use crate::quota::Quota;
 use crate::quota::budget::{Key, paid_from_names};
@@ -23,13 +24,13 @@ use crate::quota::budget::{Key, paid_from_names};
 /// How long to wait after the store failed.
 const RETRY_MS: u64 = 1_000;
 
-/// Ships for as long as the ledger is open. Call with the position that [`catch_up`] returned.
+/// Ships for as long as the ledger is open. Call with the position that [`catch_up`] returned. A fork ends the claim on the chain.
 pub async fn follow(
     store: &Store,
     org: OrgId,
     folder: &Path,
     ledger: Arc<Ledger>,
-    (from, metrics): (Position, &Metrics),
+    (from, metrics, claim): (Position, &Metrics, &Claim),
 ) {
     let mut tail = Tail::new(folder, from, ledger.durable());
     let chain = ledger.chain().as_str().to_owned();
@@ -45,8 +46,13 @@ pub async fn follow(
                 continue;
             }
         };
-        match ship(store, org, &chain, at, &batch).await {
+        match ship(store, org, &chain, at, &batch, Copying::Live).await {
             Ok(unread) => metrics.left_out(unread),
+            Err(store::StoreError::Fork(seq)) => {
+                claim.lose(store, Lost::Forked(seq)).await;
+                tail.rewind(at);
+                tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
+            }
             Err(error) => {
                 tracing::warn!(error = %error, "the store does not take records; they wait in the spool");
                 tail.rewind(at);
@@ -54,6 +60,15 @@ pub async fn follow(
             }
         }
     }
+}
+
+/// Which chain is shipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Copying {
+    /// One that this process goes on with: it must follow what was shipped before.
+    Live,
+    /// One that nobody goes on with, which was put back as it was, damage and all.
+    Closed,
 }
 
 /// Ships a batch and returns how many of its lines could not be read. Those have no row in the copy and no part in its sums; the chain
@@ -64,18 +79,19 @@ async fn ship(
     chain: &str,
     at: Position,
     batch: &Batch,
+    copying: Copying,
 ) -> Result<u64, store::StoreError> {
     let Some(end) = batch.end() else {
         return Ok(0);
     };
-    let (whole, unread) = shipment(org, batch);
+    let (whole, unread) = shipment(org, batch, copying);
     let shipped = match store.ship(chain, at.seq + 1, end.seq + 1, &whole).await {
         // A commit whose answer was lost had shipped the beginning of what is a longer batch by now.
         Err(store::StoreError::Cursor { next }) if next > at.seq + 1 => {
             let mut rest = batch.clone();
             rest.entries.retain(|entry| entry.position.seq >= next);
             store
-                .ship(chain, next, end.seq + 1, &shipment(org, &rest).0)
+                .ship(chain, next, end.seq + 1, &shipment(org, &rest, copying).0)
                 .await?
         }
         other => other?,
@@ -94,8 +110,15 @@ async fn ship(
 }
 
 /// What the store keeps of a batch, and the numbers of the records that cannot be read.
-fn shipment(org: OrgId, batch: &Batch) -> (Shipment, Vec<u64>) {
+fn shipment(org: OrgId, batch: &Batch, copying: Copying) -> (Shipment, Vec<u64>) {
     let (mut shipment, mut unread) = (Shipment::default(), Vec::new());
+    if copying == Copying::Live {
+        let line = |entry: Option<&Entry>, of: fn(&Line<'_>) -> Hash| {
+            Some(of(&entry?.decode().ok()?).to_string())
+        };
+        shipment.follows = line(batch.entries.first(), |line| line.prev);
+        shipment.hash = line(batch.entries.last(), |line| line.hash);
+    }
     for entry in &batch.entries {
         let read = entry.decode();
         let read = read.and_then(|line| line.record().map(|record| (line, record)));
@@ -230,6 +253,16 @@ pub enum RecoverError {
     /// The store cannot be written.
     #[error("the store cannot be written")]
     Store(#[from] store::StoreError),
+    /// The store has other records of the chain, or later ones: the folder is a copy, or was put back from one.
+    #[error(
+        "the store has record {shipped} of the ledger's chain {chain}, and this ledger does not lead up to it: its folder is an older copy, or belongs to a process that goes on elsewhere. Keep it for `doorward ledger verify`, and give this process an empty one (ledger.dir)"
+    )]
+    NotOurs {
+        /// Which chain.
+        chain: String,
+        /// The last record of it that the store has.
+        shipped: u64,
+    },
 }
 
 /// Gives an outcome to every call that a crash left without one: lost, at the price of its reservation. Before new requests. Reads
@@ -255,7 +288,29 @@ pub async fn catch_up(
     folder: &Path,
     ledger: &Ledger,
 ) -> Result<Position, RecoverError> {
-    ship_up_to(store, org, folder, ledger.chain(), ledger.durable()).await
+    let (chain, durable) = (ledger.chain(), ledger.durable());
+    let (next, hash) = store.ledger_end(chain.as_str()).await?;
+    let shipped = next.saturating_sub(1);
+    if shipped > durable.borrow().seq || !leads_up_to(folder, shipped, hash).await? {
+        let chain = chain.as_str().to_owned();
+        return Err(RecoverError::NotOurs { chain, shipped });
+    }
+    ship_up_to(store, org, folder, chain, (durable, Copying::Live)).await
+}
+
+/// Whether the record of this number that stands in the folder is the one that was shipped, as far as both are known.
+async fn leads_up_to(folder: &Path, seq: u64, hash: Option<String>) -> Result<bool, ReadError> {
+    let Some(hash) = hash.filter(|_| seq > 0) else {
+        return Ok(true);
+    };
+    let folder = folder.to_owned();
+    let read = move || Reader::from(&folder, Position::after(seq - 1)).read();
+    let entry = tokio::task::spawn_blocking(read).await;
+    let entry = entry.map_err(std::io::Error::other)??;
+    // A line that is damaged says nothing; what follows it is compared when it is shipped.
+    let here = entry.filter(|entry| entry.position.seq == seq);
+    let here = here.and_then(|entry| Some(entry.decode().ok()?.hash.to_string()));
+    Ok(here.is_none_or(|here| here == hash))
 }
 
 /// Ships what the store lacks of a chain that nobody goes on with, up to its last record.
@@ -267,7 +322,7 @@ pub async fn ship_closed(
     last: u64,
 ) -> Result<Position, RecoverError> {
     let (_end, durable) = tokio::sync::watch::channel(Position::after(last));
-    ship_up_to(store, org, folder, chain, durable).await
+    ship_up_to(store, org, folder, chain, (durable, Copying::Closed)).await
 }
 
 async fn ship_up_to(
@@ -275,7 +330,7 @@ async fn ship_up_to(
     org: OrgId,
     folder: &Path,
     chain: &ChainId,
-    durable: tokio::sync::watch::Receiver<Position>,
+    (durable, copying): (tokio::sync::watch::Receiver<Position>, Copying),
 ) -> Result<Position, RecoverError> {
     let chain = chain.as_str();
     let shipped = store.ledger_cursor(chain).await?.saturating_sub(1);
@@ -285,7 +340,7 @@ async fn ship_up_to(
         let Some(batch) = tail.next().await? else {
             break;
         };
-        ship(store, org, chain, at, &batch).await?;
+        ship(store, org, chain, at, &batch, copying).await?;
     }
     Ok(tail.position())
 }

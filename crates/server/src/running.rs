@@ -84,6 +84,7 @@ pub async fn start_all(orgs: &[Named]) -> anyhow::Result<Running> {
         return serve(ready, clock, ids).await;
     }
     for wired in ready {
+        wired.let_chain_go().await;
         wired.store.close().await;
     }
     anyhow::bail!(failed.join("\n"))
@@ -270,6 +271,7 @@ impl Org {
         if noted.is_ok() {
             self.wired.give_back().await;
         }
+        self.wired.let_chain_go().await;
         self.wired.store.close().await;
         noted
     }

@@ -47,6 +47,13 @@ pub fn raise_open_files() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
+/// What names this machine until it starts anew; none where the system does not say.
+pub fn boot() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 /// A line for the person at the terminal.
 pub fn say(text: &str) {
     // A closed terminal is no reason to stop.

@@ -33,6 +33,9 @@ pub enum StoreError {
     /// Another record was shipped under this number of the chain: two ledgers use one name. Nothing was written.
     #[error("record {0} of this chain was shipped with another content; nothing was written")]
     Fork(u64),
+    /// Another process has claimed the chain, or nobody has. Nothing was written.
+    #[error("another process writes this chain of the ledger; nothing was written")]
+    NotWriter,
     /// The address names no engine we know, or a database in memory, which would be lost.
     #[error("the store's address must begin with `sqlite:` and name a file, or with `postgres:`")]
     Address,

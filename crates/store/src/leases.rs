@@ -10,6 +10,7 @@ use domain::{OrgId, Timestamp, Usd, limits};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _, query};
 
+use crate::claims::{self, Writer};
 use crate::connection::{Query, Tx};
 use crate::{LEASES, Result, Store, StoreError, next, period_of, time};
 
@@ -68,15 +69,23 @@ pub struct Leased {
 
 impl Store {
     /// Grants a chain's replica money of purses, at most [`limits::LEASES_AT_ONCE`] of them, each named once. Where one is short
-    /// and others may have what they do not need, they are called on: [`Store::called_purses`].
-    pub async fn lease(&self, org: OrgId, chain: &str, asks: &[LeaseAsk]) -> Result<Vec<Leased>> {
+    /// and others may have what they do not need, they are called on: [`Store::called_purses`]. [`StoreError::NotWriter`] for whoever
+    /// has lost the claim on the chain: two who spend under one name would spend everything twice.
+    pub async fn lease(
+        &self,
+        org: OrgId,
+        writer: &Writer,
+        asks: &[LeaseAsk],
+    ) -> Result<Vec<Leased>> {
         let mut asks: Vec<&LeaseAsk> = asks.iter().collect();
         asks.sort_unstable_by(|one, other| one.purse.cmp(&other.purse));
         let purses: Vec<&Purse> = asks.iter().map(|ask| &ask.purse).collect();
         if purses.is_empty() {
             return Ok(Vec::new());
         }
+        let chain = &*writer.chain;
         let mut tx = self.pools.begin().await?;
+        claims::hold(&mut tx, writer).await?;
         take(&mut tx, org, &purses).await?;
         let elsewhere = elsewhere(&mut tx, org, chain, &purses).await?;
         let mut leased = Vec::with_capacity(asks.len());
@@ -123,15 +132,21 @@ impl Store {
     }
 
     /// Writes down that a replica keeps no more of these purses than so much: what it gives back is free from then on. At most
-    /// [`limits::LEASES_AT_ONCE`].
-    pub async fn keep_leased(&self, org: OrgId, chain: &str, kept: &[(Purse, Usd)]) -> Result<()> {
+    /// [`limits::LEASES_AT_ONCE`]. [`StoreError::NotWriter`] as with [`Store::lease`].
+    pub async fn keep_leased(
+        &self,
+        org: OrgId,
+        writer: &Writer,
+        kept: &[(Purse, Usd)],
+    ) -> Result<()> {
         let mut kept: Vec<_> = kept.iter().map(|(purse, kept)| (purse, *kept)).collect();
         kept.sort_unstable();
         if kept.is_empty() {
             return Ok(());
         }
         let mut tx = self.pools.begin().await?;
-        write_granted(&mut tx, org, chain, &kept).await?;
+        claims::hold(&mut tx, writer).await?;
+        write_granted(&mut tx, org, &writer.chain, &kept).await?;
         tx.commit().await
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::window::Period;
 use domain::{OrgId, Timestamp, Usage, Usd};
+use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _, query};
 
 use crate::connection::Tx;
@@ -91,6 +92,10 @@ pub struct Batch {
     pub usage: Vec<UsageHour>,
     /// What they add to purses.
     pub spending: Vec<Spending>,
+    /// The hash that the first of them follows in the chain, where it is known.
+    pub follows: Option<String>,
+    /// The hash of the last of them, where it is known.
+    pub hash: Option<String>,
 }
 
 /// Rows of one statement. Finding a numbered value in a statement takes SQLite longer the more there are, so not too many.
@@ -103,28 +108,40 @@ const NANOS_OF_A_CALL_MAX: i64 = 1_000_000 * 1_000_000_000;
 impl Store {
     /// The number of the next record of a chain that has not been shipped; 1 for a new chain.
     pub async fn ledger_cursor(&self, chain: &str) -> Result<u64> {
-        let cursor = query("SELECT next_seq FROM ledger_cursors WHERE chain = $1").bind(chain);
-        let row = self.pools.row(cursor).await?;
-        row.map_or(Ok(1), |row| unsigned(&row, 0, "ledger_cursors.next_seq"))
+        Ok(self.ledger_end(chain).await?.0)
+    }
+
+    /// The same, and the hash of the last record that was shipped, where it is known.
+    pub async fn ledger_end(&self, chain: &str) -> Result<(u64, Option<String>)> {
+        let cursor = query("SELECT next_seq, hash FROM ledger_cursors WHERE chain = $1");
+        let row = self.pools.row(cursor.bind(chain)).await?;
+        row.as_ref().map_or(Ok((1, None)), cursor_of)
     }
 
     /// Ships records `from..to` of a chain. False, and nothing written, when all of them were shipped before;
     /// [`StoreError::Cursor`], and nothing written, when the copy ends elsewhere than at `from`; [`StoreError::Fork`] when what was
-    /// shipped under these numbers was something else.
+    /// shipped under these numbers, or before them, was something else.
     pub async fn ship(&self, chain: &str, from: u64, to: u64, batch: &Batch) -> Result<bool> {
         if let Some(row) = batch.rows.iter().find(|row| !(from..to).contains(&row.seq)) {
             return Err(StoreError::OutsideBatch(row.seq));
         }
         let mut tx = self.pools.begin().await?;
-        let next = take_cursor(&mut tx, chain).await?;
+        let (next, hash) = take_cursor(&mut tx, chain).await?;
+        if next == to && differ(hash.as_ref(), batch.hash.as_ref()) {
+            return Err(StoreError::Fork(to - 1));
+        }
         if next >= to {
             return same_as_shipped(&mut tx, chain, batch).await.map(|()| false);
         }
         if next != from {
             return Err(StoreError::Cursor { next });
         }
-        let moved = query("UPDATE ledger_cursors SET next_seq = $2 WHERE chain = $1");
-        tx.run(moved.bind(chain).bind(number(to))).await?;
+        if differ(hash.as_ref(), batch.follows.as_ref()) {
+            return Err(StoreError::Fork(from - 1));
+        }
+        let moved = query("UPDATE ledger_cursors SET next_seq = $2, hash = $3 WHERE chain = $1");
+        tx.run(moved.bind(chain).bind(number(to)).bind(&batch.hash))
+            .await?;
         for rows in batch.rows.chunks(ROWS_AT_ONCE) {
             insert_rows(&mut tx, chain, rows).await?;
         }
@@ -164,19 +181,29 @@ fn number(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }
 
+/// Whether both are known and are not the same.
+fn differ(one: Option<&String>, other: Option<&String>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
+}
+
+fn cursor_of(row: &AnyRow) -> Result<(u64, Option<String>)> {
+    let next = unsigned(row, 0, "ledger_cursors.next_seq")?;
+    Ok((next, row.try_get(1)?))
+}
+
 /// The chain's cursor, its row held by the transaction.
-async fn take_cursor(tx: &mut Tx, chain: &str) -> Result<u64> {
+async fn take_cursor(tx: &mut Tx, chain: &str) -> Result<(u64, Option<String>)> {
     let row = tx
         .row(
             query(
                 "INSERT INTO ledger_cursors (chain, next_seq) VALUES ($1, 1) \
-                 ON CONFLICT (chain) DO UPDATE SET next_seq = ledger_cursors.next_seq RETURNING next_seq",
+                 ON CONFLICT (chain) DO UPDATE SET next_seq = ledger_cursors.next_seq RETURNING next_seq, hash",
             )
             .bind(chain),
         )
         .await?
         .ok_or(StoreError::Damaged("ledger_cursors.next_seq"))?;
-    unsigned(&row, 0, "ledger_cursors.next_seq")
+    cursor_of(&row)
 }
 
 /// A chain that was begun anew under the old name would pass for shipped, and its spending would count nowhere.

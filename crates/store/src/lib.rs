@@ -1,13 +1,14 @@
 //! The only SQL of Doorward, one file per noun, written once for SQLite and PostgreSQL.
 //!
 //! Times are Unix milliseconds, ids and hashes are text, documents are JSON text. Every row belongs to an organisation and no query
-//! reaches into another one, but for what belongs to the installation: sealed secrets and the ledger's cursors. A write happens
+//! reaches into another one, but for what belongs to the installation: sealed secrets, the ledger's cursors and who writes its chains. A write happens
 //! as a whole or not at all, and [`StoreError::nothing_written`] says which; a call that is dropped before it returned may do
 //! either. Nothing here decides who may do what; callers have decided.
 
 mod changes;
 pub mod acceptable_use;
 mod checkpoints;
+pub mod claims;
 mod connection;
 pub mod console_sessions;
 pub mod device;
@@ -51,6 +52,7 @@ use crate::connection::{Pools, Tx};
 
 pub use acceptable_use::{Acceptance, PutUse, UseVersion};
 pub use changes::Changes;
+pub use claims::{OtherClaim, Writer};
 pub use connection::sqlite_file;
 pub use console_sessions::{ConsoleHolder, ConsoleSession, Proof};
 pub use device::{DeviceAsk, DeviceCode, DevicePoll, DeviceState};

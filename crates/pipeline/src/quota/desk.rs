@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use domain::window::Period;
 use domain::{Clock, OrgId, Subject, Timestamp, limits};
-use store::Store;
+use store::{Store, Writer};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Quota;
@@ -109,8 +109,8 @@ pub struct Desk {
     pub store: Store,
     /// The organisation.
     pub org: OrgId,
-    /// The chain of this replica's ledger, which tells what was spent of what it was granted.
-    pub chain: String,
+    /// Who writes the chain of this replica's ledger, which tells what was spent of what it was granted.
+    pub writer: Writer,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -150,7 +150,7 @@ impl Desk {
             let mut is_away = false;
             for asks in asks.chunks(limits::LEASES_AT_ONCE) {
                 let wanted: Vec<_> = asks.iter().map(|(_, ask)| ask.clone()).collect();
-                match self.store.lease(self.org, &self.chain, &wanted).await {
+                match self.store.lease(self.org, &self.writer, &wanted).await {
                     Ok(leased) => {
                         let now = self.clock.now();
                         let mut book = self.quota.lock();
@@ -204,7 +204,7 @@ impl Desk {
                 .iter()
                 .map(|(place, _, kept)| (place.in_store(), *kept))
                 .collect();
-            let taken = self.store.keep_leased(self.org, &self.chain, &kept).await;
+            let taken = self.store.keep_leased(self.org, &self.writer, &kept).await;
             if let Err(error) = taken {
                 let may_be_taken = !error.nothing_written();
                 self.quota.lock().purses.not_given(given, may_be_taken);

@@ -8,26 +8,57 @@ use domain::{Clock as _, OrgId, PersonId, RequestId, Subject, Usd};
 use ledger::record::{Ended, Outcome};
 use ledger::{ChainId, Ledger, Record, SigningKey};
 use pipeline::quota::budget::paid_from_names;
-use pipeline::ship;
+use pipeline::claim::{Claim, Lost};
+use pipeline::ship::{self, RecoverError};
+use pipeline::Metrics;
 use store::Store;
-use testkit::FakeClock;
+use testkit::{FakeClock, SeededIds};
 
 /// A closed chain of calls that cost so much, and its last record.
 async fn calls(folder: &Path, clock: &FakeClock, costs: &[i64]) -> (ChainId, u64) {
+    let ledger = open(folder, clock);
+    for (number, cost) in (1..).zip(costs) {
+        call(&ledger, number, *cost).await;
+    }
+    let chain = ledger.chain().clone();
+    (chain, close(ledger).await)
+}
+
+fn open(folder: &Path, clock: &FakeClock) -> Ledger {
     let (key, _) = SigningKey::generate().unwrap();
     let chain: ChainId = "gw-1.1".parse().unwrap();
-    let ledger = Ledger::open(folder, chain.clone(), key, Arc::new(clock.clone())).unwrap();
-    for (number, cost) in (1..).zip(costs) {
-        let mut outcome = Outcome::new(RequestId::from_parts(1, number), Ended::Complete);
-        outcome.subject = Some(ada());
-        outcome.cost = Usd::from_nanos(*cost);
-        ledger.append(Record::Outcome(outcome)).await.unwrap();
-    }
+    Ledger::open(folder, chain, key, Arc::new(clock.clone())).unwrap()
+}
+
+async fn call(ledger: &Ledger, number: u128, cost: i64) {
+    let mut outcome = Outcome::new(RequestId::from_parts(1, number), Ended::Complete);
+    outcome.subject = Some(ada());
+    outcome.cost = Usd::from_nanos(cost);
+    ledger.append(Record::Outcome(outcome)).await.unwrap();
+}
+
+/// Its last record.
+async fn close(ledger: Ledger) -> u64 {
     let durable = ledger.durable();
     let closed = tokio::task::spawn_blocking(move || drop(ledger));
     closed.await.unwrap();
-    let last = durable.borrow().seq;
-    (chain, last)
+    durable.borrow().seq
+}
+
+async fn store(folder: &Path) -> (Store, OrgId) {
+    let url = format!("sqlite:{}", folder.join("store.db").display());
+    let store = Store::open(&url).await.unwrap();
+    let org = OrgId::from_parts(1, 1);
+    let org = store.ensure_org("northwind", org).await.unwrap();
+    (store, org)
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
 }
 
 fn ada() -> Subject {
@@ -59,10 +90,7 @@ async fn sums_equal_the_records_that_can_be_read_and_a_damaged_one_holds_up_noth
     let spool = folder.path().join("ledger");
     let (chain, last) = calls(&spool, &clock, &[1_000, 20_000, 300_000]).await;
     damage(&spool, &RequestId::from_parts(1, 2).to_string());
-    let url = format!("sqlite:{}", folder.path().join("store.db").display());
-    let store = Store::open(&url).await.unwrap();
-    let org = OrgId::from_parts(1, 1);
-    let org = store.ensure_org("northwind", org).await.unwrap();
+    let (store, org) = store(folder.path()).await;
     for _ in 0..2 {
         let end = ship::ship_closed(&store, org, &spool, &chain, last).await;
         assert_eq!(end.unwrap().seq, last);
@@ -75,4 +103,75 @@ async fn sums_equal_the_records_that_can_be_read_and_a_damaged_one_holds_up_noth
         assert_eq!(spent.await.unwrap(), Usd::from_nanos(301_000));
     }
     assert_eq!(store.ledger_cursor("gw-1.1").await.unwrap(), last + 1);
+}
+
+#[tokio::test]
+async fn a_start_with_an_older_copy_of_the_folder_is_refused_and_so_is_one_that_went_on_by_itself()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let clock = FakeClock::new();
+    let (spool, older) = (folder.path().join("ledger"), folder.path().join("older"));
+    let (store, org) = store(folder.path()).await;
+    calls(&spool, &clock, &[1, 2]).await;
+    copy(&spool, &older);
+    let ledger = open(&spool, &clock);
+    call(&ledger, 3, 3).await;
+    let shipped = ship::catch_up(&store, org, &spool, &ledger).await.unwrap();
+    close(ledger).await;
+    // Behind what was shipped, and then with other records in its place.
+    for goes_on in [0, 10] {
+        let copied = open(&older, &clock);
+        for number in 0..goes_on {
+            call(&copied, 100 + number, 1_000).await;
+        }
+        let started = ship::catch_up(&store, org, &older, &copied).await;
+        assert!(
+            matches!(&started, Err(RecoverError::NotOurs { shipped: found, .. }) if *found == shipped.seq),
+            "{started:?}"
+        );
+        close(copied).await;
+    }
+    let ledger = open(&spool, &clock);
+    call(&ledger, 4, 4).await;
+    let end = ship::catch_up(&store, org, &spool, &ledger).await.unwrap();
+    assert!(end > shipped, "the one that was shipped goes on");
+    close(ledger).await;
+}
+
+#[tokio::test]
+async fn a_fork_that_is_found_while_shipping_lets_no_further_call_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = FakeClock::new();
+    let spool = folder.path().join("ledger");
+    let (store, org) = store(folder.path()).await;
+    let ledger = Arc::new(open(&spool, &clock));
+    call(&ledger, 1, 1).await;
+    let from = ship::catch_up(&store, org, &spool, &ledger).await.unwrap();
+    let claim = Claim::take(&store, &ledger, None, &SeededIds::new(1)).await;
+    let claim = claim.unwrap();
+    // Somebody with a copy of the folder was faster.
+    let other = store::ledger::Batch {
+        hash: Some("5a".repeat(32)),
+        ..store::ledger::Batch::default()
+    };
+    let next = from.seq + 1;
+    assert!(store.ship("gw-1.1", next, next + 1, &other).await.unwrap());
+    let metrics = Metrics::default();
+    let follows = ship::follow(&store, org, &spool, Arc::clone(&ledger), (from, &metrics, &claim));
+    let lost = async {
+        call(&ledger, 2, 2).await;
+        while claim.lost().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = follows => panic!("it follows for as long as the ledger is open"),
+        () = lost => {}
+    }
+    assert!(matches!(claim.lost(), Some(Lost::Forked(_))), "{claim:?}");
+    assert!(!ledger.status().available);
+    let outcome = || Record::Outcome(Outcome::new(RequestId::from_parts(1, 9), Ended::Complete));
+    let refused = ledger.append(outcome()).await;
+    assert_eq!(refused, Err(ledger::LedgerError::Unavailable));
+    assert_eq!(ledger.note(outcome()), Ok(()), "what was let through before has its end");
 }

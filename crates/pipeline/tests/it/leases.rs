@@ -77,7 +77,7 @@ impl Place {
             quota: Arc::clone(&quota),
             store: self.store.clone(),
             org: self.caller.org,
-            chain: chain.to_owned(),
+            writer: chain.into(),
             clock: self.clock.clone(),
         });
         let serves = Arc::clone(&desk);

@@ -290,6 +290,7 @@ async fn fill(
         let now = SystemClock.now();
         let why = format!("restored from the backup of {}", manifest.made);
         back.ended = loading.end_sign_ins(now, &why).await?;
+        loading.forget_claims().await?;
         if what.end_keys {
             back.keys = loading.end_keys(now).await?;
         }

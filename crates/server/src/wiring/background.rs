@@ -54,7 +54,7 @@ impl Wired {
                 wired.org,
                 &wired.ledger_dir,
                 Arc::clone(&wired.pipeline.ledger),
-                (wired.from, &wired.pipeline.metrics),
+                (wired.from, &wired.pipeline.metrics, &wired.claim),
             )
             .await;
         });

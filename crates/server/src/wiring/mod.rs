@@ -43,10 +43,11 @@ use pipeline::identity::config::vouching;
 use pipeline::identity::{Identity, Revocations, SessionTokens, Sessions, Setup, self_test};
 use pipeline::last_policy::LastPolicy;
 use pipeline::quota::Quota;
-use pipeline::{AcceptableUse, Inspector, Metrics, Pipeline, Rules, ship};
+use pipeline::{AcceptableUse, Claim, Inspector, Metrics, Pipeline, Rules, ship};
 use secrecy::ExposeSecret as _;
 use store::Store;
 use store::secrets::SealingKey;
+use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::config::Config;
@@ -81,6 +82,9 @@ pub struct Wired {
     contract: Arc<Contract>,
     base_paths: Vec<String>,
     from: Position,
+    claim: Arc<Claim>,
+    /// Who lets the claim beat.
+    _beats: JoinSet<()>,
     marks: store::Watermarks,
     tokens: Arc<SessionTokens>,
     /// As it was given.
@@ -96,6 +100,8 @@ struct Ground {
     store: Store,
     seal: SealingKey,
     ledger: Arc<Ledger>,
+    claim: Arc<Claim>,
+    beats: JoinSet<()>,
     from: Position,
     quota: Arc<Quota>,
 }
@@ -150,7 +156,7 @@ async fn assemble(
 ) -> anyhow::Result<Wired> {
     self_test::run()
         .context("the crypto backend does not work as it must; nothing may be trusted to it")?;
-    let ground = ground(config, &clock, &*ids).await?;
+    let mut ground = ground(config, &clock, &*ids).await?;
     let people = people(config, &ground, &clock, &ids).await?;
     let now = clock.now();
     let fingerprint_key = keys::fingerprint_key(&ground.store, &ground.seal, now, &*ids).await?;
@@ -204,6 +210,8 @@ async fn assemble(
         contract,
         base_paths: config.server.base_paths.clone(),
         from: ground.from,
+        claim: Arc::clone(&ground.claim),
+        _beats: std::mem::take(&mut ground.beats),
         marks,
         tokens: Arc::clone(&people.tokens),
         config: Arc::new(config.clone()),
@@ -224,6 +232,8 @@ async fn ground(config: &Config, clock: &Arc<dyn Clock>, ids: &dyn Ids) -> anyho
     let dir = &config.ledger.dir;
     let ledger =
         Arc::new(keys::open_ledger(dir, "gw", &store, &seal, Arc::clone(clock), ids).await?);
+    // Before anything is written to a chain that may be another's.
+    let (claim, beats) = replicas::claim(&store, dir, &ledger, ids).await?;
     let lost = ship::recover(dir, &ledger)
         .await
         .context("the ledger cannot be brought up to date")?;
@@ -244,6 +254,8 @@ async fn ground(config: &Config, clock: &Arc<dyn Clock>, ids: &dyn Ids) -> anyho
         store,
         seal,
         ledger,
+        claim,
+        beats,
         from,
         quota,
     })

@@ -1,16 +1,22 @@
 //! What several replicas of one installation have between them, as one of them sees it: money of hard budgets, and word of changes.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use domain::limits;
+use domain::{Ids, limits};
+use ledger::Ledger;
+use pipeline::Claim;
 use pipeline::quota::Quota;
 use pipeline::quota::desk::Desk;
 use store::{Engine, Store};
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::Wired;
+use crate::system::boot;
 
 /// What callers have left. On PostgreSQL another replica may spend the same budgets, now or from its start on; then this one spends
 /// what it is granted. All that this chain has spent is in the store by now, so what it was granted before is nobody's.
@@ -25,6 +31,36 @@ pub(super) async fn quota(store: &Store, chain: &str) -> anyhow::Result<Quota> {
     }
 }
 
+/// The claim on the chain of this ledger, and who lets it beat from now on: what comes next in a start may take long.
+pub(super) async fn claim(
+    store: &Store,
+    dir: &Path,
+    ledger: &Ledger,
+    ids: &dyn Ids,
+) -> anyhow::Result<(Arc<Claim>, JoinSet<()>)> {
+    let place = place(dir);
+    let claim = Arc::new(Claim::take(store, ledger, place.as_deref(), ids).await?);
+    let (mut beats, store) = (JoinSet::new(), store.clone());
+    let held = Arc::clone(&claim);
+    let hold = async move { held.hold(&store).await };
+    beats.spawn(hold.instrument(tracing::Span::current()));
+    Ok((claim, beats))
+}
+
+/// What names the lock that this process holds, on this machine and until it starts anew: whoever had the same one has ended. A copy of
+/// the folder has a lock file of its own. None where the system does not say, and then nobody is known to have ended.
+#[cfg(unix)]
+fn place(dir: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let lock = std::fs::metadata(ledger::disk::lock_path(dir)).ok()?;
+    Some(format!("{} {:x} {:x}", boot()?, lock.dev(), lock.ino()))
+}
+
+#[cfg(not(unix))]
+fn place(_dir: &Path) -> Option<String> {
+    None
+}
+
 impl Wired {
     /// Who asks the store for money of hard budgets, where that is needed.
     pub(super) fn desk(&self) -> Option<Desk> {
@@ -32,7 +68,7 @@ impl Wired {
             quota: Arc::clone(&self.pipeline.quota),
             store: self.store.clone(),
             org: self.org,
-            chain: self.pipeline.ledger.chain().as_str().to_owned(),
+            writer: self.claim.writer().clone(),
             clock: Arc::clone(&self.pipeline.clock),
         })
     }
@@ -46,6 +82,13 @@ impl Wired {
                 "what was granted of hard budgets is not given back; it counts as spent until this replica starts again"
             );
         }
+    }
+
+    /// Gives the chain up, so that whoever starts with it next need not wait. For the end of the process.
+    pub async fn let_chain_go(&self) {
+        let limit = Duration::from_millis(limits::STORE_WAIT_MS);
+        // What is not given up counts as held until it has been silent for long enough.
+        let _ = tokio::time::timeout(limit, self.claim.end(&self.store)).await;
     }
 
     /// Waits until the store has every record of this replica, so that the others know what it spent and its copy is whole even if

@@ -19,7 +19,9 @@ impl Wired {
         if self.store.ping().await.is_err() {
             missing.push("the store does not answer".to_owned());
         }
-        if !self.pipeline.ledger.status().available {
+        if let Some(lost) = self.claim.lost() {
+            missing.push(lost.to_string());
+        } else if !self.pipeline.ledger.status().available {
             missing.push("the ledger cannot be written".to_owned());
         }
         if !self.revocations.is_current(self.pipeline.clock.now()) {

@@ -130,6 +130,14 @@ impl Loading {
         Ok(ended)
     }
 
+    /// Forgets who wrote the chains: none of those processes writes to this database.
+    pub async fn forget_claims(&mut self) -> Result<u64> {
+        if !self.has("chain_claims") {
+            return Ok(0);
+        }
+        self.tx.run(query("DELETE FROM chain_claims")).await
+    }
+
     fn has(&self, table: &str) -> bool {
         self.tables.iter().any(|known| known.name == table)
     }

@@ -29,7 +29,7 @@ fn ask(key: &str, granted: i64, used: i64, calls: &[i64]) -> LeaseAsk {
 }
 
 async fn one(bed: &Bed, chain: &str, ask: LeaseAsk) -> Leased {
-    let leased = bed.store.lease(bed.org, chain, &[ask]).await.unwrap();
+    let leased = bed.store.lease(bed.org, &chain.into(), &[ask]).await.unwrap();
     leased.into_iter().next().unwrap()
 }
 
@@ -100,7 +100,7 @@ on_both_engines! {
         assert_eq!(called, [(purse("org"), 1)]);
         assert_eq!(store.called_purses(org, 1).await.unwrap(), []);
         assert_eq!(store.watermarks(org).await.unwrap().policy_version, 0, "no other's number is touched");
-        store.keep_leased(org, "gw-a", &[(purse("org"), usd(100))]).await.unwrap();
+        store.keep_leased(org, &"gw-a".into(), &[(purse("org"), usd(100))]).await.unwrap();
         assert!(!one(&bed, "gw-b", ask("org", 0, 0, &[300])).await.grant.is_short);
         // What is spent for certain nobody can give back, so nobody is called.
         ships(&bed, "gw-a", 1, 100).await;
@@ -125,7 +125,7 @@ on_both_engines! {
                     if replica % 2 == 0 {
                         asks.reverse();
                     }
-                    let leased = bed.store.lease(bed.org, &chain, &asks).await.unwrap();
+                    let leased = bed.store.lease(bed.org, &(&*chain).into(), &asks).await.unwrap();
                     for one in &leased {
                         let at = usize::from(one.purse.purse != "org");
                         granted[at] = one.grant.granted.nanos();
@@ -136,7 +136,7 @@ on_both_engines! {
                     }
                     ships(&bed, &chain, round + 1, 1).await;
                     let kept = [(purse("org"), usd(used[0])), (purse("per_a"), usd(used[1]))];
-                    bed.store.keep_leased(bed.org, &chain, &kept).await.unwrap();
+                    bed.store.keep_leased(bed.org, &(&*chain).into(), &kept).await.unwrap();
                     granted = used;
                 }
                 used
@@ -153,10 +153,10 @@ on_both_engines! {
         let asks: Vec<LeaseAsk> = (0..limits::LEASES_AT_ONCE)
             .map(|number| ask(&format!("per_{number}"), 0, 0, &[8]))
             .collect();
-        let leased = bed.store.lease(bed.org, "gw-a", &asks).await.unwrap();
+        let leased = bed.store.lease(bed.org, &"gw-a".into(), &asks).await.unwrap();
         assert_eq!(leased.len(), limits::LEASES_AT_ONCE);
         assert!(leased.iter().all(|one| one.grant.granted == usd(132)));
-        assert_eq!(bed.store.lease(bed.org, "gw-a", &[]).await.unwrap(), []);
+        assert_eq!(bed.store.lease(bed.org, &"gw-a".into(), &[]).await.unwrap(), []);
     }
 }
 
@@ -168,7 +168,7 @@ async fn two_organisations_never_share_a_purse() {
         one(&bed, "gw-a", ask("org", 0, 0, &[1_000])).await;
         let store: &Store = &bed.store;
         let theirs = store
-            .lease(other, "gw-b", &[ask("org", 0, 0, &[1_000])])
+            .lease(other, &"gw-b".into(), &[ask("org", 0, 0, &[1_000])])
             .await
             .unwrap();
         assert!(!theirs[0].grant.is_short);

@@ -140,6 +140,27 @@ on_both_engines! {
         agrees(&bed, "c", 5).await;
     }
 
+    /// A copy of a spool that went on by itself.
+    async fn records_that_do_not_follow_what_was_shipped_are_a_fork(bed) {
+        let linked = |from, to, follows: Option<&str>, hash: Option<&str>| Batch {
+            follows: follows.map(str::to_owned),
+            hash: hash.map(str::to_owned),
+            ..batch(bed.org, "per_a", from, to)
+        };
+        assert!(bed.store.ship("c", 1, 4, &linked(1, 4, Some("zero"), Some("three"))).await.unwrap());
+        assert_eq!(bed.store.ledger_end("c").await.unwrap(), (4, Some("three".to_owned())));
+        let forked = bed.store.ship("c", 4, 6, &linked(4, 6, Some("other"), Some("five"))).await;
+        assert!(matches!(forked, Err(StoreError::Fork(3))), "{forked:?}");
+        let forked = bed.store.ship("c", 1, 4, &linked(1, 4, Some("zero"), Some("other"))).await;
+        assert!(matches!(forked, Err(StoreError::Fork(3))), "{forked:?}");
+        agrees(&bed, "c", 3).await;
+        // What is the same may come again, and what is not known holds up nothing.
+        assert!(!bed.store.ship("c", 1, 4, &linked(1, 4, Some("zero"), Some("three"))).await.unwrap());
+        assert!(bed.store.ship("c", 4, 5, &linked(4, 5, Some("three"), None)).await.unwrap());
+        assert!(bed.store.ship("c", 5, 6, &linked(5, 6, Some("four"), Some("five"))).await.unwrap());
+        agrees(&bed, "c", 5).await;
+    }
+
     async fn one_batch_shipped_by_many_at_once_counts_once(bed) {
         let mut shippers = tokio::task::JoinSet::new();
         for _ in 0..8 {

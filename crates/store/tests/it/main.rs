@@ -7,6 +7,7 @@ mod bed;
 mod browse;
 
 mod changes;
+mod claims;
 mod console_sessions;
 mod device;
 mod directory;

@@ -87,6 +87,11 @@ impl Pair {
         self.b.is_ready().await;
     }
 
+    /// One more replica, which is not started and gets no connections of the balancer's.
+    pub(crate) async fn another(&self, name: &str) -> Replica {
+        Replica::on(&self.stage, name, self.database.another_wire().await)
+    }
+
     pub(crate) fn both(&self) -> [&Replica; 2] {
         [&self.a, &self.b]
     }
@@ -172,6 +177,32 @@ impl Replica {
             .spawn()
             .unwrap();
         self.child = Some(child);
+    }
+
+    /// Starts the process, which must end by itself; what it said last.
+    pub(crate) async fn fails_to_start(&mut self) -> String {
+        let child = Command::new(env!("CARGO_BIN_EXE_doorward"))
+            .args(["serve", "--config"])
+            .arg(&self.config_file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let ended = async {
+            let child = self.child.insert(child);
+            loop {
+                match child.try_wait().unwrap() {
+                    Some(status) => return status,
+                    None => tokio::time::sleep(LOOK).await,
+                }
+            }
+        };
+        let ended = tokio::time::timeout(PATIENCE, ended).await;
+        let status = ended.expect("the process ends by itself");
+        let output = self.child.take().unwrap().wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(status.code(), Some(1), "{said}");
+        said
     }
 
     pub(crate) async fn is_ready(&mut self) {

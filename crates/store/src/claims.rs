@@ -1,0 +1,108 @@
+//! Who writes a chain of the ledger. A chain has one writer: its folder is locked against a second one on the same machine, and a claim
+//! here keeps a copy of the folder, on this machine or another, from passing for the same replica. Whoever holds it lets it beat;
+//! whether a claim that does not beat is over is for the caller to judge, who has seen it for long enough by a clock of its own.
+
+use sqlx::{Row as _, query};
+
+use crate::connection::Tx;
+use crate::{Result, Store, StoreError};
+
+/// Who writes a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writer {
+    /// The chain.
+    pub chain: String,
+    /// The process's name for itself, made at its start; none where no claim is needed, because nobody else can write.
+    pub holder: Option<String>,
+}
+
+impl From<&str> for Writer {
+    /// The writer of a chain that nobody claims.
+    fn from(chain: &str) -> Self {
+        Self {
+            chain: chain.to_owned(),
+            holder: None,
+        }
+    }
+}
+
+/// A claim of somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherClaim {
+    /// Whose.
+    pub holder: String,
+    /// Grows while the holder lives.
+    pub beat: i64,
+}
+
+impl Store {
+    /// Claims a chain; gives the claim that stands against it, and then nothing is written. A claim that was made at the same place
+    /// is over, since a place lets nobody in before the one before has ended; so is the one that the caller has judged to be.
+    /// A writer without a name claims nothing.
+    pub async fn claim_chain(
+        &self,
+        writer: &Writer,
+        place: Option<&str>,
+        over: Option<&OtherClaim>,
+    ) -> Result<Option<OtherClaim>> {
+        let Some(holder) = &writer.holder else {
+            return Ok(None);
+        };
+        let mut tx = self.pools.begin().await?;
+        // One statement makes the row or holds it, so that of two who come at once the second sees the first.
+        let made = query(
+            "INSERT INTO chain_claims (chain, holder, place, beat) VALUES ($1, $2, $3, 0) \
+             ON CONFLICT (chain) DO UPDATE SET beat = chain_claims.beat RETURNING holder, place, beat",
+        );
+        let row = tx
+            .row(made.bind(&writer.chain).bind(holder).bind(place))
+            .await?
+            .ok_or(StoreError::Damaged("chain_claims.holder"))?;
+        let held = OtherClaim {
+            holder: row.try_get(0)?,
+            beat: row.try_get(2)?,
+        };
+        let at: Option<String> = row.try_get(1)?;
+        let is_same_place = at.is_some() && at.as_deref() == place;
+        if held.holder != *holder && !is_same_place && over != Some(&held) {
+            return Ok(Some(held));
+        }
+        let take = query("UPDATE chain_claims SET holder = $2, place = $3 WHERE chain = $1");
+        tx.run(take.bind(&writer.chain).bind(holder).bind(place))
+            .await?;
+        tx.commit().await?;
+        Ok(None)
+    }
+
+    /// Says that the holder lives; [`StoreError::NotWriter`] when the claim is no longer its own.
+    pub async fn beat(&self, writer: &Writer) -> Result<()> {
+        let mut tx = self.pools.begin().await?;
+        hold(&mut tx, writer).await?;
+        tx.commit().await
+    }
+
+    /// Gives a claim up, so that whoever comes next need not wait.
+    pub async fn release_chain(&self, writer: &Writer) -> Result<()> {
+        let Some(holder) = &writer.holder else {
+            return Ok(());
+        };
+        let statement = query("DELETE FROM chain_claims WHERE chain = $1 AND holder = $2");
+        self.pools
+            .write(statement.bind(&writer.chain).bind(holder))
+            .await?;
+        Ok(())
+    }
+}
+
+/// In a transaction: holds the claim until its end, so that nobody takes it meanwhile. Taken before any other row.
+pub(crate) async fn hold(tx: &mut Tx, writer: &Writer) -> Result<()> {
+    let Some(holder) = &writer.holder else {
+        return Ok(());
+    };
+    let statement =
+        query("UPDATE chain_claims SET beat = beat + 1 WHERE chain = $1 AND holder = $2");
+    match tx.run(statement.bind(&writer.chain).bind(holder)).await? {
+        0 => Err(StoreError::NotWriter),
+        _ => Ok(()),
+    }
+}
