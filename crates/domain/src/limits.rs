@@ -192,6 +192,13 @@ pub const LEASE_IDLE_MS: i64 = 5 * 60 * 1_000;
 pub const LEASE_KEPT_MS: i64 = 70 * 24 * 60 * 60 * 1_000;
 /// Budgets that one transaction grants money of, or takes it back; more take another.
 pub const LEASES_AT_ONCE: usize = 32;
+/// Refusals of unknown callers of one address in one minute that are recorded each; further ones are counted, and one record says
+/// how many there were. The first of every kind is recorded beyond that.
+pub const STRANGERS_RECORDED_MAX: u64 = 20;
+/// Addresses of unknown callers that are told apart in one minute; those of further ones count as one.
+pub const STRANGERS_APART_MAX: usize = 1_000;
+/// How often it is looked whether a minute of refusals is over.
+pub const STRANGERS_LOOK_MS: u64 = 5_000;
 /// How often a process says in the store that it lives and writes its chain.
 pub const CHAIN_BEAT_MS: u64 = 2_000;
 /// How often whoever starts looks whether another process that has claimed its chain lives.

@@ -19,6 +19,7 @@ use ledger::record::{Actor, Decision, Door, Origin, Verdict};
 
 use crate::identity::{Live, Verified};
 use crate::settle::Running;
+use crate::strangers::{Strangers, Wanted};
 use crate::{Metrics, Pipeline};
 
 /// What is known of a request before anything is decided.
@@ -88,6 +89,7 @@ impl Call<Received> {
             facts,
             decision: Some(decision),
             ledger: Arc::clone(&pipeline.ledger),
+            strangers: Arc::clone(&pipeline.strangers),
             metrics: Arc::clone(&pipeline.metrics),
         };
         Self {
@@ -180,6 +182,7 @@ pub(crate) struct Draft {
     pub(crate) facts: Facts,
     pub(crate) decision: Option<Decision>,
     ledger: Arc<ledger::Ledger>,
+    strangers: Arc<Strangers>,
     metrics: Arc<Metrics>,
 }
 
@@ -197,6 +200,11 @@ impl Draft {
         };
         decision.verdict = Verdict::refused(refusal);
         self.metrics.refused(self.facts.action, refusal.code());
+        let wanted = Wanted::Call(self.facts.action);
+        let records = |code| self.strangers.records(self.facts.address, wanted, code);
+        if decision.actor.is_none() && !records(refusal.code()) {
+            return;
+        }
         if let Err(error) = self.ledger.note(ledger::Record::Decision(decision)) {
             // Nothing passes without a record, and a refusal lets nothing pass: it stands, and the log has its code.
             tracing::error!(request = %self.facts.request, code = %refusal, error = %error, "a refusal is not in the ledger");

@@ -19,6 +19,7 @@ pub mod quota;
 pub mod settle;
 pub mod metrics;
 pub mod claim;
+pub mod strangers;
 pub mod ship;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub use inspect::{Inspection, Inspector};
 pub use metrics::Metrics;
 pub use rules::Rules;
 pub use settle::{End, Running, Used};
+pub use strangers::Strangers;
 
 use identity::{Identity, Verified};
 use quota::{Estimate, Quota};
@@ -55,6 +57,8 @@ pub struct Pipeline {
     pub quota: Arc<Quota>,
     /// Where everything is written down.
     pub ledger: Arc<ledger::Ledger>,
+    /// Refusals of callers whom nobody knows.
+    pub strangers: Arc<Strangers>,
     /// What things cost.
     pub prices: Arc<PriceBook>,
     /// What is counted.

@@ -11,13 +11,13 @@ use std::time::Duration;
 use domain::window::Period;
 use domain::{OrgId, Timestamp, Usage, Usd, limits};
 use ledger::read::{Batch, Cursor, Entry, ReadError, Reader, Tail};
-use ledger::record::{Decision, Ended, Outcome};
+use ledger::record::{Decision, Ended, Outcome, System};
 use ledger::{ChainId, Hash, Ledger, Line, Position, Record};
 use store::ledger::Batch as Shipment;
 use store::{Certainty, LedgerRow, Spending, Store, UsageHour};
 
-use crate::claim::{Claim, Lost};
 use crate::Metrics;
+use crate::claim::{Claim, Lost};
 use crate::quota::Quota;
 use crate::quota::budget::{Key, paid_from_names};
 
@@ -143,6 +143,9 @@ fn shipment(org: OrgId, batch: &Batch, copying: Copying) -> (Shipment, Vec<u64>)
                     .usage
                     .push(usage_of_refusal(org, line.time, decision));
             }
+            Record::System(system) => shipment
+                .usage
+                .extend(usage_of_strangers(org, line.time, system)),
             _ => {}
         }
     }
@@ -174,6 +177,7 @@ fn count_outcome(org: OrgId, at: Timestamp, outcome: &Outcome, shipment: &mut Sh
     shipment.usage.push(UsageHour {
         org,
         at,
+        requests: 1,
         // A call that names nobody is counted as nobody's, so that no money of the ledger is missing from the sums.
         subject: outcome
             .subject
@@ -230,6 +234,7 @@ fn usage_of_refusal(org: OrgId, at: Timestamp, decision: &Decision) -> UsageHour
     UsageHour {
         org,
         at,
+        requests: 1,
         subject,
         model: String::new(),
         client: decision.origin.client.as_str().to_owned(),
@@ -239,6 +244,24 @@ fn usage_of_refusal(org: OrgId, at: Timestamp, decision: &Decision) -> UsageHour
         cost: Usd::ZERO,
         certainty: Certainty::Known,
     }
+}
+
+/// Refused calls that have no record each. They are told by address, not by program.
+fn usage_of_strangers(org: OrgId, at: Timestamp, system: &System) -> Option<UsageHour> {
+    let requests = system.refused_calls.filter(|calls| *calls > 0)?;
+    Some(UsageHour {
+        org,
+        at: system.since.unwrap_or(at),
+        requests,
+        subject: String::new(),
+        model: String::new(),
+        client: domain::ClientKind::Other.as_str().to_owned(),
+        upstream: String::new(),
+        outcome: "refused".to_owned(),
+        usage: Usage::default(),
+        cost: Usd::ZERO,
+        certainty: Certainty::Known,
+    })
 }
 
 /// Why the process cannot take up where it was.

@@ -263,6 +263,7 @@ impl Running {
 
 impl Org {
     async fn end(mut self) -> anyhow::Result<()> {
+        self.wired.pipeline.strangers.write_all();
         let noted = self.wired.note(SystemEvent::Stop).await;
         if noted.is_ok() {
             self.wired.hand_over().await;

@@ -43,13 +43,15 @@ pub enum Certainty {
     Unpriced,
 }
 
-/// What one call adds to the usage of its hour.
+/// What one call adds to the usage of its hour, or several that are alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageHour {
     /// The organisation.
     pub org: OrgId,
     /// When the call ended.
     pub at: Timestamp,
+    /// How many calls. Tokens and money are of all of them together.
+    pub requests: u64,
     /// Who.
     pub subject: String,
     /// With which model.
@@ -283,15 +285,15 @@ fn usage_sums(usage: &[UsageHour]) -> BTreeMap<UsageKey<'_>, UsageCounts> {
             .usage
             .cache_write_5m_tokens
             .saturating_add(call.usage.cache_write_1h_tokens);
-        let nanos = nanos_of(call.cost);
+        let (requests, nanos) = (number(call.requests), nanos_of(call.cost));
         let if_it_is = |certainty| {
             let is_so = i64::from(call.certainty == certainty);
-            [is_so, is_so * nanos]
+            [is_so * requests, is_so * nanos]
         };
         let [estimated, estimated_nanos] = if_it_is(Certainty::Estimated);
         let [unpriced, unpriced_nanos] = if_it_is(Certainty::Unpriced);
         let more = [
-            1,
+            requests,
             tokens(call.usage.input_tokens),
             tokens(call.usage.output_tokens),
             tokens(cache_write),

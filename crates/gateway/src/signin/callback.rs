@@ -299,7 +299,7 @@ pub(super) async fn confirm(
 }
 
 fn not_signed_in(state: &SignIn, origin: Origin, refusal: &Refusal) -> Response {
-    state.record(state.refused(origin, refusal));
+    state.record_refused(origin, refusal);
     let (status, title, next) = wording_of(refusal.code());
     pages::message(state, status, title, &refusal.sentence(), next)
 }

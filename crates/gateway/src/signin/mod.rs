@@ -40,6 +40,7 @@ use http::header::USER_AGENT;
 use ledger::record::{Origin, SignIn as SignInRecord, Verdict};
 use pipeline::AcceptableUse;
 use pipeline::identity::{Identity, Issuer, SessionTokens, Sessions};
+use pipeline::strangers::{Strangers, Wanted};
 use store::Store;
 use web::browser::{self, Browsers};
 
@@ -68,6 +69,8 @@ pub struct SignIn {
     pub sessions: Arc<Sessions>,
     /// The keys of session tokens.
     pub tokens: Arc<SessionTokens>,
+    /// Refusals of callers whom nobody knows.
+    pub strangers: Arc<Strangers>,
     /// Where everything is written down.
     pub ledger: Arc<ledger::Ledger>,
     /// The time.
@@ -132,6 +135,17 @@ impl SignIn {
     fn record(&self, record: SignInRecord) {
         if let Err(error) = self.ledger.note(ledger::Record::SignIn(record)) {
             tracing::error!(error = %error, "a sign-in is not in the ledger");
+        }
+    }
+
+    /// Writes down a sign-in that was refused, unless its address has been refused too often for that in this minute: then it is
+    /// counted. Nobody is known who could be asked to stop.
+    fn record_refused(&self, origin: Origin, refusal: &Refusal) {
+        if self
+            .strangers
+            .records(origin.address, Wanted::SignIn, refusal.code())
+        {
+            self.record(self.refused(origin, refusal));
         }
     }
 

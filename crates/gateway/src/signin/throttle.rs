@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 
 use domain::Timestamp;
+pub use pipeline::strangers::network;
 
 /// Addresses counted at once; beyond that, new ones are refused.
 const ADDRESSES_MAX: usize = 50_000;
@@ -62,14 +63,6 @@ impl Throttle {
         self.counts
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-/// What an address counts as: itself, or the /64 of an IPv6 address.
-pub fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
     }
 }
 

@@ -63,7 +63,7 @@ async fn device(state: &SignIn, device_code: &str, origin: Origin) -> Response {
         Err(refusal) => {
             // An outage is no end of a sign-in: the client asks again, and its code is as good as it was.
             if ends_the_sign_in(refusal.code()) {
-                state.record(state.refused(origin, &refusal));
+                state.record_refused(origin, &refusal);
             }
             failed(&refusal)
         }
@@ -87,7 +87,7 @@ async fn refresh(state: &SignIn, refresh_token: &str, origin: Origin) -> Respons
             granted(&tokens)
         }
         Err(refusal) => {
-            state.record(state.refused(origin, &refusal));
+            state.record_refused(origin, &refusal);
             failed(&refusal)
         }
     }

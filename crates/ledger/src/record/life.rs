@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::{OrgId, Subject};
+use domain::{OrgId, Subject, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Text;
@@ -72,6 +72,8 @@ pub enum SystemEvent {
     Reopened,
     /// The place was put back from a backup; the chains before it are closed.
     Restored,
+    /// Callers whom no credential names were refused more often than is recorded each; so many more of one address in one minute.
+    StrangersRefused,
     /// Another key signs checkpoints from here on; the key before it says so.
     KeyChanged,
 }
@@ -93,9 +95,18 @@ pub struct System {
     /// How many bytes were cut off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut_bytes: Option<u64>,
-    /// How many appends were refused meanwhile.
+    /// How many appends were refused meanwhile; how many requests of unknown callers beyond those that were recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<u64>,
+    /// How many of those were calls; the rest were sign-ins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_calls: Option<u64>,
+    /// From where they came: an address, or a /64 of IPv6; none for those of many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// When the minute began in which they came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// Particulars in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Text<256>>,
@@ -111,6 +122,9 @@ impl System {
             key_change: None,
             cut_bytes: None,
             refused: None,
+            refused_calls: None,
+            address: None,
+            since: None,
             detail: None,
         }
     }

@@ -22,6 +22,7 @@
 //! | `policy_version`, `granted_by` | `policy.version`, `policy.name` |
 //! | `status`, `ended`, `duration_ms` | `api.response.code`, `status_detail`, `duration` |
 //! | `usage.input_tokens`… | `message_context.prompt_tokens`, `.completion_tokens` |
+//! | a system record's `refused`, `since`, `address` | `count`, `start_time`, `src_endpoint.ip` |
 //! | `cost`, `reserved` | `unmapped` |
 
 mod call;

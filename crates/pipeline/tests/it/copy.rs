@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use domain::window::Period;
-use domain::{Clock as _, OrgId, PersonId, RequestId, Subject, Usd};
+use domain::{Clock as _, OrgId, PersonId, ReasonCode, RequestId, Subject, Usd};
 use ledger::record::{Ended, Outcome};
 use ledger::{ChainId, Ledger, Record, SigningKey};
-use pipeline::quota::budget::paid_from_names;
-use pipeline::claim::{Claim, Lost};
-use pipeline::ship::{self, RecoverError};
 use pipeline::Metrics;
+use pipeline::claim::{Claim, Lost};
+use pipeline::quota::budget::paid_from_names;
+use pipeline::ship::{self, RecoverError};
+use pipeline::strangers::{Strangers, Wanted};
 use store::Store;
 use testkit::{FakeClock, SeededIds};
 
@@ -157,7 +158,13 @@ async fn a_fork_that_is_found_while_shipping_lets_no_further_call_through() {
     let next = from.seq + 1;
     assert!(store.ship("gw-1.1", next, next + 1, &other).await.unwrap());
     let metrics = Metrics::default();
-    let follows = ship::follow(&store, org, &spool, Arc::clone(&ledger), (from, &metrics, &claim));
+    let follows = ship::follow(
+        &store,
+        org,
+        &spool,
+        Arc::clone(&ledger),
+        (from, &metrics, &claim),
+    );
     let lost = async {
         call(&ledger, 2, 2).await;
         while claim.lost().is_none() {
@@ -173,5 +180,35 @@ async fn a_fork_that_is_found_while_shipping_lets_no_further_call_through() {
     let outcome = || Record::Outcome(Outcome::new(RequestId::from_parts(1, 9), Ended::Complete));
     let refused = ledger.append(outcome()).await;
     assert_eq!(refused, Err(ledger::LedgerError::Unavailable));
-    assert_eq!(ledger.note(outcome()), Ok(()), "what was let through before has its end");
+    assert_eq!(
+        ledger.note(outcome()),
+        Ok(()),
+        "what was let through before has its end"
+    );
+}
+
+#[tokio::test]
+async fn refusals_that_were_counted_are_in_the_sums_as_if_each_had_a_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = FakeClock::new();
+    let spool = folder.path().join("ledger");
+    let ledger = open(&spool, &clock);
+    let strangers = Strangers::new(Arc::new(ledger), Arc::new(clock.clone()));
+    let wanted = Wanted::Call("messages");
+    let mut recorded = 0;
+    for _ in 0..1_000 {
+        recorded += u64::from(strangers.records(None, wanted, ReasonCode::CredentialMissing));
+        strangers.records(None, Wanted::SignIn, ReasonCode::SessionEnded);
+    }
+    let closed = tokio::task::spawn_blocking(move || drop(strangers));
+    closed.await.unwrap();
+    let ledger = open(&spool, &clock);
+    let (store, org) = store(folder.path()).await;
+    ship::catch_up(&store, org, &spool, &ledger).await.unwrap();
+    let now = clock.now();
+    let hours = (now.plus_ms(-3_600_000), now.plus_ms(3_600_000));
+    let (requests, _) = store.usage_total(org, hours.0, hours.1).await.unwrap();
+    // The other calls have records of their own, which the caller writes.
+    assert_eq!(requests, 1_000 - recorded);
+    close(ledger).await;
 }

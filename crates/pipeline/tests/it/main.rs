@@ -8,3 +8,4 @@ mod copy;
 mod identity;
 mod leases;
 mod rules;
+mod strangers;

@@ -7,12 +7,13 @@ use std::time::Duration;
 use control::Actor;
 use domain::limits;
 use ledger::read::Cursor;
-use ledger::sinks::OtlpSink;
+use ledger::sinks::{OtlpSink, StatusHandle};
 use pipeline::ship;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use super::{Wired, follow_keys};
+use crate::sink::Receiver;
 
 impl Wired {
     /// Starts what runs for as long as the process lives. Dropping the set ends all of it.
@@ -36,6 +37,10 @@ impl Wired {
         let wired = Arc::clone(self);
         self.run(&mut tasks, async move {
             wired.revocations.follow(&wired.store).await;
+        });
+        let wired = Arc::clone(self);
+        self.run(&mut tasks, async move {
+            wired.pipeline.strangers.follow().await;
         });
         let wired = Arc::clone(self);
         self.run(&mut tasks, async move { follow_keys::follow(&wired).await });
@@ -74,17 +79,10 @@ impl Wired {
         });
         if let Some((receiver, status)) = self.otlp.clone() {
             let wired = Arc::clone(self);
-            self.run(&mut tasks, async move {
-                let sink = OtlpSink::new("otlp", receiver);
-                let cursor = Cursor::at(wired.ledger_dir.join("otlp.cursor"));
-                loop {
-                    let durable = wired.pipeline.ledger.durable();
-                    let sent = ledger::sinks::run(&sink, &wired.ledger_dir, durable, &cursor, &status);
-                    let Err(error) = sent.await else { return };
-                    tracing::error!(error = %error, "the ledger cannot be read back for the OTLP sink, which tries again");
-                    tokio::time::sleep(Duration::from_millis(limits::LEDGER_PROBE_MS)).await;
-                }
-            });
+            self.run(
+                &mut tasks,
+                async move { wired.feed(receiver, status).await },
+            );
         }
         tasks
     }
@@ -92,6 +90,19 @@ impl Wired {
     /// Runs one of them; its lines in the log stand in the organisation's span.
     fn run(&self, tasks: &mut JoinSet<()>, work: impl Future<Output = ()> + Send + 'static) {
         tasks.spawn(work.instrument(self.span.clone()));
+    }
+
+    /// Sends the ledger to the OTLP sink until the ledger is closed.
+    async fn feed(&self, receiver: Arc<Receiver>, status: StatusHandle) {
+        let sink = OtlpSink::new("otlp", receiver);
+        let cursor = Cursor::at(self.ledger_dir.join("otlp.cursor"));
+        loop {
+            let durable = self.pipeline.ledger.durable();
+            let sent = ledger::sinks::run(&sink, &self.ledger_dir, durable, &cursor, &status);
+            let Err(error) = sent.await else { return };
+            tracing::error!(error = %error, "the ledger cannot be read back for the OTLP sink, which tries again");
+            tokio::time::sleep(Duration::from_millis(limits::LEDGER_PROBE_MS)).await;
+        }
     }
 
     /// Opens and ends tasks as people come and go. Replicas that do so at once open one set.

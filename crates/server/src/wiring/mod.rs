@@ -43,7 +43,7 @@ use pipeline::identity::config::vouching;
 use pipeline::identity::{Identity, Revocations, SessionTokens, Sessions, Setup, self_test};
 use pipeline::last_policy::LastPolicy;
 use pipeline::quota::Quota;
-use pipeline::{AcceptableUse, Claim, Inspector, Metrics, Pipeline, Rules, ship};
+use pipeline::{AcceptableUse, Claim, Inspector, Metrics, Pipeline, Rules, Strangers, ship};
 use secrecy::ExposeSecret as _;
 use store::Store;
 use store::secrets::SealingKey;
@@ -100,6 +100,7 @@ struct Ground {
     store: Store,
     seal: SealingKey,
     ledger: Arc<Ledger>,
+    strangers: Arc<Strangers>,
     claim: Arc<Claim>,
     beats: JoinSet<()>,
     from: Position,
@@ -174,6 +175,7 @@ async fn assemble(
         inspector,
         quota: Arc::clone(&ground.quota),
         ledger: Arc::clone(&ground.ledger),
+        strangers: Arc::clone(&ground.strangers),
         prices: Arc::new(prices(config)?),
         metrics: Arc::new(Metrics::default()),
         clock: Arc::clone(&clock),
@@ -253,6 +255,7 @@ async fn ground(config: &Config, clock: &Arc<dyn Clock>, ids: &dyn Ids) -> anyho
         org,
         store,
         seal,
+        strangers: Arc::new(Strangers::new(Arc::clone(&ledger), Arc::clone(clock))),
         ledger,
         claim,
         beats,
@@ -326,6 +329,7 @@ fn sign_in(
         acceptable_use,
         sessions: people.sessions,
         tokens: people.tokens,
+        strangers: ground.strangers,
         ledger: ground.ledger,
         clock,
         ids,

@@ -41,9 +41,9 @@ pub(super) async fn claim(
     let place = place(dir);
     let claim = Arc::new(Claim::take(store, ledger, place.as_deref(), ids).await?);
     let (mut beats, store) = (JoinSet::new(), store.clone());
-    let held = Arc::clone(&claim);
-    let hold = async move { held.hold(&store).await };
-    beats.spawn(hold.instrument(tracing::Span::current()));
+    let ours = Arc::clone(&claim);
+    let beating = async move { ours.hold(&store).await };
+    beats.spawn(beating.instrument(tracing::Span::current()));
     Ok((claim, beats))
 }
 

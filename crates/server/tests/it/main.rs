@@ -39,4 +39,5 @@ mod spend_limits;
 mod stalls;
 mod statements;
 mod store_gone;
+mod strangers;
 mod watch;

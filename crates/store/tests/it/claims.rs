@@ -14,7 +14,12 @@ fn writer(holder: &str) -> Writer {
 }
 
 /// What stands against a claim; none when it was had.
-async fn claims(bed: &Bed, holder: &str, place: &str, over: Option<&OtherClaim>) -> Option<OtherClaim> {
+async fn claims(
+    bed: &Bed,
+    holder: &str,
+    place: &str,
+    over: Option<&OtherClaim>,
+) -> Option<OtherClaim> {
     let place = Some(place).filter(|place| !place.is_empty());
     let claimed = bed.store.claim_chain(&writer(holder), place, over).await;
     claimed.unwrap()

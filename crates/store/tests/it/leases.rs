@@ -29,7 +29,11 @@ fn ask(key: &str, granted: i64, used: i64, calls: &[i64]) -> LeaseAsk {
 }
 
 async fn one(bed: &Bed, chain: &str, ask: LeaseAsk) -> Leased {
-    let leased = bed.store.lease(bed.org, &chain.into(), &[ask]).await.unwrap();
+    let leased = bed
+        .store
+        .lease(bed.org, &chain.into(), &[ask])
+        .await
+        .unwrap();
     leased.into_iter().next().unwrap()
 }
 

@@ -41,6 +41,7 @@ fn usage(org: OrgId, subject: &str, model: &str, outcome: &str) -> UsageHour {
     UsageHour {
         org,
         at: at(0),
+        requests: 1,
         subject: subject.to_owned(),
         model: model.to_owned(),
         client: "claude_code".to_owned(),

@@ -16,6 +16,7 @@ fn call(org: OrgId, subject: &str, ms: i64, cents: i64, certainty: Certainty) ->
     UsageHour {
         org,
         at: at(ms),
+        requests: 1,
         subject: subject.to_owned(),
         model: "opus".to_owned(),
         client: "claude_code".to_owned(),

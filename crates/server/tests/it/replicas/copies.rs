@@ -98,7 +98,10 @@ async fn loses_its_chain(sql: impl FnOnce(&str) -> String, why: &str) {
         assert_eq!(answer.status, 503, "{}", answer.text());
         let reason = answer.header("x-doorward-reason").map(str::to_owned);
         assert!(
-            matches!(reason.as_deref(), Some("ledger_unavailable" | "store_unavailable")),
+            matches!(
+                reason.as_deref(),
+                Some("ledger_unavailable" | "store_unavailable")
+            ),
             "{reason:?}"
         );
         assert_eq!(status(&pair.b.actor(person), HAIKU).await, 200);
