@@ -436,8 +436,8 @@ fn told(what: &Restore, dir: &Path, manifest: &Manifest, back: &Back, gone_on: &
 
 /// What the ledger knows and the rows do not.
 fn told_since(dir: &Path, manifest: &Manifest) -> anyhow::Result<()> {
-    let since = since::changes(dir, manifest)?;
-    if since.named.is_empty() {
+    let (since, list) = since::changes(dir, manifest)?;
+    if since.is_empty() {
         say(
             "the ledger knows of no change since the backup; what was spent since is counted again",
         );
@@ -446,11 +446,12 @@ fn told_since(dir: &Path, manifest: &Manifest) -> anyhow::Result<()> {
     complain(
         "The ledger knows of these changes since the backup, which are not in the rows; make them again before you start the server. What was spent since is counted again.",
     );
-    for change in &since.named {
-        say(&format!("  {change}"));
+    for line in since.lines() {
+        say(&format!("  {line}"));
     }
-    if since.more > 0 {
-        say(&format!("  and {} more", since.more));
-    }
+    say(&format!(
+        "All of them, in the order in which they were made: {}",
+        list.display()
+    ));
     Ok(())
 }

@@ -352,6 +352,8 @@ async fn the_rows_come_back_beside_the_ledger_that_knows_more(on: On) {
         said.contains("service_key afterwards") && said.contains("created by"),
         "{said}"
     );
+    let changed = std::fs::read_to_string(second.ledger.join("changed-since-backup.txt")).unwrap();
+    assert!(changed.contains("service_key afterwards"), "{changed}");
     let stage = second.on(stage);
     let running = start(&stage.config).await.unwrap();
     let chain = running.wired.pipeline.ledger.chain().as_str().to_owned();
