@@ -67,6 +67,9 @@ pub struct BadRowView {
 /// What stands now, and how it differs from what was sent.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Conflict {
+    /// Which thing it is, where the request did not name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The ETag to send with the next try.
     pub etag: String,
     /// Lines that your text would take away (`-`) and add (`+`).
@@ -161,6 +164,7 @@ fn status_of(code: ReasonCode) -> StatusCode {
         | Code::Draining => StatusCode::SERVICE_UNAVAILABLE,
         // What the rules say no to: of these, only what keeps a caller out can come from this door.
         Code::RoleMissing
+        | Code::ScopeMissing
         | Code::PersonNeeded
         | Code::NotGranted
         | Code::ModelNotAllowed
@@ -183,7 +187,7 @@ fn status_of(code: ReasonCode) -> StatusCode {
         Code::VersionConflict => StatusCode::PRECONDITION_FAILED,
         Code::VersionMissing => StatusCode::PRECONDITION_REQUIRED,
         Code::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
-        Code::IdempotencyUnsettled | Code::LimitReached => StatusCode::CONFLICT,
+        Code::IdempotencyUnsettled | Code::LimitReached | Code::ThingExists => StatusCode::CONFLICT,
         Code::RequestRate | Code::TokenRate | Code::ConcurrencyLimit | Code::BudgetSpent => {
             StatusCode::TOO_MANY_REQUESTS
         }

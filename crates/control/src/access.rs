@@ -6,69 +6,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+pub use domain::Role;
+use domain::words::UnknownWord;
 use domain::{PersonId, Subject, TokenId};
-
-/// What a person is for the organisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// May do everything, and alone gives roles and directory tokens. One or two people.
-    Owner,
-    /// Runs it day by day.
-    Admin,
-    /// Decides about what others ask for.
-    Approver,
-    /// Reads everything and writes nothing of the company's.
-    Auditor,
-    /// A service provider's technician: sets up and runs, but does not read the ledger, give roles or spend the customer's money.
-    /// In several organisations by a binding in each; every request is of one.
-    Technician,
-    /// Everyone the directory knows: their own things only. Nobody needs to be given it.
-    Member,
-}
-
-impl Role {
-    /// Every role.
-    pub const ALL: [Self; 6] = [
-        Self::Owner,
-        Self::Admin,
-        Self::Approver,
-        Self::Auditor,
-        Self::Technician,
-        Self::Member,
-    ];
-
-    /// Its word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Admin => "admin",
-            Self::Approver => "approver",
-            Self::Auditor => "auditor",
-            Self::Technician => "technician",
-            Self::Member => "member",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
-    }
-}
-
-/// What a text that should be a role or a right was not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such {0}")]
-pub struct UnknownWord(&'static str);
-
-impl FromStr for Role {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        let known = Self::ALL.into_iter().find(|role| role.as_str() == text);
-        known.ok_or(UnknownWord("role"))
-    }
-}
 
 macro_rules! rights {
     ($( $right:ident $word:literal [$($role:ident)*] $what:literal; )*) => {
@@ -172,6 +112,8 @@ pub enum Who {
         /// The issuer's configured name.
         issuer: String,
     },
+    /// The running server itself, which nobody asked.
+    Doorward,
 }
 
 /// Who acts, and what they may.
@@ -191,6 +133,16 @@ impl Actor {
             label: label.to_owned(),
             roles: BTreeSet::new(),
             rights: Right::ALL.iter().copied().collect(),
+        }
+    }
+
+    /// The running server, which follows people who come and go, and may do nothing else.
+    pub fn doorward() -> Self {
+        Self {
+            who: Who::Doorward,
+            label: "doorward".to_owned(),
+            roles: BTreeSet::new(),
+            rights: BTreeSet::from([Right::TasksWrite]),
         }
     }
 
@@ -260,11 +212,17 @@ impl Actor {
         self.rights.contains(&right)
     }
 
+    /// Whether it is the token that keeps its owner from it.
+    pub fn is_kept_from(&self, right: Right) -> bool {
+        let is_token = matches!(self.who, Who::Token { .. });
+        is_token && !self.may(right) && rights_of(&self.roles).contains(&right)
+    }
+
     /// The person behind it, also behind a token.
     pub const fn person_id(&self) -> Option<PersonId> {
         match self.who {
             Who::Person(person) | Who::Token { person, .. } => Some(person),
-            Who::CommandLine | Who::Directory { .. } => None,
+            Who::CommandLine | Who::Directory { .. } | Who::Doorward => None,
         }
     }
 
@@ -280,6 +238,7 @@ impl Actor {
             Who::Person(person) => person.to_string(),
             Who::Token { token, .. } => token.to_string(),
             Who::Directory { issuer } => format!("directory {issuer}"),
+            Who::Doorward => "doorward".to_owned(),
         }
     }
 }
@@ -329,7 +288,7 @@ mod tests {
         let own = BTreeSet::from([Right::OwnRead, Right::OwnWrite]);
         assert_eq!(may(Role::Member), own);
         for role in Role::ALL {
-            assert!(own.is_subset(&may(role)), "{role}");
+            assert!(own.is_subset(&may(*role)), "{role}");
         }
         let id = PersonId::from_parts(1, 1);
         assert_eq!(Actor::person(id, "ada", BTreeSet::new()).rights(), &own);
@@ -379,14 +338,20 @@ mod tests {
     }
 
     #[test]
+    fn the_server_itself_follows_people_and_is_not_whoever_is_on_the_machine() {
+        let doorward = Actor::doorward();
+        assert_eq!(doorward.rights(), &BTreeSet::from([Right::TasksWrite]));
+        let machine = Actor::command_line("doorward");
+        assert_ne!(doorward.who(), machine.who());
+        assert_ne!(doorward.key(), machine.key());
+    }
+
+    #[test]
     fn every_word_reads_back_and_stands_for_one_thing() {
-        for role in Role::ALL {
-            assert_eq!(role.as_str().parse(), Ok(role));
-        }
         for right in Right::ALL {
             assert_eq!(right.as_str().parse(), Ok(*right));
             assert!(right.what().ends_with('.'), "{right}");
         }
-        assert!("root".parse::<Role>().is_err() && "*".parse::<Right>().is_err());
+        assert!("*".parse::<Right>().is_err());
     }
 }

@@ -9,6 +9,7 @@ pub mod groups;
 pub mod idempotency;
 pub mod acceptable_use;
 pub mod keys;
+pub mod diff;
 pub mod drills;
 pub mod members;
 pub mod installation;
@@ -30,7 +31,7 @@ pub mod usage;
 
 use std::sync::Arc;
 
-use domain::{Clock, Ids, OrgId, ReasonCode, Vouching};
+use domain::{Clock, Ids, OrgId, ReasonCode, Timestamp, Vouching};
 use ledger::Ledger;
 use ledger::record::{Change, ChangeKind};
 use store::{Store, StoreError};
@@ -90,8 +91,11 @@ pub struct Operation<'o> {
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// Who acts may not.
-    #[error("this needs the right {} ({}), which {}", .0.as_str(), .0.what(), holders(*.0))]
+    #[error("this needs the right {0}, which {holders}", holders = holders(*.0))]
     Forbidden(Right),
+    /// Who acts may, but not with this token.
+    #[error("{}", out_of_scope(*.0))]
+    OutOfScope(Right),
     /// There is no such thing, or who acts may not know that there is.
     #[error("there is no such {0} here")]
     NoSuch(&'static str),
@@ -113,9 +117,9 @@ pub enum ControlError {
     /// The YAML is none.
     #[error("the YAML cannot be read: {0}")]
     Yaml(String),
-    /// Somebody else applied a version in between.
+    /// A version came in between.
     #[error(
-        "version {current} was applied in between; read it, lay your change over it, and apply again"
+        "version {current} came in between and is in force; read it, lay your change over it, and send that"
     )]
     Conflict {
         /// The latest version now.
@@ -124,6 +128,9 @@ pub enum ControlError {
     /// Somebody else changed a spend limit in between; this stands now.
     #[error("somebody else changed this in between; nothing was written")]
     Changed(Box<store::SpendLimit>),
+    /// There is a spend limit of this scope and period already.
+    #[error("{} bounds this already; nothing was written", .0.id)]
+    LimitStands(Box<store::SpendLimit>),
     /// Somebody else changed the draft of the acceptable-use policy, or published, in between.
     #[error("the draft or the version in force changed in between; nothing was written")]
     DraftChanged,
@@ -139,11 +146,19 @@ pub enum ControlError {
     )]
     NothingPublished,
     /// No such person.
-    #[error("no person of this id, stable id, e-mail or name has signed in")]
+    #[error("nobody here has this id, stable id, e-mail address or name")]
     NoSuchPerson,
     /// No such key.
     #[error("no service key that still opens has this id, and no service of this name has one")]
     NoSuchKey,
+    /// The task is closed, with other words.
+    #[error("this task was closed {at} by {by}; it stays as it was")]
+    AlreadyClosed {
+        /// Who closed it.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
     /// Who acts asked for their own access.
     #[error("nobody gives themselves access again; somebody else with the right can")]
     Oneself,
@@ -160,6 +175,8 @@ impl ControlError {
     pub fn code(&self) -> ReasonCode {
         match self {
             Self::Forbidden(_) | Self::Oneself => ReasonCode::RoleMissing,
+            Self::OutOfScope(_) => ReasonCode::ScopeMissing,
+            Self::LimitStands(_) => ReasonCode::ThingExists,
             Self::NoSuch(_) | Self::NoSuchPerson | Self::NoSuchKey => ReasonCode::ThingUnknown,
             Self::Invalid(_)
             | Self::Policy(_)
@@ -170,9 +187,10 @@ impl ControlError {
             | Self::NoDraft
             | Self::Linked
             | Self::Ambiguous(_) => ReasonCode::ParameterInvalid,
-            Self::Conflict { .. } | Self::Changed(_) | Self::DraftChanged => {
-                ReasonCode::VersionConflict
-            }
+            Self::Conflict { .. }
+            | Self::Changed(_)
+            | Self::DraftChanged
+            | Self::AlreadyClosed { .. } => ReasonCode::VersionConflict,
             Self::Ledger(_) => ReasonCode::LedgerUnavailable,
             Self::Store(StoreError::Full(_)) => ReasonCode::LimitReached,
             Self::Store(StoreError::Damaged(_)) => ReasonCode::Internal,
@@ -215,7 +233,16 @@ fn holders(right: Right) -> String {
     match roles.as_slice() {
         [] => "no role has".to_owned(),
         [one] => format!("only the role {one} has"),
-        many => format!("the roles {} have", many.join(", ")),
+        [first @ .., last] => format!("the roles {} and {last} have", first.join(", ")),
+    }
+}
+
+/// What a token's owner can do about what the token may not.
+fn out_of_scope(right: Right) -> String {
+    if access::may_be_scope(right) {
+        format!("this token was not given the scope {right}, which its owner could give one")
+    } else {
+        format!("this needs the right {right}, which no token is given: its owner must sign in")
     }
 }
 
@@ -224,6 +251,8 @@ impl Operation<'_> {
     pub fn require(&self, right: Right) -> Result<(), ControlError> {
         if self.actor.may(right) {
             Ok(())
+        } else if self.actor.is_kept_from(right) {
+            Err(ControlError::OutOfScope(right))
         } else {
             Err(ControlError::Forbidden(right))
         }
@@ -245,6 +274,23 @@ impl Operation<'_> {
         let mut change = self.change(noun, name, ChangeKind::Updated);
         change.reason = Some(format!("not made: {why}").as_str().into());
         self.record(change).await
+    }
+
+    /// Writes a change down and makes it. One that there is no room for is written down as not made.
+    pub(crate) async fn make<T>(
+        &self,
+        change: Change,
+        making: impl Future<Output = store::Result<T>>,
+    ) -> Result<T, ControlError> {
+        let (noun, name) = (change.noun.clone(), change.name.clone());
+        self.record(change).await?;
+        let made = making.await;
+        if matches!(made, Err(StoreError::Full(_))) {
+            let why = "there are as many as there may be";
+            self.record_not_made(noun.as_str(), name.as_str(), why)
+                .await?;
+        }
+        Ok(made?)
     }
 
     pub(crate) fn change(&self, noun: &str, name: &str, done: ChangeKind) -> Change {

@@ -112,7 +112,9 @@ pub async fn restore(
     operation.record(change).await?;
     let (store, org) = (operation.store, operation.org);
     if !store.let_in(org, person.id, by).await? {
-        // Who asks was shut out since they entered.
+        let why = "who asked for it was shut out in between";
+        let id = person.id.to_string();
+        operation.record_not_made("person", &id, why).await?;
         return Err(ControlError::Forbidden(Right::PeopleWrite));
     }
     read(operation, person.id).await

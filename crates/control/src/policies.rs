@@ -15,7 +15,7 @@ use store::PutPolicy;
 use crate::acceptable_use::check_demand;
 use crate::access::Right;
 use crate::stated::{self, Step};
-use crate::{ControlError, Operation, fingerprint, text as words};
+use crate::{ControlError, Operation, diff, fingerprint, text as words};
 
 /// The first words of the header that an export carries.
 const HEADER: &str = "# doorward policy, version ";
@@ -80,9 +80,9 @@ pub struct Plan {
     pub current: u64,
     /// The text that would be kept.
     pub text: String,
-    /// Lines that would go (`-`) and come (`+`); empty when nothing would change.
+    /// What would go and come, as a unified diff; empty when nothing would change.
     pub diff: String,
-    /// What stands otherwise than `[administration]` states, in the same form; empty when nothing does, or nothing is stated.
+    /// What stands otherwise than `[administration]` states, a line each; empty when nothing does, or nothing is stated.
     pub drift: String,
 }
 
@@ -107,7 +107,7 @@ pub async fn plan(
     let drift = steps(operation, &policy).await?;
     Ok(Plan {
         current,
-        diff: diff(&before, &text),
+        diff: diff::unified(&before, &text),
         text,
         drift: drift.iter().fold(String::new(), |mut lines, step| {
             let _ = writeln!(lines, "{step}");
@@ -302,41 +302,9 @@ fn version_in_header(text: &str) -> Option<u64> {
         .ok()
 }
 
-/// Lines that differ, between the two texts, as a plan shows them.
-pub fn difference(before: &str, after: &str) -> String {
-    diff(before, after)
-}
-
-/// Lines that differ, between the lines both have at the beginning and end; empty when none does.
-pub(crate) fn diff(before: &str, after: &str) -> String {
-    let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
-    let same_head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let same_tail = old[same_head..]
-        .iter()
-        .rev()
-        .zip(new[same_head..].iter().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let mut out = String::new();
-    for line in &old[same_head..old.len() - same_tail] {
-        let _ = writeln!(out, "- {line}");
-    }
-    for line in &new[same_head..new.len() - same_tail] {
-        let _ = writeln!(out, "+ {line}");
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_diff_shows_what_goes_and_what_comes() {
-        assert_eq!(diff("a\nb\nc\n", "a\nx\nc\n"), "- b\n+ x\n");
-        assert_eq!(diff("a\n", "a\n"), "");
-        assert_eq!(diff("", "a\n"), "+ a\n");
-    }
 
     #[test]
     fn an_exports_header_comes_off_and_says_its_version() {

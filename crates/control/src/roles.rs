@@ -47,7 +47,7 @@ pub async fn grant(
         }
     }
     let there = operation.store.roles(operation.org).await?;
-    let same = |known: &&RoleBinding| known.role == role.as_str() && known.holder == holder;
+    let same = |known: &&RoleBinding| known.role == role && known.holder == holder;
     if let Some(binding) = there.iter().find(same).cloned() {
         return Ok(Given {
             binding,
@@ -58,15 +58,15 @@ pub async fn grant(
     let (unix_ms, random) = operation.id_parts();
     let new = RoleBinding {
         id: BindingId::from_parts(unix_ms, random),
-        role: role.as_str().to_owned(),
+        role,
         holder,
         made_by: operation.actor.label().to_owned(),
         created: operation.clock.now(),
     };
     let mut change = operation.change("role", &described(&new), ChangeKind::Created);
     change.reason = Some(reason.as_str().into());
-    operation.record(change).await?;
-    let (binding, is_new) = operation.store.add_role(operation.org, &new).await?;
+    let adding = operation.store.add_role(operation.org, &new);
+    let (binding, is_new) = operation.make(change, adding).await?;
     if !is_new {
         let (name, why) = (described(&new), "it was given in between");
         operation.record_not_made("role", &name, why).await?;
@@ -126,16 +126,15 @@ pub(crate) async fn held_by(
         Holder::Person(holder) => *holder == person,
         Holder::Group { issuer, group } => issuers.contains(issuer) && groups.contains(group),
     });
-    // A word of a later version gives nothing.
-    Ok(theirs.filter_map(|held| held.role.parse().ok()).collect())
+    Ok(theirs.map(|held| held.role).collect())
 }
 
 /// `owner for per_…`, `auditor for the group audit of northwind`.
 pub fn described(binding: &RoleBinding) -> String {
-    given_to(&binding.role, &binding.holder)
+    given_to(binding.role, &binding.holder)
 }
 
-pub(crate) fn given_to(role: &str, holder: &Holder) -> String {
+pub(crate) fn given_to(role: Role, holder: &Holder) -> String {
     match holder {
         Holder::Person(person) => format!("{role} for {person}"),
         Holder::Group { issuer, group } => format!("{role} for the group {group} of {issuer}"),
@@ -144,7 +143,7 @@ pub(crate) fn given_to(role: &str, holder: &Holder) -> String {
 
 /// What is wrong with the number of owners, for people to read. Groups count as one, because their members are the directory's.
 pub fn warning(bindings: &[RoleBinding]) -> Option<String> {
-    let is_owner = |binding: &&RoleBinding| binding.role == Role::Owner.as_str();
+    let is_owner = |binding: &&RoleBinding| binding.role == Role::Owner;
     let owners = bindings.iter().filter(is_owner).count();
     if OWNERS.contains(&owners) {
         return None;
@@ -167,7 +166,7 @@ mod tests {
     fn owner(number: u128) -> RoleBinding {
         RoleBinding {
             id: BindingId::from_parts(1, number),
-            role: "owner".to_owned(),
+            role: Role::Owner,
             holder: Holder::Person(PersonId::from_parts(1, number)),
             made_by: String::new(),
             created: Timestamp::from_unix_ms(0),

@@ -59,11 +59,8 @@ pub async fn create(
     };
     let mut change = about(operation, &token, ChangeKind::Created);
     change.after = Some(fingerprint(&rights(&token)).as_str().into());
-    operation.record(change).await?;
-    operation
-        .store
-        .add_scim_token(operation.org, &token)
-        .await?;
+    let adding = operation.store.add_scim_token(operation.org, &token);
+    operation.make(change, adding).await?;
     Ok((token, secret))
 }
 

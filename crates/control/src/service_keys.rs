@@ -52,8 +52,8 @@ pub async fn create(
     };
     let mut change = about(operation, &key, ChangeKind::Created);
     change.after = Some(fingerprint(&rights(&key)).as_str().into());
-    operation.record(change).await?;
-    let kept = operation.store.add_service_key(operation.org, &key).await?;
+    let adding = operation.store.add_service_key(operation.org, &key);
+    let kept = operation.make(change, adding).await?;
     Ok((kept, secret))
 }
 

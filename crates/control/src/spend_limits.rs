@@ -76,16 +76,15 @@ pub async fn create(
     };
     let all = operation.store.spend_limits(operation.org).await?;
     if let Some(stands) = all.into_iter().find(|other| other.is_for_the_same(&new)) {
-        return Err(ControlError::Changed(Box::new(stands)));
+        return Err(ControlError::LimitStands(Box::new(stands)));
     }
     let mut change = operation.change("spend_limit", &new.id.to_string(), ChangeKind::Created);
     change.after = Some(fingerprint(&described(&new)).as_str().into());
-    operation.record(change).await?;
     let entry = |before: Option<&SpendLimit>, after: &SpendLimit| {
         audit(operation, "spend_limit.upsert", before, Some(after))
     };
-    let store = operation.store;
-    Ok(store.set_spend_limit(operation.org, &new, entry).await?)
+    let setting = operation.store.set_spend_limit(operation.org, &new, entry);
+    operation.make(change, setting).await
 }
 
 /// Changes a limit's amount, if it still is the version that was read.

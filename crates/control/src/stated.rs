@@ -40,7 +40,7 @@ impl Step {
 impl std::fmt::Display for Step {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Give(role, holder) => write!(out, "+ {}", roles::given_to(role.as_str(), holder)),
+            Self::Give(role, holder) => write!(out, "+ {}", roles::given_to(*role, holder)),
             Self::Take(binding) => write!(out, "- {}", roles::described(binding)),
             Self::Make(_, limit) => write!(
                 out,
@@ -121,7 +121,7 @@ async fn role_steps(
         .filter(|binding| matches!(binding.holder, Holder::Group { .. }))
         .collect();
     let is = |binding: &roles::RoleBinding, role: Role, holder: &Holder| {
-        binding.role == role.as_str() && binding.holder == *holder
+        binding.role == role && binding.holder == *holder
     };
     let mut steps = Vec::new();
     for (role, holder) in &wanted {

@@ -2,10 +2,11 @@
 //! evidence; over when the occasion is. Whoever ends a person's access, by SCIM, API or command line, need not think of them:
 //! [`follow`] finds everyone whose access says one thing and whose tasks another, and may run as often as it likes.
 
-use domain::task::{Occasion, TaskKind};
+pub use domain::task::Evidence;
+use domain::task::{EvidenceKind, Occasion, TaskKind};
+use domain::window::DAY_MS;
 use domain::{PersonId, TaskId, Timestamp, limits};
 use ledger::record::ChangeKind;
-use serde::{Deserialize, Serialize};
 use store::{Cause, Closing, Mover};
 
 pub use store::{Closed, Task, Wanted};
@@ -17,37 +18,10 @@ use crate::{ControlError, Operation};
 /// Whose tasks are opened at a start on a store that knew none: only theirs who left or came lately.
 const LOOK_BACK_MS: i64 = 30 * DAY_MS;
 const NEW_MS: i64 = 7 * DAY_MS;
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// People of each kind that one run takes; the rest are the next one's.
 const AT_ONCE: u32 = 500;
 /// Who does what nobody asked for.
 const OURSELVES: &str = "doorward";
-
-/// What proves that something is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
-    /// `record`, `member_list`, `acceptance`, `statement`.
-    pub kind: String,
-    /// Where it is: a record's chain and number, a file's name, somebody's words.
-    pub source: String,
-    /// SHA-256 of it, in hexadecimal, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hash: Option<String>,
-    /// When it was so.
-    pub at: Timestamp,
-}
-
-impl Evidence {
-    fn to_json(&self) -> Option<String> {
-        serde_json::to_string(self).ok()
-    }
-
-    /// What a task was closed with.
-    pub fn of(task: &Task) -> Option<Self> {
-        let closing = task.closing.as_ref()?;
-        serde_json::from_str(closing.evidence.as_deref()?).ok()
-    }
-}
 
 /// How a task stands at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +112,7 @@ async fn left(operation: &Operation<'_>, mover: &Mover) -> Result<bool, ControlE
     let departure = (&*about, Occasion::Leaving, mover.at);
     let source = note(operation, departure, ChangeKind::Created, &done).await?;
     let evidence = Evidence {
-        kind: "record".to_owned(),
+        kind: EvidenceKind::Record,
         source,
         hash: None,
         at: mover.at,
@@ -147,7 +121,7 @@ async fn left(operation: &Operation<'_>, mover: &Mover) -> Result<bool, ControlE
         at: mover.at,
         by: OURSELVES.to_owned(),
         how: Closed::Done,
-        evidence: evidence.to_json(),
+        evidence: Some(evidence),
     };
     held.close(org, (&about, TaskKind::EndAccess), &ended)
         .await?;
@@ -216,7 +190,7 @@ async fn close_accepted(operation: &Operation<'_>) -> Result<usize, ControlError
                 continue;
             };
             let evidence = Evidence {
-                kind: "acceptance".to_owned(),
+                kind: EvidenceKind::Acceptance,
                 source: format!("version {} by {}", acceptance.version, acceptance.way),
                 hash: None,
                 at: acceptance.at,
@@ -225,7 +199,7 @@ async fn close_accepted(operation: &Operation<'_>) -> Result<usize, ControlError
                 at: acceptance.at,
                 by: task.label.clone(),
                 how: Closed::Done,
-                evidence: evidence.to_json(),
+                evidence: Some(evidence),
             };
             if let Some(held) = store.hold_closing(org, task.id, &closing).await? {
                 held.keep().await?;
@@ -398,14 +372,14 @@ pub fn about(text: &str) -> Result<String, Unusable> {
     }
 }
 
-/// Says that a task is done, or no longer needed, in somebody's words and with the fingerprint of a file where there is one. Returns the
-/// task as it stands, and whether it was this that closed it.
+/// Says that a task is done, or no longer needed, in somebody's words and with the fingerprint of a file where there is one. The same
+/// said twice is said once; of a closed task nothing else can be said.
 pub async fn close(
     operation: &Operation<'_>,
     task: TaskId,
     (how, statement): (Closed, &str),
     hash: Option<String>,
-) -> Result<(Task, bool), ControlError> {
+) -> Result<Task, ControlError> {
     operation.require(Right::TasksWrite)?;
     let statement = crate::text::reason("evidence", statement)?;
     if hash.as_deref().is_some_and(|hash| !is_sha256(hash)) {
@@ -413,12 +387,31 @@ pub async fn close(
         return Err(Unusable::new("sha256", why).into());
     }
     let evidence = Evidence {
-        kind: "statement".to_owned(),
+        kind: EvidenceKind::Statement,
         source: statement,
         hash,
         at: operation.clock.now(),
     };
-    close_with(operation, task, how, &evidence).await
+    if let Some(closed) = close_with(operation, task, how, &evidence).await? {
+        return Ok(closed);
+    }
+    let stands = operation.store.task(operation.org, task).await?;
+    let stands = stands.ok_or(ControlError::NoSuch("task"))?;
+    let Some(closing) = &stands.closing else {
+        return Err(ControlError::NoSuch("open task"));
+    };
+    let is_repeat = closing.how == how
+        && closing
+            .evidence
+            .as_ref()
+            .is_some_and(|kept| kept.says(&evidence));
+    if is_repeat {
+        return Ok(stands);
+    }
+    Err(ControlError::AlreadyClosed {
+        by: closing.by.clone(),
+        at: closing.at,
+    })
 }
 
 fn is_sha256(text: &str) -> bool {
@@ -428,13 +421,13 @@ fn is_sha256(text: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// As [`close`], with any evidence.
+/// Closes an open task with any evidence; none when it is closed or over already.
 pub(crate) async fn close_with(
     operation: &Operation<'_>,
     task: TaskId,
     how: Closed,
     evidence: &Evidence,
-) -> Result<(Task, bool), ControlError> {
+) -> Result<Option<Task>, ControlError> {
     let (store, org) = (operation.store, operation.org);
     let known = store.task(org, task).await?;
     let known = known.ok_or(ControlError::NoSuch("task"))?;
@@ -442,11 +435,10 @@ pub(crate) async fn close_with(
         at: operation.clock.now(),
         by: operation.actor.label().to_owned(),
         how,
-        evidence: evidence.to_json(),
+        evidence: Some(evidence.clone()),
     };
     let Some(held) = store.hold_closing(org, task, &closing).await? else {
-        let stands = store.task(org, task).await?;
-        return Ok((stands.ok_or(ControlError::NoSuch("task"))?, false));
+        return Ok(None);
     };
     let mut change = operation.change("task", &task.to_string(), ChangeKind::Updated);
     let said = format!(
@@ -465,7 +457,7 @@ pub(crate) async fn close_with(
         closing: Some(closing),
         ..known
     };
-    Ok((closed, true))
+    Ok(Some(closed))
 }
 
 /// Notes that a task was not done in time; it is open again where somebody had said that it was. False when that is known.

@@ -58,10 +58,12 @@ pub async fn create(
     };
     let mut change = about(operation, &token, ChangeKind::Created);
     change.after = Some(fingerprint(&rights(&token)).as_str().into());
-    operation.record(change).await?;
-    let store = operation.store;
-    if !store.add_personal_token(operation.org, &token).await? {
-        // Shut out, or signed out everywhere, since they entered.
+    let adding = operation.store.add_personal_token(operation.org, &token);
+    if !operation.make(change, adding).await? {
+        let why = "its owner was shut out or signed out in between";
+        operation
+            .record_not_made("personal_token", &named(&token), why)
+            .await?;
         return Err(ControlError::Forbidden(Right::OwnWrite));
     }
     Ok((token, secret))
@@ -176,8 +178,11 @@ fn about(
     token: &PersonalToken,
     done: ChangeKind,
 ) -> ledger::record::Change {
-    let name = format!("{} ({}) of {}", token.name, token.prefix, token.person);
-    operation.change("personal_token", &name, done)
+    operation.change("personal_token", &named(token), done)
+}
+
+fn named(token: &PersonalToken) -> String {
+    format!("{} ({}) of {}", token.name, token.prefix, token.person)
 }
 
 /// What the token allows, as one text, so that the ledger can tell whether the store's row was altered.

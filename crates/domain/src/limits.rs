@@ -227,6 +227,12 @@ pub const ACCEPTABLE_USE_SENTENCE_WORDS: usize = 35;
 pub const ACCEPTANCE_LOOK_MS: i64 = 250;
 /// How often people's access is compared with the tasks that it demands.
 pub const TASKS_FOLLOW_MS: u64 = 15_000;
+/// Lines that go and come between two texts of which it is looked for what they share; more are shown as one change.
+pub const DIFF_LINES_MAX: usize = 4_000;
+/// Longest diff, in bytes; a longer one is cut short.
+pub const DIFF_BYTES_MAX: usize = 64 * 1024;
+/// Largest file whose fingerprint is kept as the evidence of a task; a larger one is refused unread.
+pub const EVIDENCE_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Largest member list; a larger one is refused unread.
 pub const MEMBER_LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Largest member list that the API takes, in bytes of its request; a larger one is refused with 413 (`body_too_large`).

@@ -116,9 +116,11 @@ reasons! {
     ModelUnserved "model_unserved" Doorward false "No configured provider serves this model." "An administrator must add an upstream for it.";
     // administration
     RoleMissing "role_missing" Policy false "Your role does not allow this." "Ask an owner for a role that does; the message names what is missing.";
+    ScopeMissing "scope_missing" Caller false "The token's scopes do not allow this." "Make a token with the scope that the message names, or sign in yourself.";
     PersonNeeded "person_needed" Caller false "The admin API is for people and their tokens, not for services." "Sign in as a person, or make a personal access token (`dwp_…`).";
     AccessTokenUnknown "access_token_unknown" Caller false "The token is not known, has ended or was taken away." "Make a new one.";
     ThingUnknown "thing_unknown" Caller false "There is nothing of this id here." "Look the id up again; it may belong to another organisation or be gone.";
+    ThingExists "thing_exists" Caller false "There is one already; nothing was written." "Change the one that the answer names.";
     VersionConflict "version_conflict" Caller false "Somebody else changed this in between; nothing was written." "Read it again, lay your change over it, and send it with the new ETag.";
     VersionMissing "version_missing" Caller false "The request does not say which version it changes." "Send the ETag you read as `If-Match`.";
     IdempotencyConflict "idempotency_conflict" Caller false "This Idempotency-Key was used for another request." "Use a new key for a new request.";

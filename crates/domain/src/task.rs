@@ -1,12 +1,15 @@
-//! What people must still do when somebody comes or goes, beyond what Doorward does by itself: which tasks there are, whose control
-//! each is, and until when. A day is a day in UTC; a task is due at its end. Whether a task is overdue is asked of the clock each
+//! What people must still do when somebody comes or goes, beyond what Doorward does by itself: which tasks there are and
+//! until when each is to be done. A day is a day in UTC; a task is due at its end. Whether a task is overdue is asked of the clock each
 //! time and never kept.
 
-use crate::window::DAY_MS;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Timestamp;
+use crate::window::DAY_MS;
+use crate::words::{UnknownWord, words};
 
 /// Why tasks were opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,13 +42,8 @@ impl fmt::Display for Occasion {
     }
 }
 
-/// What a text that should be a task's word was not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such kind of task")]
-pub struct UnknownTask;
-
 macro_rules! tasks {
-    ($( $kind:ident $word:literal $occasion:ident $days:literal $source:literal $title:literal; )*) => {
+    ($( $kind:ident $word:literal $occasion:ident $days:literal $title:literal; )*) => {
         /// One thing to be done for one person.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum TaskKind {
@@ -71,11 +69,6 @@ macro_rules! tasks {
                 match self { $( Self::$kind => $days, )* }
             }
 
-            /// The control of the source document that asks for it.
-            pub const fn control(self) -> &'static str {
-                match self { $( Self::$kind => $source, )* }
-            }
-
             /// What is to be done, as a sentence.
             pub const fn title(self) -> &'static str {
                 match self { $( Self::$kind => $title, )* }
@@ -84,19 +77,19 @@ macro_rules! tasks {
     };
 }
 
-// The deadlines of leaving are the source document's. It names none for coming; a week is ours.
+// A leaver's way in is closed the same day; what else hangs on them follows within two weeks. Whoever is new is ready within one.
 tasks! {
-    EndAccess "end_access" Leaving 0 "S1-051" "End the access through Doorward: sessions, streams and keys.";
-    DisableAccount "disable_account" Leaving 0 "S1-155" "Disable the account in the directory.";
-    RemoveSecondFactors "remove_second_factors" Leaving 0 "S1-156" "Take away the devices registered for multi-factor sign-in.";
-    RemoveFromWorkspace "remove_from_workspace" Leaving 0 "S1-157" "Remove the person from the Claude workspace.";
-    RevokeConnectors "revoke_connectors" Leaving 7 "S1-158" "Revoke what connectors were allowed to do in the person's name.";
-    HandOverProjects "hand_over_projects" Leaving 14 "S1-159" "Archive the person's projects, or hand them over.";
-    AddToWorkspace "add_to_workspace" Joining 7 "S1-180" "Add the person to the Claude workspace.";
-    AcceptPolicy "accept_policy" Joining 7 "S1-181" "Have the acceptable-use policy accepted.";
-    TellConnectors "tell_connectors" Joining 7 "S1-182" "Tell the person which connectors are approved, and how to connect them.";
-    AskPersonalAccount "ask_personal_account" Joining 7 "S1-183" "Ask whether a personal account was used before, and settle what becomes of its history.";
-    TrainAwareness "train_awareness" Joining 7 "S1-184" "Include the person in the security training.";
+    EndAccess "end_access" Leaving 0 "End the access through Doorward: sessions, streams and keys.";
+    DisableAccount "disable_account" Leaving 0 "Disable the account in the directory.";
+    RemoveSecondFactors "remove_second_factors" Leaving 0 "Take away the devices registered for multi-factor sign-in.";
+    RemoveFromWorkspace "remove_from_workspace" Leaving 0 "Remove the person from the Claude workspace.";
+    RevokeConnectors "revoke_connectors" Leaving 7 "Revoke what connectors were allowed to do in the person's name.";
+    HandOverProjects "hand_over_projects" Leaving 14 "Archive the person's projects, or hand them over.";
+    AddToWorkspace "add_to_workspace" Joining 7 "Add the person to the Claude workspace.";
+    AcceptPolicy "accept_policy" Joining 7 "Have the acceptable-use policy accepted.";
+    TellConnectors "tell_connectors" Joining 7 "Tell the person which connectors are approved, and how to connect them.";
+    AskPersonalAccount "ask_personal_account" Joining 7 "Ask whether a personal account was used before, and settle what becomes of its history.";
+    TrainAwareness "train_awareness" Joining 7 "Include the person in the security training.";
 }
 
 impl TaskKind {
@@ -114,11 +107,46 @@ impl fmt::Display for TaskKind {
 }
 
 impl FromStr for TaskKind {
-    type Err = UnknownTask;
+    type Err = UnknownWord;
 
-    fn from_str(text: &str) -> Result<Self, UnknownTask> {
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
         let known = Self::ALL.iter().find(|kind| kind.as_str() == text);
-        known.copied().ok_or(UnknownTask)
+        known.copied().ok_or(UnknownWord("kind of task"))
+    }
+}
+
+words! {
+    /// What something is proved with.
+    EvidenceKind ("kind of evidence") {
+        /// A record of the ledger.
+        Record "record",
+        /// A member list.
+        MemberList "member_list",
+        /// Somebody's acceptance of the acceptable-use policy.
+        Acceptance "acceptance",
+        /// Somebody's words.
+        Statement "statement",
+    }
+}
+
+/// What proves that something is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What it is.
+    pub kind: EvidenceKind,
+    /// Where it is: a record's chain and number, a file's name, somebody's words.
+    pub source: String,
+    /// SHA-256 of it, in hexadecimal, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// When it was so.
+    pub at: Timestamp,
+}
+
+impl Evidence {
+    /// Whether it says the same as another, whenever that was.
+    pub fn says(&self, other: &Self) -> bool {
+        (self.kind, &self.source, &self.hash) == (other.kind, &other.source, &other.hash)
     }
 }
 
@@ -161,7 +189,7 @@ mod tests {
         assert_eq!(Occasion::Joining.kinds().count(), 5);
         for kind in TaskKind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(*kind));
-            assert!(kind.title().ends_with('.') && kind.control().starts_with("S1-"));
+            assert!(kind.title().ends_with('.'));
         }
         assert!("".parse::<TaskKind>().is_err());
     }

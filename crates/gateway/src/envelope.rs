@@ -71,6 +71,7 @@ pub fn face_of(code: ReasonCode) -> Face {
         | Code::IssuerNotAllowed
         | Code::NetworkNotAllowed
         | Code::RoleMissing
+        | Code::ScopeMissing
         | Code::PersonNeeded
         | Code::AcceptableUseRequired
         | Code::EndpointNotOffered => face(StatusCode::FORBIDDEN, "permission_error", false),
@@ -78,10 +79,11 @@ pub fn face_of(code: ReasonCode) -> Face {
         Code::ModelNotAllowed | Code::RegionNotAvailable | Code::ContentBlocked => {
             face(StatusCode::BAD_REQUEST, "policy_blocked", false)
         }
-        // The last five are the admin API's, which has a face of its own.
+        // The last six are the admin API's, which has a face of its own.
         Code::ContentUnreadable
         | Code::BodyMalformed
         | Code::ParameterInvalid
+        | Code::ThingExists
         | Code::VersionConflict
         | Code::VersionMissing
         | Code::IdempotencyConflict

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use domain::acceptable_use::{Demand, Installation, Published, Settings};
+use domain::acceptable_use::{Demand, Installation, Published, Settings, Way};
 use domain::policy::Permit;
 use domain::{Caller, Clock, OrgId, PersonId, Reason, ReasonCode, Refusal, Subject, limits};
 use ledger::record::{Change, ChangeKind};
@@ -75,8 +75,8 @@ pub struct Yes<'y> {
     pub person: PersonId,
     /// The version whose text they saw.
     pub version: u64,
-    /// How: `device`, `link`.
-    pub way: &'static str,
+    /// How.
+    pub way: Way,
     /// For people to read.
     pub label: &'y str,
     /// From where.
@@ -164,7 +164,7 @@ impl AcceptableUse {
         let Subject::Person(person) = caller.subject else {
             return Ok(None);
         };
-        // What is demanded is what the store says now, not what this replica heard last.
+        // Which version it would be is what the store says now; whether one is demanded, the rules that this replica has in force.
         let Some(latest) = self.latest().await? else {
             return Ok(None);
         };
@@ -205,7 +205,7 @@ impl AcceptableUse {
             person: yes.person,
             version: yes.version,
             at: self.clock.now(),
-            way: yes.way.to_owned(),
+            way: yes.way,
             address: yes.address.map(|address| address.to_string()),
         };
         let held = self.store.hold_acceptance(self.org, &acceptance).await;

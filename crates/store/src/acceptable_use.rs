@@ -1,7 +1,7 @@
 //! The acceptable-use policy: versions that never change once they are there, and who accepted which. An acceptance is never taken
 //! back; a new version asks anew.
 
-use domain::acceptable_use::Published;
+use domain::acceptable_use::{Published, Way};
 use domain::{OrgId, PersonId, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
@@ -59,8 +59,8 @@ pub struct Acceptance {
     pub version: u64,
     /// When.
     pub at: Timestamp,
-    /// How: `device`, `link`.
-    pub way: String,
+    /// How.
+    pub way: Way,
     /// From where, when it could be told.
     pub address: Option<String>,
 }
@@ -168,7 +168,7 @@ impl Store {
             .bind(acceptance.person.to_string())
             .bind(signed(acceptance.version))
             .bind(acceptance.at.unix_ms())
-            .bind(&acceptance.way)
+            .bind(acceptance.way.as_str())
             .bind(&acceptance.address),
         )
         .await
@@ -263,7 +263,7 @@ fn read_acceptance(row: &AnyRow) -> Result<Acceptance> {
         person: id(row, 0, "acceptable_use_acceptances.person")?,
         version: unsigned(row, 1, "acceptable_use_acceptances.version")?,
         at: time(row, 2)?,
-        way: row.try_get(3)?,
+        way: id(row, 3, "acceptable_use_acceptances.way")?,
         address: row.try_get(4)?,
     })
 }

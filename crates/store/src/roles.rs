@@ -1,7 +1,7 @@
 //! Role bindings: which role a person, or a group as one issuer names it, holds in an organisation. What a role may is not known
 //! here; `control` decides that.
 
-use domain::{BindingId, OrgId, PersonId, Timestamp, limits};
+use domain::{BindingId, OrgId, PersonId, Role, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
@@ -36,8 +36,8 @@ impl Holder {
 pub struct RoleBinding {
     /// Its id.
     pub id: BindingId,
-    /// The role's word.
-    pub role: String,
+    /// Which role.
+    pub role: Role,
     /// Who holds it.
     pub holder: Holder,
     /// Who gave it, for people to read.
@@ -60,7 +60,7 @@ impl Store {
                      WHERE org = $1 AND role = $2 AND holder = $3 AND issuer = $4 AND holder_id = $5",
                 )
                 .bind(org.to_string())
-                .bind(&new.role)
+                .bind(new.role.as_str())
                 .bind(kind)
                 .bind(issuer)
                 .bind(&holder_id),
@@ -79,7 +79,7 @@ impl Store {
             )
             .bind(new.id.to_string())
             .bind(org.to_string())
-            .bind(&new.role)
+            .bind(new.role.as_str())
             .bind(kind)
             .bind(issuer)
             .bind(holder_id)
@@ -139,7 +139,7 @@ fn read(row: &AnyRow) -> Result<RoleBinding> {
     };
     Ok(RoleBinding {
         id: id(row, 0, "role_bindings.id")?,
-        role: row.try_get(1)?,
+        role: id(row, 1, "role_bindings.role")?,
         holder,
         made_by: row.try_get(5)?,
         created: time(row, 6)?,

@@ -1,7 +1,7 @@
 //! Tasks for people who come and go. An occasion opens its tasks once, however often it is told of; when it is over, what was not
 //! done is no longer needed, and the next occasion opens its own.
 
-use domain::task::{Occasion, TaskKind};
+use domain::task::{Evidence, Occasion, TaskKind};
 use domain::{OrgId, PersonId, TaskId, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
@@ -55,8 +55,8 @@ pub struct Closing {
     pub by: String,
     /// How.
     pub how: Closed,
-    /// What proves it, as JSON.
-    pub evidence: Option<String>,
+    /// What proves it.
+    pub evidence: Option<Evidence>,
 }
 
 /// A task.
@@ -167,7 +167,7 @@ impl Store {
         .bind(closing.at.unix_ms())
         .bind(&closing.by)
         .bind(closing.how.as_str())
-        .bind(&closing.evidence);
+        .bind(as_json(closing)?);
         self.hold(statement).await
     }
 
@@ -358,7 +358,7 @@ impl Held {
         .bind(closing.at.unix_ms())
         .bind(&closing.by)
         .bind(closing.how.as_str())
-        .bind(&closing.evidence);
+        .bind(as_json(closing)?);
         self.tx.run(statement).await?;
         Ok(())
     }
@@ -407,6 +407,18 @@ fn end<'q>(
     .bind(by)
 }
 
+fn as_json(closing: &Closing) -> Result<Option<String>> {
+    let json = closing.evidence.as_ref().map(serde_json::to_string);
+    json.transpose()
+        .map_err(|_| StoreError::Damaged("tasks.evidence"))
+}
+
+fn evidence(json: Option<String>) -> Result<Option<Evidence>> {
+    let read = json.as_deref().map(serde_json::from_str);
+    read.transpose()
+        .map_err(|_| StoreError::Damaged("tasks.evidence"))
+}
+
 fn read(row: &AnyRow) -> Result<Task> {
     let kind: String = row.try_get(3)?;
     let cause: String = row.try_get(4)?;
@@ -422,7 +434,7 @@ fn read(row: &AnyRow) -> Result<Task> {
                     Some("not_needed") => Closed::NotNeeded,
                     _ => return Err(StoreError::Damaged("tasks.closed_as")),
                 },
-                evidence: row.try_get(13)?,
+                evidence: evidence(row.try_get(13)?)?,
             })
         }
     };

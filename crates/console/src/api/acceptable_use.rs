@@ -278,8 +278,9 @@ async fn conflict(operation: &Operation<'_>, wanted: Option<&str>) -> Problem {
         Ok(stands) => {
             let wanted = wanted.unwrap_or(&stands.text);
             problem.with_conflict(Conflict {
+                id: None,
                 etag: format!("\"{}\"", stands.tag),
-                diff: control::policies::difference(&stands.text, wanted),
+                diff: control::diff::unified(&stands.text, wanted),
             })
         }
         Err(_) => problem,

@@ -56,15 +56,15 @@ pub struct AcceptanceView {
     version: u64,
     /// When.
     at: String,
-    /// How: `device`, `link`, `api`.
-    way: String,
+    /// How: `device`, `link`, `api`, or `drill` for a made-up person.
+    way: &'static str,
 }
 
 fn acceptance(accepted: Acceptance) -> AcceptanceView {
     AcceptanceView {
         version: accepted.version,
         at: accepted.at.to_string(),
-        way: accepted.way,
+        way: accepted.way.as_str(),
     }
 }
 

@@ -105,22 +105,18 @@ fn scope(view: ScopeView) -> Result<Scope, Problem> {
 
 /// What stands, for whoever came second.
 fn told(error: ControlError, wanted: &str) -> Problem {
-    match error {
-        ControlError::Changed(stands) => {
-            let conflict = Conflict {
-                etag: format!("\"{}\"", spend_limits::version(&stands)),
-                diff: control::policies::difference(
-                    &format!(
-                        "amount_cents = {}\n",
-                        stands.amount_cents.as_deref().unwrap_or("none")
-                    ),
-                    &format!("amount_cents = {wanted}\n"),
-                ),
-            };
-            Problem::from(ControlError::Changed(stands)).with_conflict(conflict)
-        }
-        other => other.into(),
-    }
+    let stands = match &error {
+        ControlError::Changed(stands) | ControlError::LimitStands(stands) => stands,
+        _ => return error.into(),
+    };
+    let amount = |cents: &str| format!("amount_cents = {cents}\n");
+    let before = amount(stands.amount_cents.as_deref().unwrap_or("none"));
+    let conflict = Conflict {
+        id: Some(stands.id.to_string()),
+        etag: format!("\"{}\"", spend_limits::version(stands)),
+        diff: control::diff::unified(&before, &amount(wanted)),
+    };
+    Problem::from(error).with_conflict(conflict)
 }
 
 fn with_etag(status: StatusCode, limit: SpendLimit) -> Response {

@@ -180,8 +180,9 @@ async fn conflict(operation: &Operation<'_>, current: u64, text: &str) -> Proble
             let stands = latest.map(|latest| (latest.version, latest.text));
             let (number, stands) = stands.unwrap_or_default();
             problem.with_conflict(Conflict {
+                id: None,
                 etag: format!("\"{number}\""),
-                diff: policies::difference(&stands, text),
+                diff: control::diff::unified(&stands, text),
             })
         }
         Err(_) => problem,

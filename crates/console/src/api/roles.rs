@@ -88,7 +88,7 @@ fn view(binding: RoleBinding) -> BindingView {
     };
     BindingView {
         id: binding.id.to_string(),
-        role: binding.role,
+        role: binding.role.to_string(),
         holder,
         made_by: binding.made_by,
         created: binding.created.to_string(),

@@ -3,7 +3,7 @@
 
 use axum::response::{IntoResponse, Response};
 use control::scim::directory::etag;
-use control::scim::{Ask, Kept, Listed, ScimError, Wanted};
+use control::scim::{Ask, Kept, Listed, ScimError, ScimType, Wanted};
 use control::{ControlError, Entry};
 use domain::ReasonCode;
 use http::header::{CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -78,21 +78,52 @@ impl From<ScimError> for Refused {
     }
 }
 
-const fn status_of(kind: control::scim::ScimType) -> StatusCode {
+/// The status of each kind (RFC 7644, section 3.12, table 9).
+const fn status_of(kind: ScimType) -> StatusCode {
     match kind {
-        control::scim::ScimType::Uniqueness => StatusCode::CONFLICT,
-        _ => StatusCode::BAD_REQUEST,
+        ScimType::Uniqueness => StatusCode::CONFLICT,
+        ScimType::InvalidFilter
+        | ScimType::TooMany
+        | ScimType::Mutability
+        | ScimType::InvalidSyntax
+        | ScimType::InvalidPath
+        | ScimType::NoTarget
+        | ScimType::InvalidValue => StatusCode::BAD_REQUEST,
     }
 }
 
 impl From<ControlError> for Refused {
+    /// Every cause is named: only what may be otherwise by itself is an outage, which a directory repeats for hours.
     fn from(error: ControlError) -> Self {
-        match error.code() {
-            ReasonCode::RoleMissing => {
+        use ControlError as Cause;
+        match &error {
+            Cause::Forbidden(_) | Cause::OutOfScope(_) | Cause::Oneself => {
                 Self::plain(StatusCode::FORBIDDEN, "the token is not for this")
             }
-            ReasonCode::LimitReached => Self::plain(StatusCode::FORBIDDEN, &error.detail()),
-            _ => {
+            Cause::NoSuch(_) | Cause::NoSuchPerson | Cause::NoSuchKey => {
+                Self::plain(StatusCode::NOT_FOUND, &error.detail())
+            }
+            Cause::Invalid(_)
+            | Cause::Policy(_)
+            | Cause::Meaningless(_)
+            | Cause::Yaml(_)
+            | Cause::AcceptableUse(_)
+            | Cause::NothingPublished
+            | Cause::NoDraft
+            | Cause::Ambiguous(_) => ScimError::Bad(ScimType::InvalidValue, error.detail()).into(),
+            Cause::Linked | Cause::LimitStands(_) => {
+                ScimError::Bad(ScimType::Uniqueness, error.detail()).into()
+            }
+            Cause::Conflict { .. }
+            | Cause::Changed(_)
+            | Cause::DraftChanged
+            | Cause::AlreadyClosed { .. } => {
+                Self::plain(StatusCode::PRECONDITION_FAILED, &error.detail())
+            }
+            Cause::Store(_) if error.code() == ReasonCode::LimitReached => {
+                Self::plain(StatusCode::FORBIDDEN, &error.detail())
+            }
+            Cause::Store(_) | Cause::Ledger(_) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "a SCIM request cannot be done"
@@ -183,4 +214,28 @@ pub fn list(ask: &Ask, listed: &Listed) -> Response {
 /// Nothing to say.
 pub fn done() -> Response {
     StatusCode::NO_CONTENT.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_outage_is_not_to_be_tried_again() {
+        let check = |error: ControlError, status: u16, kind| {
+            let refused = Refused::from(error);
+            assert_eq!((refused.status.as_u16(), refused.kind), (status, kind));
+            assert_eq!(refused.retry_s, None, "{status}");
+        };
+        let unusable = control::text::Unusable::new("name", "must be short");
+        check(
+            ControlError::Forbidden(control::Right::DirectorySync),
+            403,
+            None,
+        );
+        check(ControlError::NoSuch("person"), 404, None);
+        check(unusable.into(), 400, Some("invalidValue"));
+        check(ControlError::Linked, 409, Some("uniqueness"));
+        check(ControlError::DraftChanged, 412, None);
+    }
 }

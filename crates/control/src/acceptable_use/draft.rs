@@ -13,7 +13,7 @@ use store::UseDraft;
 
 use super::{NewVersion, Published, check_language, in_force, publish, template};
 use crate::access::Right;
-use crate::policies::diff;
+use crate::diff::unified;
 use crate::text::Unusable;
 use crate::{ControlError, Operation, fingerprint};
 
@@ -144,6 +144,13 @@ pub async fn save(
     change.after = Some(fingerprint(&new.text).as_str().into());
     operation.record(change).await?;
     if !operation.store.put_use_draft(operation.org, &row).await? {
+        let (noun, why) = (
+            "acceptable_use_draft",
+            "it was saved or published in between",
+        );
+        operation
+            .record_not_made(noun, "acceptable_use", why)
+            .await?;
         return Err(ControlError::DraftChanged);
     }
     Ok(Draft {
@@ -205,7 +212,7 @@ pub async fn preview(
     let before = latest.map(|latest| latest.text).unwrap_or_default();
     Ok(Preview {
         long_sentences: long_sentences(&text),
-        diff: diff(&before, &text),
+        diff: unified(&before, &text),
         text,
         monitoring,
         mistakes,

@@ -16,7 +16,7 @@ pub use draft::{Draft, NewDraft, Preview, Tag, preview, save};
 pub use store::{Acceptance, UseVersion};
 
 use crate::access::Right;
-use crate::policies::diff;
+use crate::diff::unified;
 use crate::text::Unusable;
 use crate::{ControlError, Operation, fingerprint};
 
@@ -172,7 +172,7 @@ pub async fn compare(
         let found = operation.store.use_version(operation.org, number).await?;
         texts.push(found.ok_or(ControlError::NoSuch("version"))?.text);
     }
-    Ok(diff(&texts[0], &texts[1]))
+    Ok(unified(&texts[0], &texts[1]))
 }
 
 /// The latest versions before `before`, newest first.
@@ -196,7 +196,10 @@ async fn outdated(
         return Ok(None);
     }
     let before = Settings::read(&latest.settings).map(|settings| settings.paragraphs());
-    Ok(Some(diff(&before.unwrap_or_default(), &now.paragraphs())))
+    Ok(Some(unified(
+        &before.unwrap_or_default(),
+        &now.paragraphs(),
+    )))
 }
 
 async fn in_force(

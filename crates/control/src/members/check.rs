@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::task::TaskKind;
+use domain::task::{EvidenceKind, TaskKind};
+use domain::window::DAY_MS;
 use domain::{Timestamp, limits};
 use ledger::record::ChangeKind;
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,6 @@ use super::{Compared, Finding, Member};
 use crate::access::Right;
 use crate::tasks::{self, Evidence, Task, Wanted};
 use crate::{ControlError, Operation};
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// What a check did about what it found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +107,7 @@ pub async fn check(
         Done::default()
     } else {
         let evidence = Evidence {
-            kind: "member_list".to_owned(),
+            kind: EvidenceKind::MemberList,
             source: source.clone(),
             hash: Some(given.hash.to_owned()),
             at,
@@ -287,7 +286,7 @@ async fn act(
     if !listed.contains(email) {
         if task.closing.is_none() && evidence.at >= task.since {
             let closed = tasks::close_with(operation, task.id, Closed::Done, evidence);
-            if closed.await?.1 {
+            if closed.await?.is_some() {
                 done.removed.push(email.to_owned());
             }
         }

@@ -27,22 +27,38 @@ pub async fn link(
     let mut change = operation.change("directory_user", &user.to_string(), ChangeKind::Updated);
     change.reason = Some(format!("linked to {}: {why}", person.id).as_str().into());
     operation.record(change).await?;
+    let mut out = Vec::new();
     if before.person != person.id {
-        record_shut_out(operation, before.person, &format!("no longer meant: {why}")).await?;
+        out.push((before.person, format!("no longer meant: {why}")));
     }
     if !before.active {
         let why = format!("the directory has {user} inactive: {why}");
-        record_shut_out(operation, person.id, &why).await?;
+        out.push((person.id, why));
+    }
+    for (person, why) in &out {
+        record_shut_out(operation, *person, why).await?;
     }
     let now = operation.clock.now();
     let linked = store
         .link_directory_user(operation.org, &source, user, person.id, now)
         .await?;
-    match linked {
-        UserWrite::Done(user) => Ok((user, person)),
-        UserWrite::Taken(_) => Err(ControlError::Linked),
-        UserWrite::Gone | UserWrite::Stale => Err(ControlError::NoSuch("person of this issuer")),
+    let (refused, because) = match linked {
+        UserWrite::Done(user) => return Ok((user, person)),
+        UserWrite::Taken(_) => (ControlError::Linked, "another user is linked to the person"),
+        UserWrite::Gone | UserWrite::Stale => (
+            ControlError::NoSuch("person of this issuer"),
+            "the person is none of this issuer's, or the user is gone",
+        ),
+    };
+    let id = user.to_string();
+    operation
+        .record_not_made("directory_user", &id, because)
+        .await?;
+    for (person, _) in &out {
+        let id = person.to_string();
+        operation.record_not_made("person", &id, because).await?;
     }
+    Err(refused)
 }
 
 /// The record that lists of what happened to a person show.

@@ -4,4 +4,5 @@
 mod people;
 mod policies;
 mod scim;
+mod sentences;
 mod shut_out;

@@ -7,7 +7,9 @@ use control::scim::{Directory, groups, users};
 use control::scim_tokens::{self, NewScimToken};
 use control::tokens::{self, NewToken};
 use control::{Actor, Control, ControlError, Entry, Right, Role, keys, people, roles};
-use domain::{Caller, Clock, Credential, PersonId, SessionId, Subject, Vouching};
+use domain::{
+    Caller, Clock, Credential, PersonId, ReasonCode, SessionId, Subject, Vouching, limits,
+};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use store::{Holder, Person, Seen, Session, Target};
@@ -214,6 +216,27 @@ async fn a_change_that_somebody_was_quicker_than_is_followed_by_a_record_that_sa
 }
 
 #[tokio::test]
+async fn a_change_that_there_is_no_room_for_is_followed_by_a_record_that_says_so() {
+    let place = Place::new(18).await;
+    let ada = place.signed_in("ada", "Ada", &[]).await;
+    let oneself = Actor::person(ada.id, "ada", BTreeSet::new());
+    let operation = place.control.operation(&oneself);
+    let wanted = NewToken {
+        name: "report".to_owned(),
+        scopes: [Right::OwnRead].into(),
+        days: 1,
+    };
+    for _ in 0..limits::PERSONAL_TOKENS_MAX {
+        tokens::create(&operation, wanted.clone()).await.unwrap();
+    }
+    assert!(!place.ledger().contains("not made"));
+    let more = tokens::create(&operation, wanted).await.map(drop);
+    assert_eq!(more.unwrap_err().code(), ReasonCode::LimitReached);
+    let ledger = place.ledger();
+    assert!(ledger.contains("not made: there are as many as there may be"));
+}
+
+#[tokio::test]
 async fn whoever_is_shut_out_does_not_come_in_to_undo_it_whatever_a_replica_remembers() {
     let place = Place::new(15).await;
     let eve = place.signed_in("eve", "Eve", &["techs"]).await;
@@ -247,6 +270,13 @@ async fn whoever_is_shut_out_does_not_come_in_to_undo_it_whatever_a_replica_reme
     people::revoke(&operation, bob.id, "fired").await.unwrap();
     let back = people::restore(&theirs, bob.id, "oops").await;
     assert!(matches!(back, Err(ControlError::Forbidden(_))), "{back:?}");
+    let ledger = place.ledger();
+    for said in [
+        "not made: its owner was shut out or signed out in between",
+        "not made: who asked for it was shut out in between",
+    ] {
+        assert!(ledger.contains(said), "{said}");
+    }
     for person in [eve.id, bob.id] {
         let stands = people::read(&operation, person).await.unwrap();
         assert!(stands.shut_out_at.is_some());

@@ -325,7 +325,7 @@ async fn only_an_owner_makes_a_directorys_token_and_only_the_token_is_the_direct
         name: "entra".to_owned(),
         days: Some(30),
     };
-    for role in control::Role::ALL {
+    for role in control::Role::ALL.iter().copied() {
         let actor = Actor::person(person, "somebody", [role].into());
         let operation = place.control.operation(&actor);
         let made = scim_tokens::create(&operation, new.clone()).await;

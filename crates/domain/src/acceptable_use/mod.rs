@@ -9,6 +9,8 @@ pub mod text;
 pub use monitoring::{Installation, Settings};
 pub use text::{Block, Mistake, Variables};
 
+use crate::words::words;
+
 /// The template that every company begins with, in plain English.
 pub const TEMPLATE: &str = include_str!("template.md");
 
@@ -20,6 +22,20 @@ pub struct Published {
     /// The oldest version whose acceptance still counts: the version itself, unless it was published as a change that needs no new
     /// acceptance.
     pub accept_from: u64,
+}
+
+words! {
+    /// How somebody accepted.
+    Way ("way of accepting") {
+        /// On the page that lets a device in.
+        Device "device",
+        /// On the page that a refusal links to.
+        Link "link",
+        /// By the person's own program, at the admin API.
+        Api "api",
+        /// Nobody did: a drill's made-up person.
+        Drill "drill",
+    }
 }
 
 /// What a caller must have accepted before the first use.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use domain::acceptable_use::Way;
 use domain::{Caller, Reason, ReasonCode, Refusal, Subject};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
@@ -161,7 +162,7 @@ pub async fn accept(State(state): State<Arc<SignIn>>, request: Request) -> Respo
         let yes = Yes {
             person: proved.person,
             version,
-            way: "link",
+            way: Way::Link,
             label: proved.label(),
             address,
         };

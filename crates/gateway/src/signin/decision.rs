@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use domain::acceptable_use::Way;
 use domain::{Reason, ReasonCode, Refusal, Subject};
 use http::StatusCode;
 use pipeline::{Accepted, Yes};
@@ -84,7 +85,7 @@ async fn accepted_with_it(
         let yes = Yes {
             person: proved.person,
             version,
-            way: "device",
+            way: Way::Device,
             label: proved.label(),
             address,
         };

@@ -1,7 +1,7 @@
 //! The acceptable-use policy: versions in one order, acceptances kept once, and nothing of another organisation's.
 
 use domain::PersonId;
-use domain::acceptable_use::Published;
+use domain::acceptable_use::{Published, Way};
 use store::{Acceptance, PutUse, UseDraft, UseVersion};
 
 use crate::bed::{at, on_both_engines};
@@ -25,7 +25,7 @@ fn acceptance(person: PersonId, version: u64, ms: i64) -> Acceptance {
         person,
         version,
         at: at(ms),
-        way: "device".into(),
+        way: Way::Device,
         address: Some("10.0.0.1".into()),
     }
 }

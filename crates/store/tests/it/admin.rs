@@ -1,7 +1,7 @@
 //! What the admin API stands on: roles, personal tokens, idempotency keys, pages, and the search of the ledger's copy.
 
 use domain::window::Period;
-use domain::{AuditId, BindingId, BudgetId, OrgId, PersonId, SpendScope, TokenId, limits};
+use domain::{AuditId, BindingId, BudgetId, OrgId, PersonId, Role, SpendScope, TokenId, limits};
 use store::idempotency::{Asked, Known};
 use store::ledger::Batch;
 use store::search::Sought;
@@ -12,10 +12,10 @@ use store::{
 
 use crate::bed::{at, number, on_both_engines};
 
-fn binding(role: &str, holder: Holder) -> RoleBinding {
+fn binding(role: Role, holder: Holder) -> RoleBinding {
     RoleBinding {
         id: BindingId::from_parts(7, number().into()),
-        role: role.to_owned(),
+        role,
         holder,
         made_by: "ada".to_owned(),
         created: at(0),
@@ -80,12 +80,12 @@ fn entry(_: &SpendLimit) -> SpendLimitAudit {
 on_both_engines! {
     async fn a_role_is_held_once_and_by_nobody_in_another_organisation(bed) {
         let store = &bed.store;
-        let (first, is_new) = store.add_role(bed.org, &binding("admin", group("it"))).await.unwrap();
+        let (first, is_new) = store.add_role(bed.org, &binding(Role::Admin, group("it"))).await.unwrap();
         assert!(is_new);
-        let again = store.add_role(bed.org, &binding("admin", group("it"))).await.unwrap();
+        let again = store.add_role(bed.org, &binding(Role::Admin, group("it"))).await.unwrap();
         assert_eq!(again, (first.clone(), false));
         let person = Holder::Person(PersonId::from_parts(2, 2));
-        store.add_role(bed.org, &binding("admin", person)).await.unwrap();
+        store.add_role(bed.org, &binding(Role::Admin, person)).await.unwrap();
         assert_eq!(store.roles(bed.org).await.unwrap().len(), 2);
         let other = store.ensure_org("other", OrgId::from_parts(1, number().into())).await.unwrap();
         assert_eq!(store.roles(other).await.unwrap(), []);

@@ -1,6 +1,6 @@
 //! Tasks: one set for an occasion however often it is told of, over when it is, and found from what people's access says.
 
-use domain::task::{Occasion, TaskKind};
+use domain::task::{Evidence, EvidenceKind, Occasion, TaskKind};
 use domain::{TaskId, Timestamp};
 use store::{Cause, Closed, Closing, Held, Result, Task, Wanted};
 
@@ -29,7 +29,12 @@ fn done(ms: i64) -> Closing {
         at: at(ms),
         by: "grace".to_owned(),
         how: Closed::Done,
-        evidence: Some("{}".to_owned()),
+        evidence: Some(Evidence {
+            kind: EvidenceKind::Statement,
+            source: "ticket 4711".to_owned(),
+            hash: None,
+            at: at(ms),
+        }),
     }
 }
 
