@@ -183,7 +183,7 @@ def test_a_revoked_person_is_refused_at_the_next_request(claude_binary, doorward
     bearer = {"authorization": f"Bearer {machine.credentials()['jwt']}"}
     path = "/managed/settings"
     assert plain_http.send(doorward.base, "GET", path, headers=bearer).status == 200
-    doorward.command("policy", "revoke", "grace@northwind.example", "--reason", "left the company")
+    doorward.command("people", "revoke", "grace@northwind.example", "--reason", "left the company")
     try:
         deadline = time.monotonic() + 10
         while plain_http.send(doorward.base, "GET", path, headers=bearer).status != 401:

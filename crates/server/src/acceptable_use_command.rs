@@ -7,15 +7,14 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use control::Actor;
+use control::Operation;
 use control::acceptable_use::{self, NewVersion, Published, Report};
 use domain::acceptable_use::Variables;
 use serde_json::json;
 
-use crate::commands::bad_config;
-use crate::config::{self, Config};
-use crate::system::{SystemClock, SystemIds, chain, complain, say};
-use crate::wiring;
+use crate::commands::administer;
+use crate::config::Config;
+use crate::system::{complain, say};
 
 /// What to do with the acceptable-use policy.
 #[derive(Debug, Args)]
@@ -103,24 +102,13 @@ pub async fn run(command: AcceptableUseCommand) -> ExitCode {
         say(acceptable_use::template(&values.given()).trim_end());
         return ExitCode::SUCCESS;
     }
-    let config = match config::load(&command.config) {
-        Ok(config) => config,
-        Err(mistakes) => return bad_config(&mistakes),
-    };
-    match act(command.what, &config).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("doorward: {}", chain(error.as_ref())));
-            ExitCode::from(1)
-        }
-    }
+    administer(&command.config, async move |operation, config| {
+        act(command.what, operation, config).await
+    })
+    .await
 }
 
-async fn act(what: What, config: &Config) -> anyhow::Result<()> {
-    let clock = SystemClock;
-    let admin = wiring::admin(config, std::sync::Arc::new(clock), &SystemIds).await?;
-    let actor = Actor::command_line("command line");
-    let operation = admin.operation(&actor, &clock, &SystemIds);
+async fn act(what: What, operation: &Operation<'_>, config: &Config) -> anyhow::Result<()> {
     let installation = config.as_recorded();
     match what {
         What::Draft(_) => Ok(()),
@@ -142,13 +130,13 @@ async fn act(what: What, config: &Config) -> anyhow::Result<()> {
                 expected,
                 keeps_acceptances: keep_acceptances,
             };
-            told(acceptable_use::publish(&operation, new, &installation).await?);
+            told(acceptable_use::publish(operation, new, &installation).await?);
             Ok(())
         }
         What::Show { version, since } => {
-            let shown = acceptable_use::show(&operation, version, &installation).await?;
+            let shown = acceptable_use::show(operation, version, &installation).await?;
             if let Some(since) = since {
-                let diff = acceptable_use::compare(&operation, since, shown.version.version);
+                let diff = acceptable_use::compare(operation, since, shown.version.version);
                 say(diff.await?.trim_end());
             } else {
                 say(shown.version.text.trim_end());
@@ -167,7 +155,7 @@ async fn act(what: What, config: &Config) -> anyhow::Result<()> {
             Ok(())
         }
         What::Report { json } => {
-            let report = acceptable_use::report(&operation).await?;
+            let report = acceptable_use::report(operation).await?;
             say(&if json {
                 serde_json::to_string_pretty(&as_json(&report))?
             } else {

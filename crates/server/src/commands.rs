@@ -1,20 +1,23 @@
 //! The subcommands and their exit codes: 0 fine, 1 the thing asked for is not so, 2 wrong use (from the parser), 64 bad
 //! configuration.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Termination};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use control::{Actor, Operation};
+use domain::policy::{InvalidPolicy, UnreadablePolicy};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{self, Named};
+use crate::config::{self, Config, Named};
 pub use crate::running::{Running, start, start_at};
-use crate::system::{chain, complain, say};
+use crate::system::{SystemClock, SystemIds, chain, complain, say};
 use crate::{
     acceptable_use_command, backup, demo, doctor, drill, import_command, keys, ledger_command,
-    policy_command, role_command, running, scim_token_command, service_key_command, signals,
-    statement_command, tasks_command,
+    members_command, people_command, policy_command, role_command, running, scim_token_command,
+    service_key_command, signals, statement_command, tasks_command, wiring,
 };
 
 /// Your company's identity in front of Claude.
@@ -43,12 +46,14 @@ enum What {
     /// Read, check and change the policy in the store
     #[command(subcommand)]
     Policy(policy_command::PolicyCommand),
+    /// Take people's access away, and let them in again
+    People(people_command::PeopleCommand),
     /// Draft and publish the acceptable-use policy, and see who has accepted it
     AcceptableUse(acceptable_use_command::AcceptableUseCommand),
     /// See what is to be done for people who come and go, and say what is done
     Tasks(tasks_command::TasksCommand),
     /// Compare a workspace's member list with the directory
-    Members(tasks_command::MembersCommand),
+    Members(members_command::MembersCommand),
     /// Try out that leaving works here, and measure it
     Drill(drill::DrillCommand),
     /// Make, list and revoke keys for machines that have no OpenID provider
@@ -102,8 +107,9 @@ impl Command {
             What::Doctor(options) => doctor::run(options).await,
             What::Policy(command) => policy_command::run(command).await,
             What::AcceptableUse(command) => acceptable_use_command::run(command).await,
-            What::Tasks(command) => tasks_command::run_tasks(command).await,
-            What::Members(command) => tasks_command::run_members(command).await,
+            What::People(command) => people_command::run(command).await,
+            What::Tasks(command) => tasks_command::run(command).await,
+            What::Members(command) => members_command::run(command).await,
             What::Drill(command) => drill::run(command).await,
             What::ServiceKey(command) => service_key_command::run(command).await,
             What::Openapi => {
@@ -130,13 +136,50 @@ pub fn bad_config(mistakes: &[String]) -> ExitCode {
     ExitCode::from(BAD_CONFIG)
 }
 
-fn finish(result: anyhow::Result<()>) -> ExitCode {
+/// Does something with a configuration, and says what went wrong: the shell of every command that takes one.
+pub async fn configured<T: Termination>(
+    path: &Path,
+    act: impl AsyncFnOnce(&Config) -> anyhow::Result<T>,
+) -> ExitCode {
+    match config::load(path) {
+        Ok(config) => finish(act(&config).await),
+        Err(mistakes) => bad_config(&mistakes),
+    }
+}
+
+/// Does something as whoever is on the machine itself, on the store beside a running server and with a chain of its own.
+pub async fn administer<T: Termination>(
+    path: &Path,
+    act: impl AsyncFnOnce(&Operation<'_>, &Config) -> anyhow::Result<T>,
+) -> ExitCode {
+    configured(path, async |config| {
+        let control = wiring::admin(config, Arc::new(SystemClock), Arc::new(SystemIds)).await?;
+        let actor = Actor::command_line("command line");
+        act(&control.operation(&actor), config).await
+    })
+    .await
+}
+
+/// What a command ends with.
+pub fn finish<T: Termination>(result: anyhow::Result<T>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(done) => done.report(),
         Err(error) => {
             complain(&format!("doorward: {}", chain(error.as_ref())));
+            for mistake in mistakes_of(&error) {
+                complain(&format!("  {mistake}"));
+            }
             ExitCode::from(1)
         }
+    }
+}
+
+/// A policy's mistakes, one each.
+fn mistakes_of(error: &anyhow::Error) -> &[InvalidPolicy] {
+    let mut causes = error.chain();
+    match causes.find_map(|cause| cause.downcast_ref()) {
+        Some(UnreadablePolicy::Invalid(mistakes)) => mistakes,
+        _ => &[],
     }
 }
 

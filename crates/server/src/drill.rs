@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use control::drills::Step;
-use control::{Actor, Operation, people};
-use domain::{Caller, Clock, Credential, Ids, OWN_ISSUER, PersonId, Subject};
+use control::{Operation, people};
+use domain::acceptable_use::Way;
+use domain::{Caller, Credential, OWN_ISSUER, PersonId, Subject};
 use http::{HeaderName, StatusCode};
 use pipeline::fetch::{Ask, Fetch, Reach};
 use secrecy::SecretString;
@@ -21,10 +22,10 @@ use store::{Acceptance, Seen};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::commands::bad_config;
-use crate::config::{self, Config};
-use crate::system::{SystemClock, SystemIds, chain, complain, say};
-use crate::wiring::{self, Admin};
+use crate::commands::administer;
+use crate::config::Config;
+use crate::system::{chain, say};
+use crate::wiring;
 
 /// How often a replica is asked whether it still lets the leaver in.
 const ASK_EVERY: Duration = Duration::from_millis(10);
@@ -70,10 +71,6 @@ enum What {
 
 /// Does it.
 pub async fn run(command: DrillCommand) -> ExitCode {
-    let config = match config::load(&command.config) {
-        Ok(config) => config,
-        Err(mistakes) => return bad_config(&mistakes),
-    };
     let What::Leaver {
         at,
         model,
@@ -86,13 +83,10 @@ pub async fn run(command: DrillCommand) -> ExitCode {
         group,
         prompt,
     };
-    match leaver(&config, asked).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("doorward: {}", chain(error.as_ref())));
-            ExitCode::from(1)
-        }
-    }
+    administer(&command.config, async move |operation, config| {
+        leaver(operation, config, asked).await
+    })
+    .await
 }
 
 struct Asked {
@@ -102,21 +96,19 @@ struct Asked {
     prompt: String,
 }
 
-async fn leaver(config: &Config, mut asked: Asked) -> anyhow::Result<()> {
+async fn leaver(
+    operation: &Operation<'_>,
+    config: &Config,
+    mut asked: Asked,
+) -> anyhow::Result<()> {
     if asked.at.is_empty() {
         asked.at.push(config.server.public_url.parse()?);
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let ids: Arc<dyn Ids> = Arc::new(SystemIds);
-    let admin = wiring::admin(config, Arc::clone(&clock), &*ids).await?;
-    let actor = Actor::command_line("drill");
-    let operation = admin.operation(&actor, &*clock, &*ids);
-    let person = made_up(&admin, &*clock, &*ids, &asked.group).await?;
+    let person = made_up(operation, &asked.group).await?;
     let mut steps = Vec::new();
-    let asked = (person, &asked);
-    let ran = measured(config, &admin, &operation, asked, &mut steps).await;
+    let ran = measured(config, operation, (person, &asked), &mut steps).await;
     // Whatever went wrong in between, nobody stays who may come in.
-    let shut = people::revoke(&operation, person, "drill: the end").await;
+    let shut = people::revoke(operation, person, "drill: the end").await;
     let shut = shut.context("the made-up person could not be shut out at the end");
     let went = ran.and(shut.map(drop));
     for step in &steps {
@@ -125,22 +117,18 @@ async fn leaver(config: &Config, mut asked: Asked) -> anyhow::Result<()> {
     if let Err(error) = &went {
         steps.push(Step::plain(format!("failed: {}", chain(error.as_ref()))));
     }
-    control::drills::record(&operation, "leaver", went.is_ok(), &steps).await?;
+    control::drills::record(operation, "leaver", went.is_ok(), &steps).await?;
     went
 }
 
 /// A person of our own issuer, whom no identity provider can ever vouch for.
-async fn made_up(
-    admin: &Admin,
-    clock: &dyn Clock,
-    ids: &dyn Ids,
-    groups: &[String],
-) -> anyhow::Result<PersonId> {
-    let now = clock.now();
-    let person = PersonId::from_parts(now.unix_ms().unsigned_abs(), ids.random_bits());
+async fn made_up(operation: &Operation<'_>, groups: &[String]) -> anyhow::Result<PersonId> {
+    let (store, org, now) = (operation.store, operation.org, operation.clock.now());
+    let random = operation.ids.random_bits();
+    let person = PersonId::from_parts(now.unix_ms().unsigned_abs(), random);
     let stable_id = format!("drill-{person}");
     let seen = Seen {
-        org: admin.org,
+        org,
         issuer: OWN_ISSUER,
         stable_id: &stable_id,
         email: None,
@@ -150,29 +138,28 @@ async fn made_up(
         made: now,
         at: now,
     };
-    let person = admin.store.upsert_person(seen, person).await?.id;
+    let person = store.upsert_person(seen, person).await?.id;
     // Where people must accept the policy first, the drill is about leaving and not about that.
-    if let Some(published) = admin.store.published_use(admin.org).await? {
+    if let Some(published) = store.published_use(org).await? {
         let acceptance = Acceptance {
             person,
             version: published.version,
             at: now,
-            way: "drill".to_owned(),
+            way: Way::Drill,
             address: None,
         };
-        admin.store.accept_use(admin.org, &acceptance).await?;
+        store.accept_use(org, &acceptance).await?;
     }
     Ok(person)
 }
 
 async fn measured(
     config: &Config,
-    admin: &Admin,
     operation: &Operation<'_>,
     (person, asked): (PersonId, &Asked),
     steps: &mut Vec<Step>,
 ) -> anyhow::Result<()> {
-    let token = session_of(config, admin, person, &asked.group).await?;
+    let token = session_of(config, operation, person, &asked.group).await?;
     let fetch = Arc::new(Fetch::new(Reach::Operator, None)?);
     for at in &asked.at {
         let status = status_at(&fetch, at, &token).await?;
@@ -210,13 +197,13 @@ async fn measured(
 
 async fn session_of(
     config: &Config,
-    admin: &Admin,
+    operation: &Operation<'_>,
     person: PersonId,
     groups: &[String],
 ) -> anyhow::Result<SecretString> {
-    let sessions = wiring::sessions_beside(config, &admin.store, admin.org).await?;
+    let sessions = wiring::sessions_beside(config, operation.store, operation.org).await?;
     let caller = Caller {
-        org: admin.org,
+        org: operation.org,
         subject: Subject::Person(person),
         stable_id: format!("drill-{person}").into(),
         issuer: OWN_ISSUER.into(),

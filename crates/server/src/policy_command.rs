@@ -1,6 +1,5 @@
-//! `doorward policy …`, `people …`: the command line as a face of `control`. It works on the store beside a running server, which
-//! follows within a second; its own changes go to a chain of their own in the ledger's folder, `cli/`, because one process alone
-//! writes a chain.
+//! `doorward policy …`: the policy, as a face of `control::policies`. It works on the store beside a running server, which follows
+//! within a second. Called by `commands`.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -9,15 +8,14 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use control::Operation;
 use control::policies::{self, Applied, Examine, Someone};
-use control::{Actor, Operation, people};
 use domain::{Client, ClientKind, Policy};
 use pipeline::Inspector;
 
-use crate::commands::bad_config;
-use crate::config;
-use crate::system::{SystemClock, SystemIds, chain, complain, say};
-use crate::wiring;
+use crate::commands::administer;
+use crate::config::Config;
+use crate::system::say;
 
 /// What to do with the policy.
 #[derive(Debug, Subcommand)]
@@ -57,28 +55,6 @@ pub enum PolicyCommand {
         /// Whom, and what for
         #[command(flatten)]
         asked: Asked,
-    },
-    /// Take a person's access away, everywhere, within a second
-    Revoke {
-        /// Which installation
-        #[command(flatten)]
-        place: Place,
-        /// Id, stable id, e-mail or name
-        person: String,
-        /// Why
-        #[arg(long)]
-        reason: String,
-    },
-    /// Let a person sign in again
-    Restore {
-        /// Which installation
-        #[command(flatten)]
-        place: Place,
-        /// Id, stable id, e-mail or name
-        person: String,
-        /// Why
-        #[arg(long)]
-        reason: String,
     },
 }
 
@@ -130,50 +106,29 @@ impl PolicyCommand {
             Self::Export(place)
             | Self::Plan { place, .. }
             | Self::Apply { place, .. }
-            | Self::Try { place, .. }
-            | Self::Revoke { place, .. }
-            | Self::Restore { place, .. } => &place.config,
+            | Self::Try { place, .. } => &place.config,
         }
     }
 }
 
 /// Does it.
 pub async fn run(command: PolicyCommand) -> ExitCode {
-    let config = match config::load(command.config()) {
-        Ok(config) => config,
-        Err(mistakes) => return bad_config(&mistakes),
-    };
-    match act(command, &config).await {
-        Ok(code) => code,
-        Err(error) => {
-            complain(&format!("doorward: {}", chain(error.as_ref())));
-            mistakes_of(&error);
-            ExitCode::from(1)
-        }
-    }
+    let path = command.config().to_owned();
+    administer(&path, async move |operation, config| {
+        act(command, operation, config).await
+    })
+    .await
 }
 
-/// A policy's mistakes, one line each.
-fn mistakes_of(error: &anyhow::Error) {
-    let invalid = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<domain::policy::UnreadablePolicy>());
-    if let Some(domain::policy::UnreadablePolicy::Invalid(mistakes)) = invalid {
-        for mistake in mistakes {
-            complain(&format!("  {mistake}"));
-        }
-    }
-}
-
-async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<ExitCode> {
-    let clock = SystemClock;
-    let admin = wiring::admin(config, std::sync::Arc::new(clock), &SystemIds).await?;
-    let actor = Actor::command_line("command line");
-    let operation = admin.operation(&actor, &clock, &SystemIds);
+async fn act(
+    command: PolicyCommand,
+    operation: &Operation<'_>,
+    config: &Config,
+) -> anyhow::Result<ExitCode> {
     match command {
-        PolicyCommand::Export(_) => say(policies::export(&operation).await?.trim_end()),
+        PolicyCommand::Export(_) => say(policies::export(operation).await?.trim_end()),
         PolicyCommand::Plan { file, .. } => {
-            let plan = policies::plan(&operation, &read(&file)?, &Here::of(config)).await?;
+            let plan = policies::plan(operation, &read(&file)?, &Here::of(config)).await?;
             if !plan.drift.is_empty() {
                 say("what stands otherwise than [administration] states would be set right:");
                 say(plan.drift.trim_end());
@@ -197,7 +152,7 @@ async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<
         } => {
             let text = read(&file)?;
             let here = Here::of(config);
-            match policies::apply(&operation, &text, &reason, expected, &here).await? {
+            match policies::apply(operation, &text, &reason, expected, &here).await? {
                 Applied::Version(version) => say(&format!("version {version} is in force")),
                 Applied::SetRight(version) => say(&format!(
                     "version {version} is this text; what stood otherwise than it states is set right"
@@ -208,23 +163,7 @@ async fn act(command: PolicyCommand, config: &config::Config) -> anyhow::Result<
             }
         }
         PolicyCommand::Try { asked, .. } => {
-            return try_decision(&operation, asked, config.issuers_for_people()).await;
-        }
-        PolicyCommand::Revoke { person, reason, .. } => {
-            let person = people::find(&operation, &person).await?;
-            let person = people::revoke(&operation, person.id, &reason).await?;
-            say(&format!("{} has no access any more", person.id));
-        }
-        PolicyCommand::Restore { person, reason, .. } => {
-            let person = people::find(&operation, &person).await?;
-            let person = people::restore(&operation, person.id, &reason).await?;
-            say(&match person.left_at {
-                None => format!("{} may sign in again", person.id),
-                Some(since) => format!(
-                    "{} is still out: the directory has them inactive since {since}, and they come back when it says so",
-                    person.id
-                ),
-            });
+            return try_decision(operation, asked, config.issuers_for_people()).await;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -243,7 +182,7 @@ pub struct Here {
 
 impl Here {
     /// As configured.
-    pub fn of(config: &config::Config) -> Self {
+    pub fn of(config: &Config) -> Self {
         Self {
             issuers_for_people: config.issuers_for_people(),
         }

@@ -7,13 +7,12 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use control::roles::{self, Holder};
-use control::{Actor, Operation, Role, people};
+use control::{Operation, Role, people};
 use pipeline::identity::config::vouching;
 
-use crate::commands::bad_config;
-use crate::config::{self, Config};
-use crate::system::{SystemClock, SystemIds, chain, complain, say};
-use crate::wiring;
+use crate::commands::administer;
+use crate::config::Config;
+use crate::system::{complain, say};
 
 /// What to do with roles.
 #[derive(Debug, Args)]
@@ -29,7 +28,7 @@ pub struct RoleCommand {
 enum What {
     /// Give a role to a person or to a group
     #[command(
-        after_help = "The roles:\n  owner       everything, and alone gives roles and directory tokens; one or two people\n  admin       runs it day by day\n  approver    decides about what others ask for\n  auditor     reads everything, writes nothing\n  technician  a service provider's: sets up and runs, but reads no ledger and sets no spend limits\n\nExamples:\n  doorward role grant owner --person ada@example.org --reason 'first owner'\n  doorward role grant auditor --group internal-audit --issuer entra --reason 'yearly audit'\n\nA person must have signed in once. A group is named as the issuer's tokens or its directory name it."
+        after_help = "The roles:\n  owner       everything, and alone gives roles and directory tokens; one or two people\n  admin       runs it day by day\n  approver    decides about what others ask for\n  auditor     reads everything, writes nothing\n  technician  a service provider's: sets up and runs, but reads no ledger and sets no spend limits\n\nExamples:\n  doorward role grant owner --person ada@example.org --reason 'first owner'\n  doorward role grant auditor --group internal-audit --issuer entra --reason 'yearly audit'\n\nA person must be known here: signed in once, or provisioned by the directory. A group is named as the issuer's tokens or its directory name it."
     )]
     Grant {
         /// owner, admin, approver, auditor or technician
@@ -73,24 +72,13 @@ fn role(text: &str) -> Result<Role, String> {
 
 /// Does it.
 pub async fn run(command: RoleCommand) -> ExitCode {
-    let config = match config::load(&command.config) {
-        Ok(config) => config,
-        Err(mistakes) => return bad_config(&mistakes),
-    };
-    match act(command.what, &config).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("doorward: {}", chain(error.as_ref())));
-            ExitCode::from(1)
-        }
-    }
+    administer(&command.config, async move |operation, config| {
+        act(command.what, operation, config).await
+    })
+    .await
 }
 
-async fn act(what: What, config: &Config) -> anyhow::Result<()> {
-    let clock = SystemClock;
-    let admin = wiring::admin(config, std::sync::Arc::new(clock), &SystemIds).await?;
-    let actor = Actor::command_line("command line");
-    let operation = admin.operation(&actor, &clock, &SystemIds);
+async fn act(what: What, operation: &Operation<'_>, config: &Config) -> anyhow::Result<()> {
     match what {
         What::Grant {
             role,
@@ -100,25 +88,25 @@ async fn act(what: What, config: &Config) -> anyhow::Result<()> {
             reason,
         } => {
             let holder = match (person, group) {
-                (Some(person), _) => Holder::Person(people::find(&operation, &person).await?.id),
+                (Some(person), _) => Holder::Person(people::find(operation, &person).await?.id),
                 (None, Some(group)) => Holder::Group {
                     issuer: issuer_of(config, issuer)?,
                     group,
                 },
                 (None, None) => bail!("name a person or a group"),
             };
-            let given = roles::grant(&operation, role, holder, &reason).await?;
+            let given = roles::grant(operation, role, holder, &reason).await?;
             let what = roles::described(&given.binding);
             let how = if given.is_new { "" } else { "no change: " };
             say(&format!("{how}{}  {what}", given.binding.id));
             tell(given.warning);
         }
         What::Revoke { id, reason } => {
-            let (gone, warning) = roles::revoke(&operation, id, &reason).await?;
+            let (gone, warning) = roles::revoke(operation, id, &reason).await?;
             say(&format!("{} is taken away", roles::described(&gone)));
             tell(warning);
         }
-        What::List => list(&operation).await?,
+        What::List => list(operation).await?,
     }
     Ok(())
 }

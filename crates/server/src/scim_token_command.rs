@@ -4,22 +4,20 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use control::Operation;
 use control::scim::links;
 use control::scim_tokens::{self, NewScimToken, ScimToken, Source};
-use control::{Actor, Operation};
 use domain::opaque::hex;
 use domain::{Opaque, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use crate::commands::bad_config;
-use crate::config::{self, Config};
-use crate::system::{SystemClock, SystemIds, chain, complain, say};
-use crate::wiring;
+use crate::commands::administer;
+use crate::config::Config;
+use crate::system::{complain, say};
 
 /// What to do with SCIM tokens.
 #[derive(Debug, Args)]
@@ -86,24 +84,13 @@ enum What {
 
 /// Does it.
 pub async fn run(command: ScimTokenCommand) -> ExitCode {
-    let config = match config::load(&command.config) {
-        Ok(config) => config,
-        Err(mistakes) => return bad_config(&mistakes),
-    };
-    match act(command.what, &config).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("doorward: {}", chain(error.as_ref())));
-            ExitCode::from(1)
-        }
-    }
+    administer(&command.config, async move |operation, config| {
+        act(command.what, operation, config).await
+    })
+    .await
 }
 
-async fn act(what: What, config: &Config) -> anyhow::Result<()> {
-    let clock = SystemClock;
-    let admin = wiring::admin(config, Arc::new(clock), &SystemIds).await?;
-    let actor = Actor::command_line("command line");
-    let operation = admin.operation(&actor, &clock, &SystemIds);
+async fn act(what: What, operation: &Operation<'_>, config: &Config) -> anyhow::Result<()> {
     match what {
         What::Create {
             name,
@@ -119,26 +106,26 @@ async fn act(what: What, config: &Config) -> anyhow::Result<()> {
             };
             show(
                 config,
-                &operation,
-                &scim_tokens::create(&operation, new).await?,
+                operation,
+                &scim_tokens::create(operation, new).await?,
             );
         }
-        What::List { json } => list(&operation, json).await?,
+        What::List { json } => list(operation, json).await?,
         What::Rotate {
             which,
             overlap_hours,
         } => {
-            let made = scim_tokens::rotate(&operation, &which, overlap_hours).await?;
-            show(config, &operation, &made);
+            let made = scim_tokens::rotate(operation, &which, overlap_hours).await?;
+            show(config, operation, &made);
         }
-        What::Revoke { which, reason } => revoke(&operation, &which, &reason).await?,
+        What::Revoke { which, reason } => revoke(operation, &which, &reason).await?,
         What::Link {
             user,
             person,
             reason,
         } => {
             let user = user.parse().context("a user's id begins with usr_")?;
-            let (user, person) = links::link(&operation, user, &person, &reason).await?;
+            let (user, person) = links::link(operation, user, &person, &reason).await?;
             say(&format!("{} is {}", user.id, person.id));
         }
     }

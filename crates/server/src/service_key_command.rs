@@ -6,17 +6,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use control::Operation;
 use control::service_keys::{self, NewKey, ServiceKey};
-use control::{Actor, Operation};
 use domain::{Opaque, Timestamp, limits};
 use pipeline::identity::hex;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use crate::commands::bad_config;
-use crate::config::{self, Config};
-use crate::system::{SystemClock, SystemIds, chain, complain, say};
-use crate::wiring;
+use crate::commands::administer;
+use crate::system::{complain, say};
 
 /// What to do with service keys.
 #[derive(Debug, Args)]
@@ -65,32 +63,21 @@ enum What {
 
 /// Does it.
 pub async fn run(command: ServiceKeyCommand) -> ExitCode {
-    let config = match config::load(&command.config) {
-        Ok(config) => config,
-        Err(mistakes) => return bad_config(&mistakes),
-    };
-    match act(command.what, &config).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("doorward: {}", chain(error.as_ref())));
-            ExitCode::from(1)
-        }
-    }
+    administer(&command.config, async move |operation, _| {
+        act(command.what, operation).await
+    })
+    .await
 }
 
-async fn act(what: What, config: &Config) -> anyhow::Result<()> {
-    let clock = SystemClock;
-    let admin = wiring::admin(config, std::sync::Arc::new(clock), &SystemIds).await?;
-    let actor = Actor::command_line("command line");
-    let operation = admin.operation(&actor, &clock, &SystemIds);
+async fn act(what: What, operation: &Operation<'_>) -> anyhow::Result<()> {
     match what {
         What::Create {
             name,
             group,
             expires_in_days,
-        } => create(&operation, name, group, expires_in_days).await,
-        What::List { json } => list(&operation, json).await,
-        What::Revoke { which, reason } => revoke(&operation, &which, &reason).await,
+        } => create(operation, name, group, expires_in_days).await,
+        What::List { json } => list(operation, json).await,
+        What::Revoke { which, reason } => revoke(operation, &which, &reason).await,
     }
 }
 

@@ -3,16 +3,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Args;
 use control::statements::{self, By, Wanted};
-use control::{Actor, ControlError};
+use control::{ControlError, Operation};
 
-use crate::commands::bad_config;
-use crate::config::{self, Config};
-use crate::system::{SystemClock, SystemIds, chain, complain, say};
-use crate::wiring;
+use crate::commands::administer;
+use crate::system::{complain, say};
 
 /// Which time, split by what.
 #[derive(Debug, Args)]
@@ -46,36 +43,24 @@ fn by(text: &str) -> Result<By, String> {
 
 /// Does it.
 pub async fn run(command: StatementCommand) -> ExitCode {
-    let config = match config::load(&command.config) {
-        Ok(config) => config,
-        Err(mistakes) => return bad_config(&mistakes),
-    };
-    match make(command, &config).await {
-        Ok(text) => {
-            say(text.trim_end());
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            complain(&format!("doorward: {}", chain(error.as_ref())));
-            ExitCode::from(1)
-        }
-    }
+    let config = command.config.clone();
+    administer(&config, async move |operation, _| {
+        print(command, operation).await
+    })
+    .await
 }
 
-async fn make(command: StatementCommand, config: &Config) -> anyhow::Result<String> {
+async fn print(command: StatementCommand, operation: &Operation<'_>) -> anyhow::Result<()> {
     let wanted = Wanted {
         from: statements::moment("from", &command.from).map_err(ControlError::from)?,
         to: statements::moment("to", &command.to).map_err(ControlError::from)?,
         by: command.by,
         groups: command.group,
     };
-    let clock = SystemClock;
-    let admin = wiring::admin(config, Arc::new(clock), &SystemIds).await?;
-    let actor = Actor::command_line("command line");
-    let operation = admin.operation(&actor, &clock, &SystemIds);
-    let statement = statements::make(&operation, wanted).await?;
+    let statement = statements::make(operation, wanted).await?;
     if !statement.is_over() {
         complain("its time is not over: calls still come to it");
     }
-    Ok(statements::as_csv(&statement))
+    say(statements::as_csv(&statement).trim_end());
+    Ok(())
 }

@@ -24,9 +24,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::commands::bad_config;
-use crate::config::{self, Config};
-use crate::system::{SystemClock, SystemIds, chain, complain, say};
+use crate::commands::configured;
+use crate::config::Config;
+use crate::system::{SystemClock, SystemIds, complain, say};
 use take::Taken;
 
 /// What the manifest's hash is sealed as.
@@ -83,34 +83,20 @@ pub struct Restore {
 
 /// Takes a backup.
 pub async fn backup(what: Backup) -> ExitCode {
-    let config = match config::load(&what.config) {
-        Ok(config) => config,
-        Err(mistakes) => return bad_config(&mistakes),
-    };
-    match take::take(&config, &what.out, what.with_key, &SystemClock, &SystemIds).await {
-        Ok(taken) => {
-            told(&what, &config, &taken);
-            ExitCode::SUCCESS
-        }
-        Err(error) => failed(&error),
-    }
+    configured(&what.config, async |config| {
+        let taken = take::take(config, &what.out, what.with_key, &SystemClock, &SystemIds).await?;
+        told(&what, config, &taken);
+        Ok(())
+    })
+    .await
 }
 
 /// Puts one back.
 pub async fn restore(what: Restore) -> ExitCode {
-    let config = match config::load(&what.config) {
-        Ok(config) => config,
-        Err(mistakes) => return bad_config(&mistakes),
-    };
-    match restore::restore(&what, &config).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
-    }
-}
-
-fn failed(error: &anyhow::Error) -> ExitCode {
-    complain(&format!("doorward: {}", chain(error.as_ref())));
-    ExitCode::from(1)
+    configured(&what.config, async |config| {
+        restore::restore(&what, config).await
+    })
+    .await
 }
 
 /// Says what is in it, and what else must be kept.

@@ -143,8 +143,8 @@ impl Stage {
         dir.write("doorward.toml", &text)?;
         let config = config::load(&dir.path().join("doorward.toml"))
             .map_err(|mistakes| anyhow::anyhow!(mistakes.join("\n")))?;
-        apply_policy(&config, Arc::clone(&clock), &*ids).await?;
-        let token = directory_token(&config, Arc::clone(&clock), &*ids).await?;
+        apply_policy(&config, Arc::clone(&clock), Arc::clone(&ids)).await?;
+        let token = directory_token(&config, Arc::clone(&clock), Arc::clone(&ids)).await?;
         Ok(Self {
             directory: Directory::new(&base, token.expose_secret()),
             base,
@@ -190,11 +190,11 @@ impl World {
 pub async fn apply_policy(
     config: &Config,
     clock: Arc<dyn Clock>,
-    ids: &dyn Ids,
+    ids: Arc<dyn Ids>,
 ) -> anyhow::Result<()> {
-    let admin = wiring::admin(config, Arc::clone(&clock), ids).await?;
+    let control = wiring::admin(config, clock, ids).await?;
     let actor = Actor::command_line("the demo");
-    let operation = admin.operation(&actor, &*clock, ids);
+    let operation = control.operation(&actor);
     let applied = policies::apply(
         &operation,
         include_str!("policy.toml"),
@@ -203,7 +203,7 @@ pub async fn apply_policy(
         &Here::of(config),
     )
     .await?;
-    admin.store.close().await;
+    control.store.close().await;
     anyhow::ensure!(applied == Applied::Version(1), "the store was not empty");
     Ok(())
 }
@@ -227,11 +227,11 @@ fn on_postgres(
 async fn directory_token(
     config: &Config,
     clock: Arc<dyn Clock>,
-    ids: &dyn Ids,
+    ids: Arc<dyn Ids>,
 ) -> anyhow::Result<SecretString> {
-    let admin = wiring::admin(config, Arc::clone(&clock), ids).await?;
+    let control = wiring::admin(config, clock, ids).await?;
     let actor = Actor::command_line("the demo");
-    let operation = admin.operation(&actor, &*clock, ids);
+    let operation = control.operation(&actor);
     let new = NewScimToken {
         source: Source {
             issuer: "northwind".to_owned(),
@@ -241,7 +241,7 @@ async fn directory_token(
         days: None,
     };
     let (_, secret) = scim_tokens::create(&operation, new).await?;
-    admin.store.close().await;
+    control.store.close().await;
     Ok(secret)
 }
 

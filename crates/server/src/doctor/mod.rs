@@ -32,9 +32,9 @@ use clap::Args;
 use domain::limits;
 use secrecy::SecretString;
 
-use crate::commands::bad_config;
-use crate::config::{self, Config};
-use crate::system::{chain, complain, say};
+use crate::commands::configured;
+use crate::config::Config;
+use crate::system::{chain, say};
 use report::{Line, Whose};
 use scratch::Scratch;
 
@@ -58,24 +58,17 @@ pub struct Options {
 
 /// Does it.
 pub async fn run(options: Options) -> ExitCode {
-    let config = match config::load(&options.config) {
-        Ok(config) => config,
-        Err(mistakes) => return bad_config(&mistakes),
-    };
-    let token = match options.token_file.as_deref().map(token::read).transpose() {
-        Ok(token) => token,
-        Err(error) => {
-            complain(&format!("doorward: {}", chain(error.as_ref())));
-            return ExitCode::from(1);
-        }
-    };
-    let lines = examine(&config, token.as_ref()).await;
-    say(&if options.json {
-        report::to_json(&lines)
-    } else {
-        report::to_text(&lines)
-    });
-    ExitCode::from(u8::from(!report::holds(&lines)))
+    configured(&options.config, async |config| {
+        let token = options.token_file.as_deref().map(token::read).transpose()?;
+        let lines = examine(config, token.as_ref()).await;
+        say(&if options.json {
+            report::to_json(&lines)
+        } else {
+            report::to_text(&lines)
+        });
+        Ok(ExitCode::from(u8::from(!report::holds(&lines))))
+    })
+    .await
 }
 
 /// Every line, in the order of what stands on what.

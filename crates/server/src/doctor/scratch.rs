@@ -120,10 +120,9 @@ fn apart(config: &Config, folder: &TempFolder, recorder: &Recorder) -> Config {
 
 /// A policy and a caller of its own; what it proves itself with.
 async fn admit(config: &Config) -> anyhow::Result<SecretString> {
-    let clock = SystemClock;
-    let admin = wiring::admin(config, Arc::new(clock), &SystemIds).await?;
+    let control = wiring::admin(config, Arc::new(SystemClock), Arc::new(SystemIds)).await?;
     let actor = Actor::command_line("doctor");
-    let operation = admin.operation(&actor, &clock, &SystemIds);
+    let operation = control.operation(&actor);
     let here = Here::of(config);
     policies::apply(&operation, POLICY, "to look at what leaves", None, &here).await?;
     let key = NewKey {
@@ -132,6 +131,6 @@ async fn admit(config: &Config) -> anyhow::Result<SecretString> {
         days: Some(1),
     };
     let (_, canary) = service_keys::create(&operation, key).await?;
-    admin.store.close().await;
+    control.store.close().await;
     Ok(canary)
 }

@@ -6,12 +6,11 @@ mod sealing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
+use control::Operation;
 use control::keys::Rotation;
-use control::{Actor, Operation};
 use domain::{Ids as _, Timestamp, limits};
 use ledger::KeyChange;
 use pipeline::identity::{SigningKey, hex};
@@ -19,9 +18,9 @@ use secrecy::{ExposeSecret as _, SecretBox};
 use serde_json::json;
 use store::secrets::SealingKey;
 
-use crate::commands::bad_config;
-use crate::config::{self, Config};
-use crate::system::{SystemClock, SystemIds, chain, complain, say};
+use crate::commands::administer;
+use crate::config::Config;
+use crate::system::{SystemIds, complain, say};
 use crate::wiring::{self, FINGERPRINT, LEDGER, SESSION};
 use ring::{Entry, Ring, ledger_key, session_key};
 
@@ -90,26 +89,15 @@ impl Which {
 
 /// Does it.
 pub async fn run(command: KeysCommand) -> ExitCode {
-    let config = match config::load(&command.config) {
-        Ok(config) => config,
-        Err(mistakes) => return bad_config(&mistakes),
-    };
-    match act(command.what, &config).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("doorward: {}", chain(error.as_ref())));
-            ExitCode::from(1)
-        }
-    }
+    administer(&command.config, async move |operation, config| {
+        act(command.what, operation, config).await
+    })
+    .await
 }
 
-async fn act(what: What, config: &Config) -> anyhow::Result<()> {
-    let clock = SystemClock;
-    let admin = wiring::admin(config, Arc::new(clock), &SystemIds).await?;
-    let actor = Actor::command_line("command line");
-    let operation = admin.operation(&actor, &clock, &SystemIds);
+async fn act(what: What, operation: &Operation<'_>, config: &Config) -> anyhow::Result<()> {
     match what {
-        What::List { json } => list(&operation, config, json).await,
+        What::List { json } => list(operation, config, json).await,
         What::Rotate {
             which,
             compromised,
@@ -121,8 +109,8 @@ async fn act(what: What, config: &Config) -> anyhow::Result<()> {
             );
             let reason = reason.as_deref();
             match which {
-                Which::Sealing => sealing::rotate(&operation, config, reason).await,
-                _ => rotate(&operation, config, which, compromised, reason).await,
+                Which::Sealing => sealing::rotate(operation, config, reason).await,
+                _ => rotate(operation, config, which, compromised, reason).await,
             }
         }
     }
@@ -162,7 +150,7 @@ async fn rotate(
     say(&format!("{}: {after} follows {before}", which.name()));
     complain(&match which {
         Which::Session if compromised => {
-            "The old key counts for nothing any more, within two seconds on every running server. Clients refresh their sessions by themselves; whoever may have forged some: `doorward policy revoke`.".to_owned()
+            "The old key counts for nothing any more, within two seconds on every running server. Clients refresh their sessions by themselves; whoever may have forged some: `doorward people revoke`.".to_owned()
         }
         Which::Session => format!("It signs from {used_from} on; the old one verifies until its last token has ended. Running servers follow by themselves."),
         Which::Ledger => "Each chain changes with its next record. ledger.pub holds both keys: keep a copy of it elsewhere.".to_owned(),

@@ -107,12 +107,12 @@ impl Wired {
 
     /// Opens and ends tasks as people come and go. Replicas that do so at once open one set.
     async fn follow_people(&self) {
-        let actor = Actor::command_line("doorward");
+        let (control, actor) = (self.control(), Actor::doorward());
         let mut tick = tokio::time::interval(Duration::from_millis(limits::TASKS_FOLLOW_MS));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            match control::tasks::follow(&self.operation(&actor)).await {
+            match control::tasks::follow(&control.operation(&actor)).await {
                 Ok(followed) if followed == control::tasks::Followed::default() => {}
                 Ok(followed) => tracing::info!(?followed, "tasks for people who come and go"),
                 Err(error) => tracing::warn!(error = %error, "tasks are not followed yet"),

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use control::{Actor, Operation};
+use control::Control;
 use domain::{Clock, Ids, OrgId};
-use ledger::Ledger;
 use pipeline::identity::config::vouching;
 use pipeline::identity::{Identity, Revocations, SessionTokens, Sessions, Setup};
 use secrecy::ExposeSecret as _;
@@ -16,55 +15,36 @@ use super::{keys, refuse_unfinished};
 use crate::config::Config;
 use crate::system::{SystemClock, SystemIds};
 
-/// What the command line needs: the store, and a ledger chain of its own.
-#[derive(Debug)]
-pub struct Admin {
-    /// The organisation.
-    pub org: OrgId,
-    /// The store.
-    pub store: Store,
-    /// The command line's own chain.
-    pub ledger: Ledger,
-}
-
-impl Admin {
-    /// One operation of somebody.
-    pub fn operation<'o>(
-        &'o self,
-        actor: &'o Actor,
-        clock: &'o dyn Clock,
-        ids: &'o dyn Ids,
-    ) -> Operation<'o> {
-        Operation {
-            org: self.org,
-            actor,
-            store: &self.store,
-            ledger: &self.ledger,
-            clock,
-            ids,
-        }
-    }
-}
-
-/// Opens the store beside a running server.
-pub async fn admin(config: &Config, clock: Arc<dyn Clock>, ids: &dyn Ids) -> anyhow::Result<Admin> {
+/// Opens the store beside a running server, and the command line's own chain.
+pub async fn admin(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+) -> anyhow::Result<Control> {
     refuse_unfinished(config)?;
     let store = Store::open(config.store.url.expose_secret())
         .await
         .context("the store cannot be opened")?;
     let new_org = OrgId::from_parts(clock.now().unix_ms().unsigned_abs(), ids.random_bits());
     let org = store.ensure_org(&config.server.org, new_org).await?;
-    let seal = keys::sealing_key(config, ids)?;
+    let seal = keys::sealing_key(config, &*ids)?;
     let ledger = keys::open_ledger(
         &config.ledger.dir.join("cli"),
         "cli",
         &store,
         &seal,
-        clock,
-        ids,
+        Arc::clone(&clock),
+        &*ids,
     )
     .await?;
-    Ok(Admin { org, store, ledger })
+    Ok(Control {
+        org,
+        vouching: Arc::new(vouching(&config.issuers)),
+        store,
+        ledger: Arc::new(ledger),
+        clock,
+        ids,
+    })
 }
 
 /// Sessions on the store of a running server, for a drill: what they begin, every replica knows.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use console::{
     Accepting, Authenticate, Consent, Console, Identifying, Proved, Rules, Standing, Yes,
 };
-use control::Control;
 use control::installation::{Installation, IssuerFact, ModelFact, UpstreamFact};
 use control::people::Person;
 use control::policies::Examine;
+use domain::acceptable_use::Way;
 use domain::{Caller, Credential, Policy, Refusal, Subject, Usd, limits};
 use gateway::inference::ClientAddress;
 use gateway::upstream::ProviderKind;
@@ -52,7 +52,7 @@ impl Consent for Acceptances {
             let accepted = self.0.accept(pipeline::Yes {
                 person: yes.person,
                 version: yes.version,
-                way: "api",
+                way: Way::Api,
                 label: &yes.label,
                 address: address.and_then(|address| address.0),
             });
@@ -178,14 +178,7 @@ impl Wired {
             ..self.installation.clone()
         };
         Arc::new(Console {
-            control: Arc::new(Control {
-                org: self.org,
-                vouching: Arc::new(identity::config::vouching(&self.config.issuers)),
-                store: self.store.clone(),
-                ledger: Arc::clone(&pipeline.ledger),
-                clock: Arc::clone(&pipeline.clock),
-                ids: Arc::clone(&pipeline.ids),
-            }),
+            control: Arc::new(self.control()),
             gate: Arc::new(Gate(Arc::clone(&pipeline.identity))),
             rules: Arc::new(Stages {
                 pipeline: Arc::clone(pipeline),

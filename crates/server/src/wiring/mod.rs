@@ -23,8 +23,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use control::Control;
 use control::installation::Installation;
-use control::{Actor, Operation};
 use domain::price::PriceBook;
 use domain::{Clock, Ids, OrgId, Policy};
 use gateway::Inference;
@@ -53,7 +53,7 @@ use tracing::Instrument as _;
 use crate::config::Config;
 use crate::sink::Receiver;
 
-pub use beside::{Admin, admin, identity_beside, sessions_beside};
+pub use beside::{admin, identity_beside, sessions_beside};
 pub(crate) use keys::{
     FINGERPRINT, LEDGER, SESSION, key_file, parse_key, ring_there, sealing_key_text,
     sealing_key_there, write_sealing_key,
@@ -388,15 +388,15 @@ fn admin_keys(config: &Config) -> Vec<AdminKey> {
 }
 
 impl Wired {
-    /// One operation of somebody, on this server's own store and ledger.
-    pub fn operation<'o>(&'o self, actor: &'o Actor) -> Operation<'o> {
-        Operation {
+    /// What operations stand on: this server's own store and ledger.
+    pub fn control(&self) -> Control {
+        Control {
             org: self.org,
-            actor,
-            store: &self.store,
-            ledger: &self.pipeline.ledger,
-            clock: &*self.pipeline.clock,
-            ids: &*self.pipeline.ids,
+            vouching: Arc::new(vouching(&self.config.issuers)),
+            store: self.store.clone(),
+            ledger: Arc::clone(&self.pipeline.ledger),
+            clock: Arc::clone(&self.pipeline.clock),
+            ids: Arc::clone(&self.pipeline.ids),
         }
     }
 

@@ -1,35 +1,32 @@
 //! People who come and go, as an administrator follows them: tasks with their deadlines, a member list that proves or contradicts
 //! them, and a drill.
 
-use std::process::Command;
 use std::time::Duration;
 
+use control::Actor;
 use serde_json::Value;
 use server::demo::world::World;
 use testkit::device_sign_in;
 
-/// What the program says, and its exit code.
+use crate::run;
+
 async fn said(world: &World, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-    command
-        .args(arguments)
-        .arg("--config")
-        .arg(world.config_file());
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    (output.status.code(), text)
+    run::said(&world.config_file(), arguments).await
 }
 
 async fn done(world: &World, arguments: &[&str]) -> String {
-    let (code, text) = said(world, arguments).await;
-    assert_eq!(code, Some(0), "{arguments:?}: {text}");
-    text
+    run::done(&world.config_file(), arguments).await
+}
+
+/// What the server does every 15 seconds, now.
+async fn follow(world: &World) {
+    let (control, doorward) = (world.running.wired.control(), Actor::doorward());
+    let followed = control::tasks::follow(&control.operation(&doorward)).await;
+    followed.unwrap();
 }
 
 async fn tasks(world: &World, occasion: &str) -> Vec<Value> {
+    follow(world).await;
     let text = done(world, &["tasks", "list", "--all", "--json"]).await;
     let all: Vec<Value> = serde_json::from_str(&text).unwrap();
     all.into_iter()
@@ -60,7 +57,7 @@ async fn a_leaver_opens_one_set_of_tasks_and_what_was_done_at_once_is_done_with_
     );
     let email = joining[0]["label"].as_str().unwrap().to_owned();
     for _ in 0..2 {
-        done(&world, &["policy", "revoke", &email, "--reason", "left"]).await;
+        done(&world, &["people", "revoke", &email, "--reason", "left"]).await;
     }
     let leaving = tasks(&world, "leaving").await;
     assert_eq!(
@@ -88,7 +85,16 @@ async fn a_leaver_opens_one_set_of_tasks_and_what_was_done_at_once_is_done_with_
         text.contains("done") && text.contains("ticket 4711"),
         "{text}"
     );
-    done(&world, &["policy", "restore", &email, "--reason", "back"]).await;
+    let text = done(&world, &["tasks", "done", id, "--evidence", "ticket 4711"]).await;
+    assert!(text.contains("ticket 4711"), "the same again: {text}");
+    let (code, text) = said(&world, &["tasks", "done", id, "--evidence", "ticket 4712"]).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("this task was closed 20") && text.contains("by command line; it stays"),
+        "{text}"
+    );
+    done(&world, &["people", "restore", &email, "--reason", "back"]).await;
+    follow(&world).await;
     let text = done(&world, &["tasks", "list"]).await;
     assert!(
         text.contains("nothing to do"),
@@ -96,7 +102,7 @@ async fn a_leaver_opens_one_set_of_tasks_and_what_was_done_at_once_is_done_with_
     );
     done(
         &world,
-        &["policy", "revoke", &email, "--reason", "left again"],
+        &["people", "revoke", &email, "--reason", "left again"],
     )
     .await;
     let again = tasks(&world, "leaving").await;
