@@ -41,6 +41,7 @@ fn overloaded() -> StatusCode {
 /// How a code looks to a Claude client.
 pub fn face_of(code: ReasonCode) -> Face {
     use ReasonCode as Code;
+    let invalid = "invalid_request_error";
     match code {
         Code::CredentialMissing
         | Code::CredentialMalformed
@@ -88,7 +89,7 @@ pub fn face_of(code: ReasonCode) -> Face {
         | Code::VersionMissing
         | Code::IdempotencyConflict
         | Code::IdempotencyUnsettled
-        | Code::LimitReached => face(StatusCode::BAD_REQUEST, "invalid_request_error", false),
+        | Code::LimitReached => face(StatusCode::BAD_REQUEST, invalid, false),
         Code::RequestRate | Code::TokenRate | Code::ConcurrencyLimit => {
             face(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", false)
         }
@@ -97,11 +98,7 @@ pub fn face_of(code: ReasonCode) -> Face {
         Code::BodyTimeout | Code::ClientGone => {
             face(StatusCode::REQUEST_TIMEOUT, "timeout_error", true)
         }
-        Code::MethodNotAllowed => face(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "invalid_request_error",
-            false,
-        ),
+        Code::MethodNotAllowed => face(StatusCode::METHOD_NOT_ALLOWED, invalid, false),
         Code::PathUnknown | Code::ModelUnserved | Code::ThingUnknown => {
             face(StatusCode::NOT_FOUND, "not_found_error", false)
         }

@@ -413,8 +413,8 @@ fn as_json(closing: &Closing) -> Result<Option<String>> {
         .map_err(|_| StoreError::Damaged("tasks.evidence"))
 }
 
-fn evidence(json: Option<String>) -> Result<Option<Evidence>> {
-    let read = json.as_deref().map(serde_json::from_str);
+fn evidence(json: Option<&str>) -> Result<Option<Evidence>> {
+    let read = json.map(serde_json::from_str);
     read.transpose()
         .map_err(|_| StoreError::Damaged("tasks.evidence"))
 }

@@ -60,7 +60,7 @@ pub struct AcceptanceView {
     way: &'static str,
 }
 
-fn acceptance(accepted: Acceptance) -> AcceptanceView {
+fn acceptance(accepted: &Acceptance) -> AcceptanceView {
     AcceptanceView {
         version: accepted.version,
         at: accepted.at.to_string(),
@@ -88,7 +88,7 @@ fn standing(standing: Standing) -> PersonStanding {
         person: standing.person.id.to_string(),
         email: standing.person.email,
         name: standing.person.name,
-        accepted: standing.accepted.map(acceptance),
+        accepted: standing.accepted.as_ref().map(acceptance),
         counts: standing.counts,
     }
 }
@@ -159,7 +159,7 @@ pub async fn own(call: Call) -> Result<Json<OwnUse>, Problem> {
         text: own.version.text,
         published: own.version.created.to_string(),
         demanded: own.is_demanded,
-        accepted: own.accepted.map(acceptance),
+        accepted: own.accepted.as_ref().map(acceptance),
         counts: own.counts,
         recorded_now: own.recorded_now,
     }))

@@ -105,9 +105,8 @@ fn scope(view: ScopeView) -> Result<Scope, Problem> {
 
 /// What stands, for whoever came second.
 fn told(error: ControlError, wanted: &str) -> Problem {
-    let stands = match &error {
-        ControlError::Changed(stands) | ControlError::LimitStands(stands) => stands,
-        _ => return error.into(),
+    let (ControlError::Changed(stands) | ControlError::LimitStands(stands)) = &error else {
+        return error.into();
     };
     let amount = |cents: &str| format!("amount_cents = {cents}\n");
     let before = amount(stands.amount_cents.as_deref().unwrap_or("none"));

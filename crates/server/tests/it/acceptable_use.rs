@@ -1,7 +1,6 @@
 //! The acceptable-use policy from the program that publishes it to the people who accept it: at the link, at the device page, and
 //! never by anybody else.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use server::system::{SystemClock, SystemIds};
 use testkit::sign_in::{Device, go_forward};
 use testkit::{Actor, Answer, Browser, device_sign_in};
 
+use crate::run;
 use crate::watch::until;
 
 const HAIKU: &str = "claude-haiku-5-5";
@@ -18,23 +18,12 @@ const POLICY: &str = include_str!("../../src/demo/policy.toml");
 
 /// What the program says, and whether it did what was asked.
 async fn said(world: &World, arguments: &[&str]) -> (bool, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-    command
-        .args(arguments)
-        .arg("--config")
-        .arg(world.config_file());
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    (output.status.success(), text)
+    let (code, text) = run::said(&world.config_file(), arguments).await;
+    (code == Some(0), text)
 }
 
 async fn done(world: &World, arguments: &[&str]) -> String {
-    let (went, text) = said(world, arguments).await;
-    assert!(went, "{arguments:?}: {text}");
-    text
+    run::done(&world.config_file(), arguments).await
 }
 
 /// Publishes the shipped template.
@@ -325,7 +314,7 @@ async fn a_new_version_asks_anew_and_a_correction_does_not() {
     );
     let text = done(&world, &["acceptable-use", "show", "--since", "2"]).await;
     assert!(
-        text.contains("- ") && text.contains("+ ") && text.contains("the service desk"),
+        text.contains("\n-") && text.contains("\n+") && text.contains("the service desk"),
         "{text}"
     );
     let link = format!("{}/acceptable-use", world.base);

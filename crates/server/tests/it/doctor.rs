@@ -11,13 +11,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::header::DATE;
 use axum::routing::get;
-use domain::{BindingId, Clock as _, Timestamp};
+use domain::{BindingId, Clock as _, Role, Timestamp};
 use serde_json::{Value, json};
 use server::demo::world::{DESKTOP_CLIENT, Stage, World};
 use server::system::SystemClock;
 use store::{Holder, RoleBinding};
 use testkit::idp::{Endpoint, IdpFault};
 use testkit::{Fault, device_sign_in};
+
+use crate::run::{output, program};
 
 /// What a run said.
 struct Said {
@@ -60,15 +62,13 @@ async fn doctor_trusting(config: &Path, roots: &Path) -> Said {
 }
 
 fn command(config: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-    command.args(["doctor", "--json", "--config"]).arg(config);
+    let mut command = program(&["doctor", "--json", "--config"]);
+    command.arg(config);
     command
 }
 
-async fn said(mut command: Command) -> Said {
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap();
+async fn said(command: Command) -> Said {
+    let output = output(command).await;
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     Said {
         code: output.status.code(),
@@ -83,7 +83,7 @@ async fn nobody_or_many_as_owners_is_a_warning_and_fails_nothing() {
     let (store, org) = (&world.running.wired.store, world.running.wired.org);
     let owner = |number: u8| RoleBinding {
         id: BindingId::from_parts(1, number.into()),
-        role: "owner".to_owned(),
+        role: Role::Owner,
         holder: Holder::Group {
             issuer: "northwind".to_owned(),
             group: format!("owners-{number}"),

@@ -1,11 +1,12 @@
 //! The examples that ship: they load as they stand, and they name every key there is.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use domain::Policy;
 use domain::policy::Document;
 use gateway::upstream::AuthConfig;
+
+use crate::run::program;
 
 const CONFIG: &str = include_str!("../../../../examples/doorward.toml");
 const POLICY: &str = include_str!("../../../../examples/policy.toml");
@@ -46,8 +47,8 @@ fn the_example_configuration_is_a_good_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("doorward.toml");
     std::fs::write(&file, CONFIG).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-    command.arg("check-config").arg("--config").arg(&file);
+    let mut command = program(&["check-config", "--config"]);
+    command.arg(&file);
     for secret in [
         "ENTRA_SECRET",
         "DOORWARD_OTLP_TOKEN",

@@ -9,13 +9,15 @@ use server::demo::world::Stage;
 use testkit::limits::PATIENCE;
 use testkit::{Actor, Http, device_sign_in};
 
+use crate::run::{PROGRAM, output, program, words};
+
 const MODEL: &str = "claude-haiku-5-5";
 
 /// The program, told to take an error for an answer where the kernel would end it for writing too much.
 fn serve(stage: &Stage) -> Child {
     Command::new("sh")
         .args(["-c", "trap '' XFSZ; exec \"$0\" serve --config \"$1\""])
-        .arg(env!("CARGO_BIN_EXE_doorward"))
+        .arg(PROGRAM)
         .arg(stage.config_file())
         .env("DOORWARD_LOG", "off")
         .stdout(Stdio::null())
@@ -139,12 +141,9 @@ async fn ends_whole(stage: &Stage, child: &mut Child) {
         }
     });
     ended.await.expect("the program stops when it is told to");
-    let output = Command::new(env!("CARGO_BIN_EXE_doorward"))
-        .args(["ledger", "verify"])
-        .arg(&stage.config.ledger.dir)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let dir = stage.config.ledger.dir.display().to_string();
+    let output = output(program(&["ledger", "verify", &dir])).await;
+    let said = words(&output);
     assert!(output.status.success(), "{said}");
     let (open, _) =
         ledger::read::unfinished(&stage.config.ledger.dir, ledger::Position::default()).unwrap();

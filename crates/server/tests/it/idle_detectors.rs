@@ -1,6 +1,5 @@
 //! A rule whose detector is misspelt looks on and is off: the program refuses to put it in force, and names it where it is.
 
-use std::process::Command;
 use std::sync::Arc;
 
 use control::policies::Examine;
@@ -9,6 +8,8 @@ use server::demo::world::Stage;
 use server::policy_command::Here;
 use server::system::{SystemClock, SystemIds};
 use server::wiring;
+
+use crate::run::said;
 
 const RIGHT: &str = include_str!("../../src/demo/policy.toml");
 const TOLD: &str = "[[inspect]] \"no secrets\" looks for `secrets.*`, which no detector is called; is `secret.*` meant?";
@@ -25,21 +26,6 @@ impl Examine for Careless {
     fn mistakes(&self, _: &domain::Policy) -> Vec<String> {
         Vec::new()
     }
-}
-
-/// What the program says, and its exit code.
-async fn said(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-    command
-        .args(arguments)
-        .arg("--config")
-        .arg(stage.config_file());
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    (output.status.code(), text)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,11 +46,11 @@ async fn plan_and_apply_refuse_a_detector_that_is_not_there_and_leave_the_policy
             "1",
         ],
     ] {
-        let (code, text) = said(&stage, arguments).await;
+        let (code, text) = said(&stage.config_file(), arguments).await;
         assert_eq!(code, Some(1), "{text}");
         assert!(text.contains(TOLD), "{text}");
     }
-    let (_, text) = said(&stage, &["policy", "export"]).await;
+    let (_, text) = said(&stage.config_file(), &["policy", "export"]).await;
     assert!(!text.contains("secrets.*"), "{text}");
 }
 
@@ -72,11 +58,11 @@ async fn plan_and_apply_refuse_a_detector_that_is_not_there_and_leave_the_policy
 #[tokio::test(flavor = "multi_thread")]
 async fn applying_refuses_by_itself_what_would_not_do_here_what_it_says() {
     let stage = Stage::set(0).await.unwrap();
-    let admin = wiring::admin(&stage.config, Arc::new(SystemClock), &SystemIds)
+    let control = wiring::admin(&stage.config, Arc::new(SystemClock), Arc::new(SystemIds))
         .await
         .unwrap();
     let actor = Actor::command_line("a face that does not look");
-    let operation = admin.operation(&actor, &SystemClock, &SystemIds);
+    let operation = control.operation(&actor);
     let alone = Here::of(&stage.config);
     let among_two = Here {
         issuers_for_people: 2,
@@ -100,22 +86,22 @@ async fn applying_refuses_by_itself_what_would_not_do_here_what_it_says() {
     }
     let latest = policies::latest(&operation).await.unwrap().unwrap();
     assert_eq!((latest.version, &*latest.text), (1, RIGHT));
-    admin.store.close().await;
+    control.store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_fails_a_policy_in_force_whose_detector_is_not_there() {
     let stage = Stage::set(0).await.unwrap();
-    let admin = wiring::admin(&stage.config, Arc::new(SystemClock), &SystemIds)
+    let control = wiring::admin(&stage.config, Arc::new(SystemClock), Arc::new(SystemIds))
         .await
         .unwrap();
     let actor = Actor::command_line("an older version");
-    let operation = admin.operation(&actor, &SystemClock, &SystemIds);
+    let operation = control.operation(&actor);
     policies::apply(&operation, &misspelt(), "a slip", Some(1), &Careless)
         .await
         .unwrap();
-    admin.store.close().await;
-    let (code, text) = said(&stage, &["doctor"]).await;
+    control.store.close().await;
+    let (code, text) = said(&stage.config_file(), &["doctor"]).await;
     assert_eq!(code, Some(1), "{text}");
     let line = text.lines().find(|line| line.contains("policy")).unwrap();
     assert!(line.starts_with("FAIL") && text.contains(TOLD), "{text}");

@@ -1,11 +1,13 @@
 //! `doorward import claude-gateway`, on configurations of the reference gateway: what it writes is good, what it cannot carry is
 //! named, and no secret passes.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use domain::policy::{Ask, CallerPolicy};
 use domain::{Caller, Client, Credential, OrgId, PersonId, Policy, Subject};
 use server::import::{Imported, Kind, claude_gateway};
+
+use crate::run::program;
 
 const MINIMAL: &str = include_str!("import/minimal.yaml");
 const ENTRA: &str = include_str!("import/entra.yaml");
@@ -301,8 +303,7 @@ fn a_hostile_file_writes_nothing_but_values_and_admits_nobody_by_mistake() {
 }
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_doorward"))
-        .args(["import", "claude-gateway"])
+    program(&["import", "claude-gateway"])
         .args(arguments)
         .output()
         .unwrap()

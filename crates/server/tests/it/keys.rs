@@ -2,7 +2,6 @@
 //! on with the first public key, and what the old sealing key sealed opens with the new one.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -13,7 +12,8 @@ use server::demo::world::{Stage, World, apply_policy};
 use server::system::{SystemClock, SystemIds};
 use testkit::{Actor, Session, device_sign_in};
 
-use crate::backup::place::{On, Place, done, refused};
+use crate::backup::place::{On, Place};
+use crate::run::{done, program, refused, words};
 use crate::watch::until;
 
 const HAIKU: &str = "claude-haiku-5-5";
@@ -36,7 +36,7 @@ async fn serving(on: On) -> (World, Place, Arc<Ahead>) {
     }
     let stage = place.on(stage);
     let clock = Arc::new(Ahead::default());
-    apply_policy(&stage.config, Arc::new(SystemClock), &SystemIds)
+    apply_policy(&stage.config, Arc::new(SystemClock), Arc::new(SystemIds))
         .await
         .unwrap();
     let running = start_at(&stage.config, Arc::clone(&clock) as _)
@@ -175,16 +175,10 @@ async fn a_session_key_that_leaked_counts_for_nothing_and_clients_refresh() {
 }
 
 fn verify(folder: &Path, keys: &str) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_doorward"))
-        .args(["ledger", "verify"])
-        .arg(folder)
-        .args(["--key", keys])
-        .output()
-        .unwrap();
-    (
-        output.status.code(),
-        String::from_utf8_lossy(&output.stdout).into_owned(),
-    )
+    let folder = folder.display().to_string();
+    let mut command = program(&["ledger", "verify", &folder, "--key", keys]);
+    let output = command.output().unwrap();
+    (output.status.code(), words(&output))
 }
 
 async fn the_ledgers_key_changes_and_the_first_public_key_is_enough(on: On) {

@@ -1,7 +1,7 @@
 //! Sudden death: the process is killed with SIGKILL while it works, and nothing the provider saw may be missing from the ledger.
 
 use std::collections::BTreeSet;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use ledger::Record;
@@ -9,6 +9,8 @@ use ledger::read::Reader;
 use ledger::verify::{Trust, verify_folder};
 use server::demo::world::Stage;
 use testkit::{Actor, Http, device_sign_in};
+
+use crate::run::program;
 
 const RUNS: u32 = 50;
 
@@ -63,8 +65,7 @@ async fn load(actor: Actor, run: u32) {
 }
 
 async fn serve(stage: &Stage) -> Child {
-    let child = Command::new(env!("CARGO_BIN_EXE_doorward"))
-        .args(["serve", "--config"])
+    let child = program(&["serve", "--config"])
         .arg(stage.config_file())
         .env("DOORWARD_LOG", "error")
         .stdout(Stdio::null())

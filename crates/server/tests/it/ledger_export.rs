@@ -1,7 +1,7 @@
 //! `doorward ledger export` beside a running server, and the check of what it wrote by somebody who has nothing else.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
 use domain::Clock as _;
@@ -9,17 +9,14 @@ use server::demo::world::World;
 use server::system::SystemClock;
 use testkit::device_sign_in;
 
+use crate::run::{output, program};
+
 const MODEL: &str = "claude-haiku-5-5";
 
 async fn ledger(arguments: Vec<String>) -> Output {
-    let run = move || {
-        Command::new(env!("CARGO_BIN_EXE_doorward"))
-            .arg("ledger")
-            .args(&arguments)
-            .output()
-            .unwrap()
-    };
-    tokio::task::spawn_blocking(run).await.unwrap()
+    let mut command = program(&["ledger"]);
+    command.args(&arguments);
+    output(command).await
 }
 
 async fn export(world: &World, arguments: &[&str]) -> Output {

@@ -32,6 +32,7 @@ mod private_files;
 mod program;
 mod providers;
 mod replicas;
+mod run;
 mod scim;
 mod service_keys;
 mod sign_in;

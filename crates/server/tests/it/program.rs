@@ -1,22 +1,17 @@
 //! The binary itself.
 
-use std::process::{Command, Output};
+use std::process::Output;
+
+use crate::run::{program, words};
 
 fn doorward(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_doorward"))
-        .args(arguments)
-        .output()
-        .expect("the binary runs")
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    program(arguments).output().expect("the binary runs")
 }
 
 #[test]
 fn the_demo_tells_its_whole_story_and_ends_with_0() {
     let output = doorward(&["demo", "--once"]);
-    let text = text(&output);
+    let text = words(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     for proved in [
         "ada signs in by device code",
@@ -47,7 +42,7 @@ fn a_bad_configuration_ends_with_64_and_says_everything() {
     std::fs::write(&file, "[server]\npublic_url = \"nonsense\"\n[store]\nurl = \"sqlite:x\"\nextra = 1\n[ledger]\ndir = 3\n").unwrap();
     let output = doorward(&["check-config", "--config", &file.display().to_string()]);
     assert_eq!(output.status.code(), Some(64));
-    let text = text(&output);
+    let text = words(&output);
     assert!(
         text.contains("unknown field `extra`") && text.contains("line 7"),
         "{text}"
@@ -57,7 +52,7 @@ fn a_bad_configuration_ends_with_64_and_says_everything() {
 #[test]
 fn wrong_use_ends_with_2_and_help_teaches() {
     assert_eq!(doorward(&["no-such-command"]).status.code(), Some(2));
-    let help = text(&doorward(&["--help"]));
+    let help = words(&doorward(&["--help"]));
     for word in [
         "demo",
         "serve",

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use server::demo::world::World;
 use testkit::{Actor, Directory, Http, Session, device_sign_in};
 
+use crate::run::{done, doorward};
+
 const SONNET: &str = "claude-sonnet-5-5";
 /// What a replica has to follow a directory.
 const SOON: Duration = Duration::from_secs(1);
@@ -210,18 +212,8 @@ async fn nobody_but_the_directory_comes_in_and_every_error_is_scims() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_token_opens_nothing_but_scim() {
     let world = World::start(0).await.unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_doorward"))
-        .args([
-            "scim-token",
-            "create",
-            "second",
-            "--issuer",
-            "northwind",
-            "--config",
-        ])
-        .arg(world.config_file())
-        .output()
-        .unwrap();
+    let create = ["scim-token", "create", "second", "--issuer", "northwind"];
+    let output = doorward(&world.config_file(), &create).await;
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
     let token = String::from_utf8(output.stdout).unwrap().trim().to_owned();
@@ -236,19 +228,8 @@ async fn a_directory_token_opens_nothing_but_scim() {
     assert_eq!(refused.status, 401);
     let api = Http::new().get(&format!("{}/api/v1/me", world.base));
     assert_eq!(api.bearer(&token).send().await.unwrap().status, 401);
-    let revoke = std::process::Command::new(env!("CARGO_BIN_EXE_doorward"))
-        .args([
-            "scim-token",
-            "revoke",
-            &token[..12],
-            "--reason",
-            "test",
-            "--config",
-        ])
-        .arg(world.config_file())
-        .output()
-        .unwrap();
-    assert!(revoke.status.success(), "{revoke:?}");
+    let revoke = ["scim-token", "revoke", &token[..12], "--reason", "test"];
+    done(&world.config_file(), &revoke).await;
     let refused = Directory::new(&world.base, &token)
         .get("/Users")
         .await

@@ -1,11 +1,13 @@
 //! Service keys as an operator makes them with the program, and as a machine uses them at the front door.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use ledger::verify::{Trust, verify_folder};
 use server::demo::world::World;
 use testkit::Actor;
+
+use crate::run::program;
 
 const SONNET: &str = "claude-sonnet-5-5";
 
@@ -15,9 +17,8 @@ async fn service_key(world: &World, arguments: &[&str]) -> Output {
 }
 
 async fn service_key_told(world: &World, arguments: &[&str], stdin: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+    let mut command = program(&["service-key"]);
     command
-        .arg("service-key")
         .args(arguments)
         .arg("--config")
         .arg(world.config_file())

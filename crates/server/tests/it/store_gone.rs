@@ -27,7 +27,7 @@ async fn world() -> (World, Database) {
     stage.config.store.url = database.url().into();
     stage.config.store.master_key = Some("5a".repeat(32).into());
     stage.config.ledger.dir = stage.dir.path().join("ledger-of-postgres");
-    apply_policy(&stage.config, Arc::new(SystemClock), &SystemIds)
+    apply_policy(&stage.config, Arc::new(SystemClock), Arc::new(SystemIds))
         .await
         .unwrap();
     let running = start(&stage.config).await.unwrap();

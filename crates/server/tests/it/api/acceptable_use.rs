@@ -82,7 +82,7 @@ async fn a_draft_is_written_looked_at_and_published_and_says_what_is_recorded() 
     );
     let changes = admin.get("/api/v1/acceptable-use/versions/2?since=1");
     let changes = changes.await.unwrap().json()["changes"].to_string();
-    assert!(changes.contains("- Of first."), "{changes}");
+    assert!(changes.contains("-Of first."), "{changes}");
     let again = publish(&setting, "admin", &etag(&setting).await).await;
     assert_eq!(
         (again.status, &again.json()["changed"]),
@@ -109,7 +109,7 @@ async fn a_version_whose_paragraph_is_no_longer_true_says_so_and_why() {
     assert_eq!(stands["outdated"], true);
     let because = stands["outdated_because"].as_str().unwrap();
     assert!(
-        because.contains("- ") && because.contains("+ "),
+        because.contains("\n-") && because.contains("\n+"),
         "{because}"
     );
     let member = setting.client("member");
@@ -237,7 +237,7 @@ async fn no_token_says_yes_for_its_owner_and_names_are_for_those_who_may_see_peo
     assert_eq!(status("/api/v1/acceptable-use/report").await, 200);
     assert_eq!(status("/api/v1/acceptable-use/acceptances").await, 403);
     let yes = script.post(ACCEPT, &json!({"version": 1})).await.unwrap();
-    assert_eq!(yes.json()["code"], "role_missing");
+    assert_eq!(yes.json()["code"], "scope_missing");
     assert_eq!(yes.status, 403);
     setting.stop().await;
 }

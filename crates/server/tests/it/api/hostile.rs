@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use control::{Right, Role};
+use control::Right;
 use domain::limits;
 use http::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::matrix::{answer, asking, operations};
-use super::setting::{Setting, machine, person, policy, things, token};
+use super::setting::{Setting, person, policy, things, token};
 use crate::watch::until;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -330,13 +330,6 @@ async fn when_the_store_is_gone_it_is_our_fault_and_nothing_was_written() {
             .unwrap()
             .contains("nothing was written")
     );
-}
-
-#[test]
-fn the_machine_itself_may_do_everything() {
-    let machine = machine();
-    assert!(Right::ALL.iter().all(|right| machine.may(*right)));
-    assert!(machine.roles().is_empty() && Role::ALL.len() == 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]

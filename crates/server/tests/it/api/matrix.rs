@@ -10,13 +10,15 @@ use testkit::{Actor, Answer};
 use super::setting::{Setting, Things, policy, things, things_of};
 
 /// Everyone who asks, in the order of the table's columns.
-const WHO: [&str; 9] = [
+const WHO: [&str; 11] = [
     "owner",
     "admin",
     "approver",
     "auditor",
     "technician",
     "member",
+    "member's token",
+    "owner's token",
     "service",
     "owner elsewhere",
     "nobody",

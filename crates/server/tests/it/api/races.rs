@@ -31,7 +31,11 @@ async fn of_two_who_save_a_policy_at_once_the_second_gets_the_difference_and_not
     let problem = lost.json();
     assert_eq!(problem["code"], "version_conflict");
     let diff = problem["conflict"]["diff"].as_str().unwrap();
-    assert_eq!(diff, format!("- # {winner}\n+ # {loser}\n"));
+    let first = format!("-# {winner}\n+# {loser}\n ");
+    assert!(
+        diff.starts_with("@@ -1,4 +1,4 @@\n") && diff.contains(&first),
+        "{diff}"
+    );
     let (now, stands) = policy(&setting.here).await;
     assert_eq!(now, version + 1, "one version more, not two");
     assert!(stands.starts_with(&format!("# {winner}\n")));
@@ -95,6 +99,36 @@ async fn of_two_who_change_a_spend_limit_the_second_gets_what_stands() {
         lost.json()["conflict"]["etag"].as_str(),
         stands.header("etag")
     );
+    setting.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_makes_a_spend_limit_that_stands_is_told_its_id_and_can_change_it() {
+    let setting = Setting::set().await;
+    let owner = setting.client("owner");
+    let make = async |cents| {
+        let scope = json!({"type": "organization"});
+        let limit = json!({"scope": scope, "period": "weekly", "amount_cents": cents});
+        owner.post("/api/v1/spend-limits", &limit).await.unwrap()
+    };
+    let stands = make("5").await;
+    let second = make("7").await.json();
+    assert_eq!(second["code"], "thing_exists", "{second}");
+    let conflict = &second["conflict"];
+    assert_eq!(conflict["id"], stands.json()["id"]);
+    assert_eq!(conflict["etag"].as_str(), stands.header("etag"));
+    assert!(
+        conflict["diff"]
+            .as_str()
+            .unwrap()
+            .contains("-amount_cents = 5\n+amount_cents = 7\n")
+    );
+    let path = format!("/api/v1/spend-limits/{}", conflict["id"].as_str().unwrap());
+    let changed = owner
+        .request(Method::PUT, &path)
+        .header("if-match", conflict["etag"].as_str().unwrap())
+        .json(&json!({"amount_cents": "7"}));
+    assert_eq!(changed.send().await.unwrap().status, 200);
     setting.stop().await;
 }
 

@@ -1,7 +1,6 @@
 //! A running Doorward with people of every role, another organisation in the same store, and something of each noun to name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use control::acceptable_use::draft::{Publishing, publish_draft};
@@ -66,19 +65,7 @@ pub(crate) struct Things {
 impl Setting {
     pub(super) async fn set() -> Self {
         let world = World::start(0).await.unwrap();
-        let wired = &world.running.wired;
-        let here = Control {
-            org: wired.org,
-            vouching: Arc::new(
-                [("northwind".to_owned(), BTreeSet::new())]
-                    .into_iter()
-                    .collect(),
-            ),
-            store: wired.store.clone(),
-            ledger: Arc::clone(&wired.pipeline.ledger),
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(SystemIds),
-        };
+        let here = world.running.wired.control();
         let new = OrgId::from_parts(1, SystemIds.random_bits());
         let other = here.store.ensure_org("Elsewhere", new).await.unwrap();
         let elsewhere = Control {
@@ -92,7 +79,7 @@ impl Setting {
             bearers: BTreeMap::new(),
             people: BTreeMap::new(),
         };
-        for role in Role::ALL {
+        for role in Role::ALL.iter().copied() {
             let person = person(&setting.here, role.as_str()).await;
             if role != Role::Member {
                 give(&setting.here, role, person).await;
@@ -101,6 +88,20 @@ impl Setting {
             let bearer = bearer(&setting.here, sessions, person).await;
             setting.bearers.insert(role.as_str(), bearer);
             setting.people.insert(role.as_str(), person);
+        }
+        // Tokens that may less than whose they are.
+        for (who, role, scopes) in [
+            ("member's token", "member", &[Right::OwnRead][..]),
+            (
+                "owner's token",
+                "owner",
+                &[Right::OwnRead, Right::PeopleRead, Right::PeopleWrite],
+            ),
+        ] {
+            let person = setting.people[role];
+            let (_, bearer) = token(&setting.here, person, scopes).await;
+            setting.bearers.insert(who, bearer);
+            setting.people.insert(who, person);
         }
         let stranger = person(&setting.elsewhere, "owner-elsewhere").await;
         give(&setting.elsewhere, Role::Owner, stranger).await;

@@ -8,7 +8,8 @@ use std::process::Command;
 use secrecy::ExposeSecret as _;
 use server::demo::world::Stage;
 
-use super::place::{On, Place, done, random, refused, words};
+use super::place::{On, Place, random};
+use crate::run::{PROGRAM, done, refused, words};
 
 /// A backup of a small installation that is not running, and an empty place with its key.
 struct Scene {
@@ -210,12 +211,7 @@ async fn rows_that_do_not_fit_leave_the_place_empty() {
 fn limited(bytes: u64, arguments: &[&str], config: &Path) -> std::process::Output {
     Command::new("prlimit")
         .arg(format!("--fsize={bytes}"))
-        .args([
-            "sh",
-            "-c",
-            "trap '' XFSZ; exec \"$0\" \"$@\"",
-            env!("CARGO_BIN_EXE_doorward"),
-        ])
+        .args(["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\"", PROGRAM])
         .args(arguments)
         .arg("--config")
         .arg(config)

@@ -16,7 +16,8 @@ use server::demo::world::{Stage, World, apply_policy};
 use server::system::{SystemClock, SystemIds};
 use testkit::{Actor, device_sign_in};
 
-use place::{On, Place, done, doorward, refused, words};
+use crate::run::{done, doorward, refused, words};
+use place::{On, Place};
 
 const HAIKU: &str = "claude-haiku-5-5";
 const SONNET: &str = "claude-sonnet-5-5";
@@ -29,7 +30,7 @@ async fn serving(on: On) -> (World, Place) {
         std::fs::write(place.folder.join("doorward.key"), "5a".repeat(32)).unwrap();
     }
     let stage = place.on(stage);
-    apply_policy(&stage.config, Arc::new(SystemClock), &SystemIds)
+    apply_policy(&stage.config, Arc::new(SystemClock), Arc::new(SystemIds))
         .await
         .unwrap();
     let running = start(&stage.config).await.unwrap();
@@ -216,22 +217,22 @@ fn private(folder: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_load_is_put_back_and_used() {
-    from_one_to_the_other(On::Sqlite, On::Sqlite).await;
+    Box::pin(from_one_to_the_other(On::Sqlite, On::Sqlite)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_machine_moves_to_postgres() {
-    from_one_to_the_other(On::Sqlite, On::Postgres).await;
+    Box::pin(from_one_to_the_other(On::Sqlite, On::Postgres)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_moves_to_one_machine() {
-    from_one_to_the_other(On::Postgres, On::Sqlite).await;
+    Box::pin(from_one_to_the_other(On::Postgres, On::Sqlite)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_is_put_back_into_postgres() {
-    from_one_to_the_other(On::Postgres, On::Postgres).await;
+    Box::pin(from_one_to_the_other(On::Postgres, On::Postgres)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -384,10 +385,16 @@ async fn the_rows_come_back_beside_the_ledger_that_knows_more(on: On) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_sqlite_database_comes_back_beside_its_ledger() {
-    the_rows_come_back_beside_the_ledger_that_knows_more(On::Sqlite).await;
+    Box::pin(the_rows_come_back_beside_the_ledger_that_knows_more(
+        On::Sqlite,
+    ))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_postgres_database_comes_back_beside_its_ledger() {
-    the_rows_come_back_beside_the_ledger_that_knows_more(On::Postgres).await;
+    Box::pin(the_rows_come_back_beside_the_ledger_that_knows_more(
+        On::Postgres,
+    ))
+    .await;
 }

@@ -1,7 +1,6 @@
-//! A second place for the same installation, empty, on either engine; and the program run on one or the other.
+//! A second place for the same installation, empty, on either engine.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use server::config;
 use server::demo::world::Stage;
@@ -82,36 +81,6 @@ impl Place {
             database.remove().await;
         }
     }
-}
-
-/// Runs the program to its end.
-pub(crate) async fn doorward(config: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-    command.args(arguments).arg("--config").arg(config);
-    tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap()
-}
-
-/// What it said, all of it.
-pub(crate) fn words(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
-/// Runs it and expects it to have done what it should.
-pub(crate) async fn done(config: &Path, arguments: &[&str]) -> String {
-    let output = doorward(config, arguments).await;
-    let words = words(&output);
-    assert!(output.status.success(), "{arguments:?}: {words}");
-    words
-}
-
-/// Runs it and expects it to refuse, with 1.
-pub(crate) async fn refused(config: &Path, arguments: &[&str]) -> String {
-    let output = doorward(config, arguments).await;
-    let words = words(&output);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {words}");
-    words
 }
 
 /// Bytes that make a name of a test's own.

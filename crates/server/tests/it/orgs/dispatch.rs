@@ -1,7 +1,7 @@
 //! Which organisation answers, what operators see of all of them, and how configurations that meet are refused.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use ledger::verify::{Trust, verify_folder};
 use serde_json::Value;
@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::world::{Side, Stores, Two};
 use crate::database::Line;
+use crate::run::{program, words};
 use crate::watch::until;
 
 /// Asks over a connection to the shared socket with a head of its own; the whole answer.
@@ -154,27 +155,22 @@ async fn one_whose_store_is_away_is_named_and_the_other_is_served() {
 }
 
 fn doorward(arguments: &[&str], two: &Two) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-    command.args(arguments);
+    let mut command = program(arguments);
     for side in two.both() {
         command.arg("--config").arg(side.stage.config_file());
     }
     command.output().unwrap()
 }
 
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn configurations_that_meet_are_refused_all_at_once_and_the_check_says_the_same() {
     let two = Two::set(Stores::Apart).await;
     let checked = doorward(&["check-config"], &two);
-    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked));
+    assert_eq!(checked.status.code(), Some(0), "{}", words(&checked));
     assert!(
-        text(&checked).contains("doorward.toml: Kiln: fine: issuers: 1"),
+        words(&checked).contains("doorward.toml: Kiln: fine: issuers: 1"),
         "{}",
-        text(&checked)
+        words(&checked)
     );
 
     let file = two.kiln.stage.config_file();
@@ -190,8 +186,8 @@ async fn configurations_that_meet_are_refused_all_at_once_and_the_check_says_the
     std::fs::write(&file, &meets).unwrap();
     for command in ["check-config", "serve"] {
         let output = doorward(&[command], &two);
-        assert_eq!(output.status.code(), Some(64), "{}", text(&output));
-        assert!(text(&output).contains("colour"), "{}", text(&output));
+        assert_eq!(output.status.code(), Some(64), "{}", words(&output));
+        assert!(words(&output).contains("colour"), "{}", words(&output));
     }
     let meets = meets.replace("colour = 1\n", "").replace(
         &format!("dir = \"{}", two.kiln.stage.dir.path().display()),
@@ -200,7 +196,7 @@ async fn configurations_that_meet_are_refused_all_at_once_and_the_check_says_the
     std::fs::write(&file, &meets).unwrap();
     for command in ["check-config", "serve"] {
         let output = doorward(&[command], &two);
-        assert_eq!(output.status.code(), Some(64), "{}", text(&output));
+        assert_eq!(output.status.code(), Some(64), "{}", words(&output));
         for key in [
             "server.public_url",
             "server.org",
@@ -209,9 +205,9 @@ async fn configurations_that_meet_are_refused_all_at_once_and_the_check_says_the
         ] {
             let said = format!("{}: {key}: ", file.display());
             assert!(
-                text(&output).contains(&said),
+                words(&output).contains(&said),
                 "{said} is not in {}",
-                text(&output)
+                words(&output)
             );
         }
     }
@@ -233,12 +229,12 @@ async fn a_start_names_every_organisation_that_cannot_start_and_serves_none() {
         .unwrap();
     }
     let output = doorward(&["serve"], &two);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
     for file in &files {
         assert!(
-            text(&output).contains(&format!("{}: the store cannot be opened", file.display())),
+            words(&output).contains(&format!("{}: the store cannot be opened", file.display())),
             "{}",
-            text(&output)
+            words(&output)
         );
     }
     assert_eq!(
@@ -250,9 +246,8 @@ async fn a_start_names_every_organisation_that_cannot_start_and_serves_none() {
 
 /// What `doctor` says of a check: status and evidence.
 fn examined(file: &Path, check: &str) -> (String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-    command.args(["doctor", "--json", "--config"]).arg(file);
-    let output = command.output().unwrap();
+    let mut command = program(&["doctor", "--json", "--config"]);
+    let output = command.arg(file).output().unwrap();
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     let lines = said["checks"].as_array().unwrap();
     let line = lines.iter().find(|line| line["check"] == check).unwrap();

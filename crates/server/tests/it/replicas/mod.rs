@@ -7,7 +7,6 @@ mod keys;
 mod world;
 
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use http::Method;
@@ -20,6 +19,7 @@ use testkit::{Actor, Browser, device_sign_in};
 use world::{LOOK, Pair, Replica};
 
 use crate::database::Database;
+use crate::run::{output, program, words};
 
 const HAIKU: &str = "claude-haiku-5-5";
 const SONNET: &str = "claude-sonnet-5-5";
@@ -195,14 +195,8 @@ fn chain(replica: &Replica) -> String {
 async fn the_demo_shows_two_replicas_where_postgresql_is_at_hand() {
     let database = Database::make().await;
     let url = database.url();
-    let run = move || {
-        Command::new(env!("CARGO_BIN_EXE_doorward"))
-            .args(["demo", "--once", "--postgres", &url])
-            .output()
-            .unwrap()
-    };
-    let output = tokio::task::spawn_blocking(run).await.unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
+    let output = output(program(&["demo", "--once", "--postgres", &url])).await;
+    let text = words(&output);
     assert!(output.status.success(), "{text}");
     assert!(text.contains("two replicas on one PostgreSQL"), "{text}");
     assert!(text.contains("at the other replica is cut"), "{text}");

@@ -13,6 +13,7 @@ use testkit::{Actor, Http, Session};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::database::{Database, Line, Wire};
+use crate::run::{doorward, program, words};
 
 /// How long anything may take before the test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -168,8 +169,7 @@ impl Replica {
     /// Starts the process; it need not be ready when this returns.
     pub(crate) fn spawn(&mut self) {
         assert!(self.child.is_none(), "it runs already");
-        let child = Command::new(env!("CARGO_BIN_EXE_doorward"))
-            .args(["serve", "--config"])
+        let child = program(&["serve", "--config"])
             .arg(&self.config_file)
             .env("DOORWARD_LOG", "error")
             .stdout(Stdio::null())
@@ -250,18 +250,8 @@ impl Replica {
 
     /// Runs the program on this replica's machine.
     pub(crate) async fn command(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-        command
-            .args(arguments)
-            .arg("--config")
-            .arg(&self.config_file);
-        let run = move || command.output().unwrap();
-        let output = tokio::task::spawn_blocking(run).await.unwrap();
-        assert!(
-            output.status.success(),
-            "{arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output = doorward(&self.config_file, arguments).await;
+        assert!(output.status.success(), "{arguments:?}: {}", words(&output));
         output
     }
 
