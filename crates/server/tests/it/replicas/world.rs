@@ -181,8 +181,7 @@ impl Replica {
 
     /// Starts the process, which must end by itself; what it said last.
     pub(crate) async fn fails_to_start(&mut self) -> String {
-        let child = Command::new(env!("CARGO_BIN_EXE_doorward"))
-            .args(["serve", "--config"])
+        let child = program(&["serve", "--config"])
             .arg(&self.config_file)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
