@@ -26,3 +26,8 @@ def test_claude_code_is_the_pinned_one(claude_binary, tmp_path):
 def test_the_typescript_sdk_is_the_pinned_one(node_packages):
     installed = node_packages / "node_modules/@anthropic-ai/sdk/package.json"
     assert json.loads(installed.read_text())["version"] == pinned("@anthropic-ai/sdk")
+
+
+def test_the_openid_provider_is_the_pinned_one(node_packages):
+    installed = node_packages / "node_modules/oidc-provider/package.json"
+    assert json.loads(installed.read_text())["version"] == pinned("oidc-provider")

@@ -103,6 +103,10 @@ class Browser:
     def open(self, url: str) -> Page:
         return self._go("GET", url, None, "none", None)
 
+    def cookie(self, base: str, name: str) -> str | None:
+        """What this browser keeps for an origin under this name."""
+        return self._cookies.get(urllib.parse.urlsplit(base).netloc, {}).get(name)
+
     def submit(self, page: Page, form: Form, button: Button, fill: dict[str, str]) -> Page:
         fields = form.fields | fill
         if button.name:

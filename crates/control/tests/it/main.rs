@@ -1,6 +1,7 @@
 //! What administrators and directories do, on a real store and ledger.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod console;
 mod people;
 mod policies;
 mod scim;

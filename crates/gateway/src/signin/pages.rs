@@ -207,8 +207,10 @@ page!(
     ConsoleEnd, "console_end.html" {
         /// What happened.
         what: String,
-        /// The sign-in page.
-        link: String
+        /// The way on.
+        link: String,
+        /// What it is called.
+        word: &'static str
     }
 );
 page!(

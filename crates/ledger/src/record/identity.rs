@@ -117,7 +117,7 @@ pub struct SessionChange {
     /// From which program and address; none when we ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
-    /// Why it ended: `signed_out`, `revoked`, `expired`, `reuse`.
+    /// Why it ended: `signed_out`, `signed_in_anew`, `revoked`, `expired`, `reuse`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Text<64>>,
 }

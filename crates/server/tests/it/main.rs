@@ -9,6 +9,7 @@ mod api;
 mod backup;
 mod billing;
 mod clock;
+mod console;
 mod database;
 mod doctor;
 mod doors;

@@ -2,7 +2,7 @@
 //!
 //! It runs no scripts, which is the point: what it can do works without JavaScript.
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use url::{Origin, Url};
 
 use super::cookies::{Circumstance, Cookies};
@@ -109,6 +109,17 @@ impl Browser {
     /// The value of a cookie by name.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies.value(name)
+    }
+
+    /// Takes a `Set-Cookie` line as if this address had sent it: what somebody plants who answers for the host for once.
+    pub fn plant(&mut self, url: &str, line: &str) -> Result<(), ClientError> {
+        let unsendable = || ClientError::Unsendable(line.to_owned());
+        let url = Url::parse(url).map_err(|_| unsendable())?;
+        let mut headers = HeaderMap::new();
+        let line = HeaderValue::from_str(line).map_err(|_| unsendable())?;
+        headers.insert(header::SET_COOKIE, line);
+        self.cookies.keep(&url, &headers);
+        Ok(())
     }
 
     /// Loads an address as if somebody had typed it.

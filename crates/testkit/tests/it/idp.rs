@@ -596,3 +596,63 @@ async fn a_ci_job_gets_a_token_like_githubs() {
     assert_eq!(cluster["sub"], "system:serviceaccount:builds:runner");
     assert!(Keys::default().verify(&idp.mint(&cluster), &clock).is_err());
 }
+
+/// The `auth_time` of a sign-in in this browser, which presses the person's button when it is shown; and whether it was.
+async fn signed_in_at(idp: &Idp, browser: &mut Browser, change: &[(&str, &str)]) -> (Value, bool) {
+    let mut page = browser.open(&authorize_url(idp, change)).await.unwrap();
+    let asked = !page.stopped;
+    if asked {
+        page = browser.press(&page, "ada", &[]).await.unwrap();
+    }
+    let fields: Vec<(String, String)> = page.url.query_pairs().into_owned().collect();
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", "desktop"),
+        ("redirect_uri", REDIRECT),
+        ("code_verifier", VERIFIER),
+        ("code", field(&fields, "code")),
+    ];
+    let answer = Http::new().post(&idp.token_url()).form(&form).send().await;
+    let body = answer.unwrap().json();
+    let claims = body["id_token"].as_str().unwrap().split('.').nth(1);
+    let claims = URL_SAFE_NO_PAD.decode(claims.unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    (claims["auth_time"].clone(), asked)
+}
+
+#[tokio::test]
+async fn whoever_signed_in_before_is_let_through_with_that_moment_unless_they_are_to_be_asked() {
+    let (builder, clock) = idp();
+    let idp = builder.app(desktop()).start().unwrap();
+    idp.remember_people(true);
+    let mut browser = Browser::new().stopping_at(REDIRECT);
+    let (first, asked) = signed_in_at(&idp, &mut browser, &[]).await;
+    assert!(asked);
+    clock.advance_ms(300_000);
+    assert_eq!(
+        signed_in_at(&idp, &mut browser, &[]).await,
+        (first.clone(), false)
+    );
+    assert_eq!(
+        signed_in_at(&idp, &mut browser, &[("max_age", "600")]).await,
+        (first.clone(), false)
+    );
+    let again = [("prompt", "login"), ("max_age", "0")];
+    idp.ignore_prompts(true);
+    assert_eq!(
+        signed_in_at(&idp, &mut browser, &again).await,
+        (first.clone(), false)
+    );
+    idp.ignore_prompts(false);
+    let later = json!(first.as_i64().unwrap() + 300);
+    assert_eq!(
+        signed_in_at(&idp, &mut browser, &again).await,
+        (later, true)
+    );
+    idp.hide_auth_time(true);
+    assert_eq!(
+        signed_in_at(&idp, &mut browser, &again).await,
+        (Value::Null, true)
+    );
+    idp.stop().await;
+}

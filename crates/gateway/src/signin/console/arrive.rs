@@ -11,6 +11,7 @@ use store::{Held, Proof, Session, StoreError};
 use web::browser::Browser;
 use web::page::guard;
 
+use super::leave::ended;
 use super::program::session_name;
 use super::{METHOD, Way, consoles, end, out_of_order, refused, standing};
 use crate::envelope::face_of;
@@ -83,16 +84,15 @@ async fn begin(
         return Err(Refusal::plain(ReasonCode::PersonRevoked).into());
     };
     keep(state, held, record(caller, session.id, origin)).await?;
-    end_earlier(state, headers).await;
+    end_earlier(state, origin, headers).await;
     Ok(browser)
 }
 
-/// The session that this browser was signed in with until now would be one that nobody can sign out of.
-async fn end_earlier(state: &SignIn, headers: &HeaderMap) {
+/// The session that this browser was signed in with until now would be one that nobody can sign out of. Where it cannot be ended, time
+/// ends it.
+async fn end_earlier(state: &SignIn, origin: Origin, headers: &HeaderMap) {
     if let Ok(Some(held)) = standing(state, headers).await {
-        let ended = state.sessions.end(held.session.session, "signed in anew");
-        // It ends by itself when it is not used.
-        let _left_open = ended.await.is_err();
+        let _is_ended = ended(state, &held, origin, "signed_in_anew").await;
     }
 }
 

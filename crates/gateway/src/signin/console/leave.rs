@@ -11,7 +11,8 @@ use http::{HeaderMap, StatusCode};
 use ledger::record::{Origin, SessionChange, SessionEvent};
 use store::ConsoleHolder;
 
-use super::{consoles, end, end_with, standing};
+use super::{consoles, end_with, standing};
+use crate::signin::pages::{self, ConsoleEnd, Frame};
 use crate::signin::{SignIn, oauth, origin_of};
 
 pub(super) async fn sign_out(State(state): State<Arc<SignIn>>, request: Request) -> Response {
@@ -22,11 +23,17 @@ pub(super) async fn sign_out(State(state): State<Arc<SignIn>>, request: Request)
         Err(refused) => return refused,
     };
     if let Err(refusal) = consoles(&state).changing(&parts.headers, form.field("csrf")) {
-        let (title, what) = ("You are still signed in", &refusal.first().message);
-        return end(&state, StatusCode::FORBIDDEN, title, what, web::HOME, false);
+        let page = ConsoleEnd::new(
+            &Frame::of(&state),
+            "Nobody was signed out",
+            refusal.first().message.clone(),
+            web::HOME.to_owned(),
+            "Go to the console",
+        );
+        return pages::respond(StatusCode::FORBIDDEN, &page, &[]);
     }
     let is_done = match standing(&state, &parts.headers).await {
-        Ok(Some(held)) => is_ended(&state, &held, origin).await,
+        Ok(Some(held)) => ended(&state, &held, origin, "signed_out").await,
         Ok(None) => true,
         Err(_) => false,
     };
@@ -47,18 +54,24 @@ pub(super) async fn sign_out(State(state): State<Arc<SignIn>>, request: Request)
     end_with(&state, status, title, what, (web::HOME, false), forget)
 }
 
-async fn is_ended(state: &SignIn, held: &ConsoleHolder, origin: Origin) -> bool {
+/// Ends a session everywhere and writes down why; false when it could not be ended.
+pub(super) async fn ended(
+    state: &SignIn,
+    held: &ConsoleHolder,
+    origin: Origin,
+    cause: &'static str,
+) -> bool {
     let record = SessionChange {
         event: SessionEvent::End,
         session: held.session.session,
         org: state.org,
         subject: Subject::Person(held.person.id),
         origin: Some(origin),
-        cause: Some("signed_out".into()),
+        cause: Some(cause.into()),
     };
     if let Err(error) = state.ledger.note(ledger::Record::Session(record)) {
-        tracing::error!(error = %error, "a sign-out is not in the ledger");
+        tracing::error!(error = %error, "the end of a console session is not in the ledger");
     }
-    let ended = state.sessions.end(held.session.session, "signed out");
+    let ended = state.sessions.end(held.session.session, cause);
     ended.await.is_ok()
 }

@@ -40,6 +40,9 @@ pub(super) use arrive::arrive;
 /// How records name this way of signing in.
 const METHOD: &str = "console";
 
+/// What the way to the sign-in is called.
+const SIGN_IN: &str = "Go to the sign-in";
+
 /// What the trip is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Way {
@@ -200,7 +203,7 @@ fn end_with(
     headers: HeaderMap,
 ) -> Response {
     let link = sign_in_address(to, again);
-    let page = ConsoleEnd::new(&Frame::of(state), title, what.to_owned(), link);
+    let page = ConsoleEnd::new(&Frame::of(state), title, what.to_owned(), link, SIGN_IN);
     web::page::respond(status, &page, headers)
 }
 
@@ -213,6 +216,7 @@ fn out_of_order(state: &SignIn, to: &str) -> Response {
             "Something is out of order here",
             "This is an outage, not your sign-in. Try again in a moment.".to_owned(),
             sign_in_address(to, false),
+            SIGN_IN,
         ),
         &[],
     )

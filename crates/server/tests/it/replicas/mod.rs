@@ -1,6 +1,7 @@
 //! Two replicas that act as one: whatever is begun on one goes on at the other, and nobody is kept to either.
 
 mod chaos;
+mod console;
 mod copies;
 mod directory;
 mod keys;
