@@ -5,6 +5,7 @@ use domain::{OrgId, PersonId, SessionId, Timestamp, console};
 use sqlx::query;
 
 use crate::people::{columns, hold_person, person};
+use crate::revocations::hold_revocations;
 use crate::sessions::insert_bare_session;
 use crate::{Held, Person, Result, Session, Store, id, maybe_time, time};
 
@@ -168,6 +169,8 @@ impl Store {
         at: Timestamp,
     ) -> Result<u64> {
         let mut tx = self.pools.begin().await?;
+        // First, as whoever revokes does: two that end sessions in another order would wait for each other.
+        hold_revocations(&mut tx, org).await?;
         let over = query(
             "UPDATE sessions SET ended_at = $4, ended_why = 'expired' WHERE org = $1 AND ended_at IS NULL AND id IN \
              (SELECT session FROM console_sessions WHERE org = $1 AND (last_seen < $2 OR created < $3))",
