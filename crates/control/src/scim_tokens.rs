@@ -131,7 +131,7 @@ pub async fn rotate(
 async fn find(operation: &Operation<'_>, which: &str) -> Result<ScimToken, ControlError> {
     let (store, now) = (operation.store, operation.clock.now());
     let found = store.open_scim_token(operation.org, which, now).await?;
-    found.ok_or(ControlError::NoSuch("SCIM token"))
+    found.ok_or(ControlError::NoSuch("directory token"))
 }
 
 impl Control {

@@ -306,11 +306,11 @@ pub const DIRECTORY_FORMER_NAMES_MAX: i64 = 100;
 /// How long a membership that ended, or a name that a group had, is remembered: longer than any token that may still state it. What a
 /// person's last sign-in stated before it ended keeps it longer.
 pub const DIRECTORY_LEFT_MS: i64 = REFRESH_TOKEN_MS + 24 * 60 * 60 * 1_000;
-/// SCIM tokens of one directory that open at once: the one in use and its successor.
+/// Directory tokens of one directory that open at once: the one in use and its successor.
 pub const SCIM_TOKENS_OPEN_MAX: i64 = 2;
-/// How long a SCIM token that opens nothing any more is still listed; then the ledger alone knows of it.
+/// How long a directory token that opens nothing any more is still listed; then the ledger alone knows of it.
 pub const SCIM_TOKENS_KEPT_MS: i64 = 365 * 24 * 60 * 60 * 1_000;
-/// Hours for which a SCIM token goes on to open beside its successor, at most: a month.
+/// Hours for which a directory token goes on to open beside its successor, at most: a month.
 pub const SCIM_TOKEN_OVERLAP_HOURS_MAX: u16 = 31 * 24;
 /// Roles given in one organisation; beyond it new ones are refused. All of them are read when somebody comes to the admin API.
 pub const ROLE_BINDINGS_MAX: i64 = 1_000;

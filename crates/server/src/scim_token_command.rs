@@ -19,7 +19,7 @@ use crate::commands::administer;
 use crate::config::Config;
 use crate::system::{complain, say};
 
-/// What to do with SCIM tokens.
+/// What to do with directory tokens.
 #[derive(Debug, Args)]
 pub struct ScimTokenCommand {
     /// The configuration
