@@ -65,7 +65,9 @@ impl Store {
             .await?
             .ok_or(StoreError::Damaged("scim_tokens.count"))?;
         if row.try_get::<i64, _>(0)? >= limits::SCIM_TOKENS_OPEN_MAX {
-            return Err(StoreError::Full("directory tokens of this issuer that open"));
+            return Err(StoreError::Full(
+                "directory tokens of this issuer that open",
+            ));
         }
         tx.run(
             query(
