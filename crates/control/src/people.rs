@@ -1,10 +1,12 @@
 //! People: find one, take their access away, give it back.
 
+use std::collections::BTreeMap;
+
 use domain::PersonId;
 use domain::vouching::groups_words;
 use ledger::record::ChangeKind;
-pub use store::Person;
 use store::Store;
+pub use store::{PeopleCount, Person};
 
 use crate::access::{Actor, Right, Role};
 use crate::{ControlError, Operation, roles, text as words};
@@ -66,6 +68,38 @@ pub async fn list(
     let (store, org) = (operation.store, operation.org);
     let (people, more) = store.people_page(org, part, after, limit).await?;
     Ok((store.with_groups(org, people).await?, more))
+}
+
+/// How many people there are.
+pub async fn count(operation: &Operation<'_>) -> Result<PeopleCount, ControlError> {
+    operation.require(Right::PeopleRead)?;
+    Ok(operation.store.people_count(operation.org).await?)
+}
+
+/// What these people and services are called, by id; those that are not here are left out.
+pub async fn labels(
+    operation: &Operation<'_>,
+    ids: &[String],
+) -> Result<BTreeMap<String, String>, ControlError> {
+    operation.require(Right::PeopleRead)?;
+    Ok(operation.store.labels(operation.org, ids).await?)
+}
+
+/// The roles a person holds now, and through what: their own bindings and those of their groups.
+pub async fn bindings(
+    operation: &Operation<'_>,
+    person: &Person,
+) -> Result<Vec<store::RoleBinding>, ControlError> {
+    operation.require(Right::RolesRead)?;
+    let words = groups_words(&person.issuer, &person.stable_id);
+    let held = operation.store.roles(operation.org).await?.into_iter();
+    let is_theirs = |holder: &store::Holder| match holder {
+        store::Holder::Person(holder) => *holder == person.id,
+        store::Holder::Group { issuer, group } => {
+            words.contains(issuer) && person.groups.contains(group)
+        }
+    };
+    Ok(held.filter(|held| is_theirs(&held.holder)).collect())
 }
 
 /// Takes a person's access away: their sessions end, open streams are cut and new requests refused within a second on every

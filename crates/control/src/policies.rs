@@ -261,6 +261,38 @@ pub fn preview(
     )
 }
 
+/// The lines of a policy's text in which an entry of this name stands, with the remarks above it; none where the text has none.
+pub fn entry_text<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let is_named = |entry: &&str| {
+        let table = toml::from_str::<toml::Table>(entry).ok();
+        let lists = table.iter().flat_map(toml::Table::values);
+        let mut entries = lists.filter_map(toml::Value::as_array).flatten();
+        entries.any(|entry| entry.get("name").and_then(toml::Value::as_str) == Some(name))
+    };
+    entries(text).into_iter().find(is_named).map(str::trim)
+}
+
+/// A policy's text, parted before each entry and the remarks that stand right above it.
+fn entries(text: &str) -> Vec<&str> {
+    let (mut starts, mut at, mut remark) = (vec![0], 0, None);
+    for line in text.split_inclusive('\n') {
+        let content = line.trim();
+        if content.starts_with("[[") {
+            starts.push(remark.unwrap_or(at));
+        }
+        remark = match content.starts_with('#') {
+            true => remark.or(Some(at)),
+            false => None,
+        };
+        at += line.len();
+    }
+    starts.push(text.len());
+    starts
+        .windows(2)
+        .map(|ends| &text[ends[0]..ends[1]])
+        .collect()
+}
+
 /// TOML stays as it is, less an export's header; YAML becomes TOML.
 fn to_toml(text: &str) -> Result<String, ControlError> {
     let body = without_header(text);
@@ -311,6 +343,16 @@ mod tests {
         let text = "# doorward policy, version 7\n# applied by ada\n\n# why\n[[grant]]\n";
         assert_eq!(version_in_header(text), Some(7));
         assert_eq!(without_header(text), "# why\n[[grant]]\n");
+    }
+
+    #[test]
+    fn an_entry_is_found_by_its_name_with_the_remark_above_it() {
+        let text = "# all\n\n[[grant]]\nname = \"a\"\nmodels = [\"x\"]\n\n# why b\n# and how\n[[require]]\nname = \"b\"\n[require.who]\ngroups = [\"g\"]\n";
+        let found = entry_text(text, "b").unwrap();
+        assert!(found.starts_with("# why b\n# and how\n[[require]]") && found.ends_with("[\"g\"]"));
+        assert!(entry_text(text, "a").unwrap().starts_with("[[grant]]"));
+        assert_eq!(entry_text(text, "c"), None);
+        assert_eq!(entry_text("", "c"), None);
     }
 
     #[test]

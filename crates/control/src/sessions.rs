@@ -23,9 +23,32 @@ pub async fn list(
         .await?)
 }
 
+/// A session.
+pub async fn read(operation: &Operation<'_>, session: SessionId) -> Result<Session, ControlError> {
+    operation.require(Right::SessionsRead)?;
+    find(operation, session).await
+}
+
 /// One's own sessions after one of them, and whether there are more.
 pub async fn list_own(
     operation: &Operation<'_>,
+    after: Option<SessionId>,
+    limit: u32,
+) -> Result<(Vec<Session>, bool), ControlError> {
+    own(operation, false, after, limit).await
+}
+
+/// One's own sessions that have not ended, oldest first, and whether there are more.
+pub async fn list_own_open(
+    operation: &Operation<'_>,
+    limit: u32,
+) -> Result<(Vec<Session>, bool), ControlError> {
+    own(operation, true, None, limit).await
+}
+
+async fn own(
+    operation: &Operation<'_>,
+    open: bool,
     after: Option<SessionId>,
     limit: u32,
 ) -> Result<(Vec<Session>, bool), ControlError> {
@@ -34,7 +57,7 @@ pub async fn list_own(
     let person = person.ok_or(ControlError::Forbidden(Right::OwnRead))?;
     let store = operation.store;
     Ok(store
-        .sessions_page(operation.org, (Some(person), false), after, limit)
+        .sessions_page(operation.org, (Some(person), open), after, limit)
         .await?)
 }
 
@@ -61,6 +84,41 @@ pub async fn end_own(
         return Err(ControlError::NoSuch("session"));
     }
     take(operation, found, "ended by its owner").await
+}
+
+/// Ends every session of a person, and takes their personal tokens away; they may sign in again.
+pub async fn end_of_person(
+    operation: &Operation<'_>,
+    person: PersonId,
+    reason: &str,
+) -> Result<(), ControlError> {
+    operation.require(Right::SessionsWrite)?;
+    let reason = text::reason("reason", reason)?;
+    let known = operation.store.person(operation.org, person).await?;
+    known.ok_or(ControlError::NoSuch("person"))?;
+    let name = format!("every session of {person}");
+    take_all(operation, (&name, &Target::Person(person)), &reason).await
+}
+
+/// Ends the sessions of everyone, one's own included, and takes all personal tokens away; whoever may, signs in again.
+pub async fn end_everyones(operation: &Operation<'_>, reason: &str) -> Result<(), ControlError> {
+    operation.require(Right::SessionsWrite)?;
+    let reason = text::reason("reason", reason)?;
+    take_all(operation, ("every session", &Target::Everyone), &reason).await
+}
+
+async fn take_all(
+    operation: &Operation<'_>,
+    (name, target): (&str, &Target),
+    reason: &str,
+) -> Result<(), ControlError> {
+    let now = operation.clock.now();
+    let mut change = operation.change("session", name, ChangeKind::Deleted);
+    change.reason = Some(reason.into());
+    operation.record(change).await?;
+    let store = operation.store;
+    store.revoke(operation.org, target, now, reason).await?;
+    Ok(())
 }
 
 async fn find(operation: &Operation<'_>, session: SessionId) -> Result<Session, ControlError> {

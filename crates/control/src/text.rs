@@ -57,12 +57,27 @@ pub(crate) const FORMULA_STARTS: [char; 10] =
     ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
 
 /// A cell of a spreadsheet that never begins as a formula does: what a stranger wrote must not run where an administrator opens it.
-pub(crate) fn cell(text: &str) -> String {
+pub fn cell(text: &str) -> String {
     if text.trim_start().starts_with(FORMULA_STARTS) {
         format!("'{text}")
     } else {
         text.to_owned()
     }
+}
+
+/// A sheet for a spreadsheet: its header and rows, no cell of which begins as a formula does.
+pub fn sheet<const CELLS: usize>(
+    header: &[&str; CELLS],
+    rows: impl Iterator<Item = [String; CELLS]>,
+) -> String {
+    let mut sheet = csv::Writer::from_writer(Vec::new());
+    // Writing to memory does not fail; a row that did would be left out whole.
+    let _ = sheet.write_record(header);
+    for row in rows {
+        let _ = sheet.write_record(row.map(|text| cell(&text)));
+    }
+    let bytes = sheet.into_inner().unwrap_or_default();
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 #[cfg(test)]

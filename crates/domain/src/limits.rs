@@ -366,6 +366,8 @@ pub const SCIM_CALLS_MAX: usize = 16;
 pub const SCIM_WAIT_MS: u64 = 10_000;
 /// Lines of one chargeback statement; one that would have more is refused, never cut (`limit_reached`).
 pub const STATEMENT_LINES_MAX: usize = 100_000;
+/// Records that one look through the ledger reads where no index fits what is sought; from there it is looked on.
+pub const LEDGER_SIFT_RECORDS: usize = 2_000;
 /// Days that one chargeback statement may cover; more are refused.
 pub const STATEMENT_DAYS_MAX: i64 = 400;
 /// Groups that one chargeback statement may name; more are refused.

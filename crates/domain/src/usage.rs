@@ -34,6 +34,16 @@ const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
+impl Usage {
+    /// Input tokens in all, those of caches included.
+    pub const fn input_in_all(&self) -> u64 {
+        self.input_tokens
+            .saturating_add(self.cache_write_5m_tokens)
+            .saturating_add(self.cache_write_1h_tokens)
+            .saturating_add(self.cache_read_tokens)
+    }
+}
+
 /// What multiplies the price of tokens, as a request asks for it or as an answer says it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::window::Period;
-use domain::{OrgId, Timestamp, Usage, Usd, limits};
+use domain::{OrgId, ReasonCode, Timestamp, Usage, Usd, limits};
 use ledger::read::{Batch, Cursor, Entry, ReadError, Reader, Tail};
 use ledger::record::{Decision, Ended, Outcome, System};
 use ledger::{ChainId, Hash, Ledger, Line, Position, Record};
 use store::ledger::Batch as Shipment;
-use store::{Certainty, LedgerRow, Spending, Store, UsageHour};
+use store::{Certainty, LedgerRow, RefusalHour, Spending, Store, UsageHour};
 
 use crate::Metrics;
 use crate::claim::{Claim, Lost};
@@ -139,9 +139,7 @@ fn shipment(org: OrgId, batch: &Batch, copying: Copying) -> (Shipment, Vec<u64>)
         match &record {
             Record::Outcome(outcome) => count_outcome(org, line.time, outcome, &mut shipment),
             Record::Decision(decision) if !decision.verdict.is_allowed() => {
-                shipment
-                    .usage
-                    .push(usage_of_refusal(org, line.time, decision));
+                count_refusal(org, line.time, decision, &mut shipment);
             }
             Record::System(system) => shipment
                 .usage
@@ -223,6 +221,20 @@ fn count_outcome(org: OrgId, at: Timestamp, outcome: &Outcome, shipment: &mut Sh
                     }),
             );
     }
+}
+
+fn count_refusal(org: OrgId, at: Timestamp, decision: &Decision, shipment: &mut Shipment) {
+    shipment.usage.push(usage_of_refusal(org, at, decision));
+    let codes = decision.verdict.reasons().iter();
+    let codes = codes.filter_map(|reason| known(reason.code.as_str()));
+    let refusal = |code| RefusalHour { org, at, code };
+    shipment.refusals.extend(codes.map(refusal));
+}
+
+/// The code of ours that this is; a record of a later program may name others, and the last of many says how many are missing.
+fn known(code: &str) -> Option<&'static str> {
+    let all = ReasonCode::ALL.iter().map(|known| known.as_str());
+    all.into_iter().find(|known| *known == code)
 }
 
 fn usage_of_refusal(org: OrgId, at: Timestamp, decision: &Decision) -> UsageHour {

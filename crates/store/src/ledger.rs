@@ -70,6 +70,17 @@ pub struct UsageHour {
     pub certainty: Certainty,
 }
 
+/// One reason that refused something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalHour {
+    /// The organisation.
+    pub org: OrgId,
+    /// When.
+    pub at: Timestamp,
+    /// The reason's code.
+    pub code: &'static str,
+}
+
 /// What one call adds to a purse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spending {
@@ -98,6 +109,8 @@ pub struct Batch {
     pub follows: Option<String>,
     /// The hash of the last of them, where it is known.
     pub hash: Option<String>,
+    /// Why they refused something.
+    pub refusals: Vec<RefusalHour>,
 }
 
 /// Rows of one statement. Finding a numbered value in a statement takes SQLite longer the more there are, so not too many.
@@ -152,6 +165,9 @@ impl Store {
         }
         for (key, nanos) in spending_sums(&batch.spending) {
             add_spending(&mut tx, chain, &key, nanos).await?;
+        }
+        for (key, refusals) in refusal_sums(&batch.refusals) {
+            add_refusals(&mut tx, key, refusals).await?;
         }
         tx.commit().await?;
         Ok(true)
@@ -373,6 +389,36 @@ async fn add_spending(tx: &mut Tx, chain: &str, key: &PurseKey<'_>, nanos: i64) 
         .bind(*window)
         .bind(chain)
         .bind(nanos),
+    )
+    .await?;
+    Ok(())
+}
+
+/// As [`usage_sums`].
+fn refusal_sums(refusals: &[RefusalHour]) -> BTreeMap<(OrgId, i64, &'static str), i64> {
+    let mut sums = BTreeMap::new();
+    for refusal in refusals {
+        *sums
+            .entry((refusal.org, hour_of(refusal.at), refusal.code))
+            .or_default() += 1;
+    }
+    sums
+}
+
+async fn add_refusals(
+    tx: &mut Tx,
+    (org, hour, code): (OrgId, i64, &str),
+    refusals: i64,
+) -> Result<()> {
+    tx.run(
+        query(
+            "INSERT INTO refusal_hours (org, hour, code, refusals) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (org, hour, code) DO UPDATE SET refusals = refusal_hours.refusals + excluded.refusals",
+        )
+        .bind(org.to_string())
+        .bind(hour)
+        .bind(code)
+        .bind(refusals),
     )
     .await?;
     Ok(())

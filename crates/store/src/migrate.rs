@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0015_member_checks_and_drills.sql"),
     include_str!("../migrations/0016_console_sessions.sql"),
     include_str!("../migrations/0017_chain_claims.sql"),
+    include_str!("../migrations/0018_refusals.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

@@ -3,7 +3,7 @@
 
 use domain::{OrgId, Timestamp, limits};
 use sqlx::any::AnyRow;
-use sqlx::{Row as _, query};
+use sqlx::{AssertSqlSafe, Row as _, query};
 
 use crate::{Result, Store, StoreError, time, unsigned};
 
@@ -109,6 +109,52 @@ impl Store {
         let more = rows.len() > found.len();
         Ok((found, more))
     }
+}
+
+impl Store {
+    /// The record at a place, if it is this organisation's.
+    pub async fn record_at(&self, org: OrgId, place: &Place) -> Result<Option<FoundRecord>> {
+        let statement = query(
+            "SELECT at, chain, seq, kind, request_id, subject, body FROM ledger_records \
+             WHERE chain = $1 AND seq = $2 AND at = $3 AND org = $4",
+        );
+        let seq = i64::try_from(place.seq).unwrap_or(i64::MAX);
+        let statement = statement.bind(&place.chain).bind(seq);
+        let statement = statement.bind(place.at.unix_ms()).bind(org.to_string());
+        let row = self.pools.row(statement).await?;
+        row.as_ref().map(read).transpose()
+    }
+}
+
+impl Store {
+    /// The records of how these requests ended, as JSON; at most [`limits::STORE_PAGE_MAX`] requests are looked up.
+    pub async fn outcomes_of(&self, org: OrgId, requests: &[String]) -> Result<Vec<String>> {
+        let requests = &requests[..requests.len().min(limits::STORE_PAGE_MAX as usize)];
+        let mut found = Vec::with_capacity(requests.len());
+        for some in requests.chunks(REQUESTS_AT_ONCE) {
+            let mut statement = query(AssertSqlSafe(outcomes_statement(some.len())));
+            statement = statement.bind(org.to_string());
+            for request in some {
+                statement = statement.bind(request);
+            }
+            for row in &self.pools.rows(statement).await? {
+                found.push(row.try_get(0)?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Requests of one statement.
+const REQUESTS_AT_ONCE: usize = 50;
+
+/// The statement for this many requests; its text depends on nothing else.
+fn outcomes_statement(requests: usize) -> String {
+    let places: Vec<String> = (2..requests + 2).map(|place| format!("${place}")).collect();
+    format!(
+        "SELECT body FROM ledger_records WHERE org = $1 AND request_id IN ({}) AND kind = 'outcome'",
+        places.join(", ")
+    )
 }
 
 /// Whether calls leave no such records, so that a walk through the newest might meet none for long.

@@ -274,7 +274,7 @@ fn within(statement: Query<'_>, org: OrgId, from: Timestamp, to: Timestamp) -> Q
         .bind(to.unix_ms())
 }
 
-fn read(row: &AnyRow) -> Result<UsageSum> {
+pub(crate) fn read(row: &AnyRow) -> Result<UsageSum> {
     Ok(UsageSum {
         of: row.try_get(0)?,
         requests: unsigned(row, 1, "usage_hours.requests")?,

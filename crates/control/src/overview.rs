@@ -1,0 +1,128 @@
+//! What needs somebody: tasks that are due, an acceptable-use policy that no longer says what is so, too many owners or none, and keys
+//! and tokens that end soon. Everyone sees what their rights show them and nothing else. Only reads.
+
+use domain::acceptable_use::Installation;
+use domain::window::DAY_MS;
+use domain::{Timestamp, limits};
+
+use crate::access::Right;
+use crate::tasks::{self, Task, Wanted};
+use crate::{ControlError, Operation, acceptable_use, roles, scim_tokens, service_keys};
+
+/// How long before its end a key or token is told of.
+const SOON_MS: i64 = 14 * DAY_MS;
+
+/// Something that needs somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// A task that is not done.
+    Task(Box<Task>),
+    /// The acceptable-use policy in force says something of the recording that is not so any more.
+    UseOutdated {
+        /// The version in force.
+        version: u64,
+    },
+    /// What is wrong with the number of owners.
+    Owners(String),
+    /// A key or token that ends soon.
+    Ends {
+        /// What it is.
+        what: &'static str,
+        /// What it is called.
+        name: String,
+        /// When it ends.
+        at: Timestamp,
+    },
+}
+
+/// What needs somebody, and how many tasks are open.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// The first of it, the most pressing first.
+    pub first: Vec<Need>,
+    /// Open tasks, as far as they were counted; none for whoever does not see tasks.
+    pub open_tasks: Option<usize>,
+    /// Whether there are more of them than were counted.
+    pub more_tasks: bool,
+}
+
+/// What needs somebody: at most `limit` of each sort.
+pub async fn needs(
+    operation: &Operation<'_>,
+    installation: &Installation,
+    limit: usize,
+) -> Result<Needs, ControlError> {
+    operation.require(Right::OrgRead)?;
+    let may = |right| operation.actor.may(right);
+    let mut needs = Needs::default();
+    if may(Right::TasksRead) {
+        due(operation, limit, &mut needs).await?;
+    }
+    if may(Right::AcceptableUseRead) {
+        match acceptable_use::show(operation, None, installation).await {
+            Ok(shown) if shown.outdated.is_some() => needs.first.push(Need::UseOutdated {
+                version: shown.version.version,
+            }),
+            Ok(_) | Err(ControlError::NothingPublished) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if may(Right::RolesRead)
+        && let (_, Some(warning)) = roles::list(operation).await?
+    {
+        needs.first.push(Need::Owners(warning));
+    }
+    let mut ends = ending(operation).await?;
+    ends.sort_by_key(|(at, _)| *at);
+    needs
+        .first
+        .extend(ends.into_iter().take(limit).map(|(_, need)| need));
+    Ok(needs)
+}
+
+async fn due(
+    operation: &Operation<'_>,
+    limit: usize,
+    needs: &mut Needs,
+) -> Result<(), ControlError> {
+    let wanted = Wanted {
+        open: true,
+        ..Wanted::default()
+    };
+    let mut open = tasks::list(operation, &wanted, None, limits::STORE_PAGE_MAX).await?;
+    needs.open_tasks = Some(open.len());
+    needs.more_tasks = open.len() == limits::STORE_PAGE_MAX as usize;
+    open.sort_by_key(|task| task.due);
+    let first = open.into_iter().take(limit);
+    needs
+        .first
+        .extend(first.map(|task| Need::Task(Box::new(task))));
+    Ok(())
+}
+
+async fn ending(operation: &Operation<'_>) -> Result<Vec<(Timestamp, Need)>, ControlError> {
+    let now = operation.clock.now();
+    let is_soon = |at: &Timestamp| *at > now && at.ms_since(now) <= SOON_MS;
+    let need = |what, name: String, at| (at, Need::Ends { what, name, at });
+    let mut found = Vec::new();
+    if operation.actor.may(Right::DirectoryRead) {
+        let tokens = scim_tokens::list(operation).await?.into_iter();
+        let tokens = tokens.filter(|token| token.revoked_at.is_none());
+        let soon = tokens.filter_map(|token| {
+            let at = token.expires.filter(is_soon)?;
+            Some(need("directory token", token.name, at))
+        });
+        found.extend(soon);
+    }
+    if operation.actor.may(Right::ServicesRead) {
+        let keys = service_keys::list(operation).await?.into_iter();
+        let keys = keys.filter(|key| key.revoked_at.is_none());
+        let soon = keys.filter_map(|key| {
+            let at = key.expires.filter(is_soon)?;
+            let name = format!("{} ({})", key.service_name, key.prefix);
+            Some(need("service key", name, at))
+        });
+        found.extend(soon);
+    }
+    Ok(found)
+}
