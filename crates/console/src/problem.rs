@@ -127,6 +127,11 @@ impl Problem {
         self
     }
 
+    /// The stable code.
+    pub const fn code(&self) -> ReasonCode {
+        self.code
+    }
+
     /// The status.
     pub const fn status(&self) -> u16 {
         self.status

@@ -195,7 +195,7 @@ fn most_bytes(path: &str) -> usize {
 }
 
 /// A whole body within its limits of size and time.
-pub(super) async fn read(body: axum::body::Body, most: usize) -> Result<Bytes, Problem> {
+pub(crate) async fn read(body: axum::body::Body, most: usize) -> Result<Bytes, Problem> {
     let whole = Limited::new(body, most).collect();
     match tokio::time::timeout(Duration::from_millis(limits::ADMIN_BODY_MS), whole).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),

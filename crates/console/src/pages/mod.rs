@@ -1,67 +1,114 @@
-//! The console as people see it: pages under `/console`, and `/me`. Pages call functions of `control`, never the store, and decide no
-//! rights.
+//! The console as people see it: pages under `/console`, and `/me`. Each page reads its request, calls functions of `control`, and
+//! shows what they return; none sees the store, and none decides who may do what. Everything works without scripts: pages are
+//! links, forms and tables, what changes something is a form that is posted and answered by a redirect, and every dangerous
+//! action has a page that says what it does to whom before it does it. State stands in the address.
 //!
 //! | file | what |
 //! |---|---|
 //! | [`visit`] | who looks, and from which browser |
+//! | [`shell`] | what stands around every page; [`shell::Place`], the table of the places |
+//! | [`parts`], [`show`] | what pages are made of; how numbers, moments and strangers' words stand on them |
+//! | [`table`], [`chart`] | lists with filters and pages; bars with a table twin |
+//! | [`asked`] | what a request carries: queries and forms |
+//! | [`confirm`] | the page before a dangerous action |
+//! | [`wrong`] | how a page says no |
+//! | [`models`], [`budgets`] | what somebody may use, and what they used, for their page and their own |
+//! | [`overview`], [`ledger`], [`people`], [`sessions`], [`me`] | the pages themselves |
+//! | [`theme`], [`samples`] | the light; every part with samples |
+//!
+//! # To add a family of pages
+//!
+//! 1. A file here, with `pub fn routes() -> Router<Arc<Console>>`, `use super::parts;` (templates call `parts::icon` by that path), and
+//!    for each page a struct that derives `askama::Template` and has a field `shell: Shell`.
+//! 2. A template in `crates/console/templates/` that says `{% extends "shell.html" %}` and fills the block `content`. One `<h1>`; a
+//!    `<section class="panel" aria-labelledby="…">` for each thing; ids once; a label for each field; no `style=`, no script.
+//! 3. A line in [`router`], and one in [`shell::Place`]'s table when it belongs into the side bar.
+//!
+//! A handler takes a [`visit::Visitor`] first, returns `Result<Response, Wrong>`, and ends in `answer(&page)`. What somebody else wrote
+//! is a [`show::Said`] in the page's struct, never a `String`. A change: `visitor.changing(&headers, &form.csrf)?`, and where it is
+//! dangerous `visitor.fresh()?`; then the function of `control`; then `asked::done("/console/…", "word")`, which the page it leads
+//! to tells by a sentence of its own. A mistake in a field is shown beside it, with what was typed: [`wrong::of_field`].
 
+pub mod asked;
+pub mod budgets;
+pub mod chart;
+pub mod confirm;
+pub mod ledger;
+pub mod me;
+pub mod models;
+pub mod overview;
+pub mod parts;
+pub mod people;
+pub mod samples;
+pub mod sessions;
+pub mod shell;
+pub mod show;
+pub mod table;
+pub mod theme;
 pub mod visit;
+pub mod wrong;
 
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::FromRequestParts as _;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::any;
+use domain::ReasonCode;
+use http::header::CONTENT_SECURITY_POLICY;
 use http::{HeaderMap, StatusCode};
-use web::assets::Assets;
 
+use self::shell::Shell;
 use self::visit::Visitor;
+use self::wrong::Wrong;
 use crate::Console;
 
-/// Every page. Whoever is not signed in is led to the sign-in before anything is looked at.
+/// Every page. Whoever is not signed in is led to the sign-in before anything is looked at, even whether a page is there.
 pub fn router(console: Arc<Console>) -> Router {
     Router::new()
-        .route("/console", get(welcome))
+        .merge(overview::routes())
+        .merge(ledger::routes())
+        .merge(people::routes())
+        .merge(sessions::routes())
+        .merge(me::routes())
+        .merge(theme::routes())
+        .merge(samples::routes())
+        .route("/console/{*rest}", any(nothing_here))
+        .route("/me/{*rest}", any(nothing_here))
+        .method_not_allowed_fallback(other_method)
         .layer(from_fn_with_state(Arc::clone(&console), around))
         .with_state(console)
 }
 
+/// A page that was made.
+pub fn answer(page: &impl Template) -> Response {
+    web::page::respond(StatusCode::OK, page, HeaderMap::new())
+}
+
+async fn nothing_here() -> Wrong {
+    Wrong::plain(ReasonCode::PathUnknown)
+}
+
+async fn other_method() -> Wrong {
+    Wrong::plain(ReasonCode::MethodNotAllowed)
+}
+
+/// Knows who looks before a page does, and makes the page of what went wrong.
 async fn around(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match Visitor::from_request_parts(&mut parts, &console).await {
-        Ok(visitor) => {
-            parts.extensions.insert(visitor);
-            next.run(Request::from_parts(parts, body)).await
-        }
-        Err(elsewhere) => elsewhere.into_response(),
-    }
-}
-
-#[derive(Debug, Template)]
-#[template(path = "welcome.html")]
-struct Welcome {
-    assets: Assets,
-    org: String,
-    who: String,
-    roles: String,
-    since: String,
-    csrf: String,
-}
-
-async fn welcome(visitor: Visitor) -> Response {
-    let roles = visitor.actor().roles().iter();
-    let roles: Vec<&str> = roles.map(|role| role.as_str()).collect();
-    let page = Welcome {
-        assets: Assets::current(),
-        org: visitor.console().installation.org_name.clone(),
-        who: visitor.actor().label().to_owned(),
-        roles: roles.join(", "),
-        since: visitor.since().to_string(),
-        csrf: visitor.csrf().to_owned(),
+    let visitor = match Visitor::from_request_parts(&mut parts, &console).await {
+        Ok(visitor) => visitor,
+        Err(elsewhere) => return elsewhere.into_response(),
     };
-    web::page::respond(StatusCode::OK, &page, HeaderMap::new())
+    parts.extensions.insert(visitor.clone());
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    if let Some(wrong) = response.extensions_mut().remove::<Wrong>() {
+        response = wrong.page(Shell::apart(&visitor, "Not shown"));
+    }
+    if !response.headers().contains_key(CONTENT_SECURITY_POLICY) {
+        web::page::guard(response.headers_mut(), &[]);
+    }
+    response
 }

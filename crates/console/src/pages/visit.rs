@@ -17,6 +17,8 @@ use web::browser::{self, Browser, Browsers};
 use web::page::guard;
 use web::sign_in_address;
 
+use super::shell::Theme;
+use super::theme;
 use crate::Console;
 
 /// Somebody who is signed in, at this request. Cheap to clone.
@@ -26,6 +28,7 @@ pub struct Visitor {
     visit: Arc<Visit>,
     csrf: Arc<str>,
     address: Arc<str>,
+    theme: Theme,
 }
 
 impl Visitor {
@@ -62,6 +65,11 @@ impl Visitor {
     /// The path and query that were asked for.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The light that this browser asks for.
+    pub fn theme(&self) -> Theme {
+        self.theme
     }
 
     /// One operation of theirs, for the functions of `control`.
@@ -122,6 +130,7 @@ impl FromRequestParts<Arc<Console>> for Visitor {
                 visit: Arc::new(visit),
                 csrf: browser.csrf().into(),
                 address: address.as_str().into(),
+                theme: theme::of(&parts.headers),
             }),
             Err(Entry::Control(error)) => {
                 tracing::error!(

@@ -1,0 +1,314 @@
+//! One person: who they are, what they may use and why, what they used, where they are signed in, what they hold, and what is still to
+//! be done for them. Each part is shown to whoever has the right for it, and its absence is not.
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+use axum::response::Response;
+use control::may_use::{self, Question, Tried};
+use control::people::{self, Person};
+use control::{Right, groups, roles, sessions, tasks, tokens, usage};
+use domain::window::DAY_MS;
+use domain::{ClientKind, PersonId, Timestamp};
+use serde::Deserialize;
+
+use super::{access_of, name_of};
+use crate::pages::answer;
+use crate::pages::asked::{self, Asked, Named};
+use crate::pages::budgets::{BudgetLine, UseTable};
+use crate::pages::models::{ModelLine, model_lines};
+use crate::pages::overview::due;
+use crate::pages::parts::{self, Badge, Copyable, Notice, State, tag};
+use crate::pages::sessions::SessionLine;
+use crate::pages::shell::{Place, Shell};
+use crate::pages::show::{self, Said, When};
+use crate::pages::visit::Visitor;
+use crate::pages::wrong::Wrong;
+
+/// Rows of each part; the whole is a list of its own.
+const SHOWN: u32 = 20;
+
+/// What was done.
+#[derive(Debug, Deserialize)]
+pub struct Which {
+    done: Option<String>,
+}
+
+/// A group, and who says that they are in it.
+#[derive(Debug, Clone)]
+struct GroupLine {
+    name: Said,
+    source: Badge,
+}
+
+/// A role, and through what they hold it.
+#[derive(Debug, Clone)]
+struct RoleLine {
+    role: String,
+    through: Said,
+}
+
+/// A personal access token, never the token.
+#[derive(Debug, Clone)]
+struct TokenLine {
+    name: Said,
+    prefix: Said,
+    scopes: String,
+    ends: String,
+    badge: Badge,
+}
+
+/// A task about them.
+#[derive(Debug, Clone)]
+struct TaskLine {
+    what: &'static str,
+    badge: Badge,
+}
+
+/// What can be done to their access.
+#[derive(Debug, Clone, Default)]
+struct Acts {
+    shut_out: bool,
+    let_in: bool,
+    end_sessions: bool,
+    records: bool,
+}
+
+#[derive(Template)]
+#[template(path = "person.html")]
+struct Page {
+    shell: Shell,
+    id: Copyable,
+    path: String,
+    name: Said,
+    email: Said,
+    state: State,
+    since: String,
+    issuer: Said,
+    stable_id: Copyable,
+    stated: Option<When>,
+    acts: Acts,
+    groups: Vec<GroupLine>,
+    roles: Vec<RoleLine>,
+    models: Option<Vec<ModelLine>>,
+    models_say: String,
+    budgets: Vec<BudgetLine>,
+    used: Option<UseTable>,
+    sessions: Option<Vec<SessionLine>>,
+    more_sessions: bool,
+    tokens: Option<Vec<TokenLine>>,
+    tasks: Option<Vec<TaskLine>>,
+}
+
+/// `GET /console/people/{id}`.
+pub async fn read(
+    visitor: Visitor,
+    Named(id): Named<PersonId>,
+    Asked(which): Asked<Which>,
+) -> Result<Response, Wrong> {
+    let operation = visitor.operation();
+    let person = people::read(&operation, id).await?;
+    let name = name_of(&person);
+    let shell = Shell::new(&visitor, Place::People, name.plain()).within(name.plain());
+    let shell = shell.telling(told(asked::given(which.done.as_ref()), name.plain()));
+    let (state, since) = access_of(&person);
+    let now = operation.clock.now();
+    let may = may_use_of(&visitor, &person).await?;
+    let (sessions, more_sessions) = sessions_of(&visitor, id).await?;
+    Ok(answer(&Page {
+        id: Copyable::whole("person id", id),
+        path: format!("/console/people/{id}"),
+        email: Said::from(person.email.as_deref().unwrap_or_default()),
+        issuer: Said::from(&person.issuer),
+        stable_id: Copyable::whole("stable id", Said::from(&person.stable_id).plain()),
+        stated: (person.stated > Timestamp::from_unix_ms(0)).then(|| When::full(person.stated)),
+        acts: acts(&visitor, &person),
+        groups: groups_of(&visitor, &person).await?,
+        roles: roles_of(&visitor, &person).await?,
+        models_say: may.as_ref().map_or_else(String::new, |may| {
+            format!(
+                "by policy version {}, with the newest Claude Code",
+                may.version
+            )
+        }),
+        models: may.as_ref().map(model_lines),
+        budgets: budgets_of(&visitor, &person, now),
+        used: used(&visitor, id, now).await?,
+        sessions,
+        more_sessions,
+        tokens: tokens_of(&visitor, id, now).await?,
+        tasks: tasks_of(&visitor, &person, now).await?,
+        shell,
+        name,
+        state,
+        since,
+    }))
+}
+
+/// What became of the last action, by the word that its redirect carries.
+fn told(word: &str, name: &str) -> Option<Notice> {
+    match word {
+        "shut-out" => Some(Notice::done(format!(
+            "{name} is shut out. Sessions ended, streams are cut within a second, and tokens open nothing."
+        ))),
+        "let-in" => Some(Notice::done(format!(
+            "{name} may sign in again. What was ended stays ended."
+        ))),
+        "sessions-ended" => Some(Notice::done(format!(
+            "Every session of {name} ended. They may sign in again."
+        ))),
+        "session-ended" => Some(Notice::done(
+            "The session ended; its streams are cut within a second.",
+        )),
+        _ => None,
+    }
+}
+
+fn acts(visitor: &Visitor, person: &Person) -> Acts {
+    let may = |right| visitor.actor().may(right);
+    let is_oneself = visitor.actor().person_id() == Some(person.id);
+    Acts {
+        shut_out: may(Right::PeopleWrite) && person.shut_out_at.is_none() && !is_oneself,
+        let_in: may(Right::PeopleWrite) && person.shut_out_at.is_some() && !is_oneself,
+        end_sessions: may(Right::SessionsWrite) && person.out_since().is_none(),
+        records: may(Right::LedgerRead),
+    }
+}
+
+async fn may_use_of(visitor: &Visitor, person: &Person) -> Result<Option<may_use::MayUse>, Wrong> {
+    if !visitor.actor().may(Right::PolicyRead) {
+        return Ok(None);
+    }
+    let models: Vec<String> = visitor
+        .console()
+        .installation
+        .models
+        .iter()
+        .map(|model| model.id.clone())
+        .collect();
+    let question = Question {
+        models: &models,
+        issuers_for_people: visitor.console().rules.issuers_for_people(),
+        tried: Tried::newest(ClientKind::ClaudeCode),
+    };
+    Ok(Some(
+        may_use::of_person(&visitor.operation(), person, question).await?,
+    ))
+}
+
+async fn groups_of(visitor: &Visitor, person: &Person) -> Result<Vec<GroupLine>, Wrong> {
+    let mut provisioned = BTreeSet::new();
+    if visitor.actor().may(Right::GroupsRead) {
+        let found = groups::of_person(&visitor.operation(), person.id).await?;
+        provisioned.extend(found.into_iter().map(|group| group.display_name));
+    }
+    let line = |name: &String| GroupLine {
+        name: Said::from(name),
+        source: tag(if provisioned.contains(name) {
+            "directory"
+        } else {
+            "sign-in"
+        }),
+    };
+    Ok(person.groups.iter().map(line).collect())
+}
+
+async fn roles_of(visitor: &Visitor, person: &Person) -> Result<Vec<RoleLine>, Wrong> {
+    if !visitor.actor().may(Right::RolesRead) {
+        return Ok(Vec::new());
+    }
+    let held = people::bindings(&visitor.operation(), person).await?;
+    let line = |binding: roles::RoleBinding| RoleLine {
+        role: binding.role.to_string(),
+        through: match &binding.holder {
+            roles::Holder::Person(_) => Said::from(format!("given to them by {}", binding.made_by)),
+            roles::Holder::Group { issuer, group } => {
+                Said::from(format!("through the group {group} of {issuer}"))
+            }
+        },
+    };
+    Ok(held.into_iter().map(line).collect())
+}
+
+fn budgets_of(visitor: &Visitor, person: &Person, now: Timestamp) -> Vec<BudgetLine> {
+    if !visitor.actor().may(Right::BudgetsRead) {
+        return Vec::new();
+    }
+    let standing = visitor.console().rules.standing(person);
+    standing
+        .iter()
+        .map(|standing| BudgetLine::of(standing, now))
+        .collect()
+}
+
+async fn used(visitor: &Visitor, id: PersonId, now: Timestamp) -> Result<Option<UseTable>, Wrong> {
+    if !visitor.actor().may(Right::BudgetsRead) {
+        return Ok(None);
+    }
+    let range = (now.plus_ms(-30 * DAY_MS), now.plus_ms(1));
+    let sums = usage::of_person(&visitor.operation(), id, range).await?;
+    Ok(Some(UseTable::of(&sums)))
+}
+
+async fn sessions_of(
+    visitor: &Visitor,
+    id: PersonId,
+) -> Result<(Option<Vec<SessionLine>>, bool), Wrong> {
+    if !visitor.actor().may(Right::SessionsRead) {
+        return Ok((None, false));
+    }
+    let (found, more) = sessions::list(&visitor.operation(), (Some(id), true), None, SHOWN).await?;
+    let lines = found
+        .iter()
+        .map(|session| SessionLine::of(visitor, session, None));
+    Ok((Some(lines.collect()), more))
+}
+
+async fn tokens_of(
+    visitor: &Visitor,
+    id: PersonId,
+    now: Timestamp,
+) -> Result<Option<Vec<TokenLine>>, Wrong> {
+    if !visitor.actor().may(Right::TokensRead) {
+        return Ok(None);
+    }
+    let (found, _) = tokens::list(&visitor.operation(), Some(id), None, SHOWN).await?;
+    let line = |token: tokens::PersonalToken| TokenLine {
+        name: Said::from(&token.name),
+        prefix: Said::from(format!("{}…", token.prefix)),
+        scopes: token.scopes.join(", "),
+        ends: show::day(token.expires),
+        badge: match token.revoked_at {
+            Some(_) => parts::badge(parts::Tone::None, "taken away"),
+            None if token.expires <= now => parts::badge(parts::Tone::None, "ended"),
+            None => parts::badge(parts::Tone::Allow, "opens"),
+        },
+    };
+    Ok(Some(found.into_iter().map(line).collect()))
+}
+
+async fn tasks_of(
+    visitor: &Visitor,
+    person: &Person,
+    now: Timestamp,
+) -> Result<Option<Vec<TaskLine>>, Wrong> {
+    if !visitor.actor().may(Right::TasksRead) {
+        return Ok(None);
+    }
+    let wanted = tasks::Wanted {
+        about: Some(person.id.to_string()),
+        ..tasks::Wanted::default()
+    };
+    let found = tasks::list(&visitor.operation(), &wanted, None, SHOWN).await?;
+    let line = |task: &tasks::Task| TaskLine {
+        what: task.kind.title(),
+        badge: due(tasks::standing(task, now), task.due),
+    };
+    Ok(Some(
+        found
+            .iter()
+            .filter(|task| task.over_at.is_none())
+            .map(line)
+            .collect(),
+    ))
+}

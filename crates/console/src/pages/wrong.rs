@@ -1,0 +1,221 @@
+//! How a page says no: what happened, whose fault it is, whether asking again helps, what to do, and the stable code; a mistake in a
+//! field goes beside the field instead. A handler returns a [`Wrong`]; [`super::around`] lays the shell around it. Never shows a cause of
+//! ours, and never repeats what was sent.
+
+use askama::Template;
+use axum::response::{IntoResponse, Response};
+use control::ControlError;
+use domain::{Fault, ReasonCode, Refusal};
+use http::StatusCode;
+
+use super::parts;
+use super::shell::Shell;
+use super::visit::Stale;
+use crate::Problem;
+
+/// Why a page is not shown, or something was not done.
+#[derive(Debug, Clone)]
+pub struct Wrong {
+    code: ReasonCode,
+    status: StatusCode,
+    detail: String,
+    mistakes: Vec<String>,
+    /// A way on that helps, and its words.
+    way_on: Option<(String, String)>,
+    /// Whether a new proof of who it is is all that is missing.
+    is_stale: bool,
+}
+
+impl Wrong {
+    /// With this case's particulars, a whole sentence.
+    pub fn new(code: ReasonCode, detail: impl Into<String>) -> Self {
+        let problem = Problem::plain(code);
+        Self {
+            code,
+            status: StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::BAD_REQUEST),
+            detail: detail.into(),
+            mistakes: Vec::new(),
+            way_on: None,
+            is_stale: false,
+        }
+    }
+
+    /// With the table's own sentence.
+    pub fn plain(code: ReasonCode) -> Self {
+        Self::new(code, code.what())
+    }
+
+    /// There is no such page or thing.
+    pub fn nothing_here() -> Self {
+        Self::plain(ReasonCode::ThingUnknown)
+    }
+
+    /// The same with a way on.
+    #[must_use]
+    pub fn leading_to(self, word: impl Into<String>, to: impl Into<String>) -> Self {
+        Self {
+            way_on: Some((word.into(), to.into())),
+            ..self
+        }
+    }
+
+    /// The stable code.
+    pub const fn code(&self) -> ReasonCode {
+        self.code
+    }
+
+    /// Its page.
+    pub(super) fn page(&self, shell: Shell) -> Response {
+        let page = WrongPage {
+            shell,
+            title: if self.is_stale {
+                "Prove who you are first"
+            } else {
+                title(self.code)
+            },
+            wrong: self,
+            fault: fault(self.code.fault()),
+            again: if self.code.retryable() {
+                "Asking again may help."
+            } else {
+                "Asking again will not help until something changes."
+            },
+        };
+        web::page::respond(self.status, &page, http::HeaderMap::new())
+    }
+}
+
+/// What is wrong with one field of a form, when that is what is wrong.
+pub fn of_field(error: &ControlError, field: &str) -> Option<String> {
+    match error {
+        ControlError::Invalid(unusable) if unusable.field == field => Some(unusable.why.clone()),
+        _ => None,
+    }
+}
+
+impl IntoResponse for Wrong {
+    /// Without a page: [`super::around`] makes it, and says the same where it cannot.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<ControlError> for Wrong {
+    fn from(error: ControlError) -> Self {
+        let code = error.code();
+        if code.fault() == Fault::Doorward {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a page of the console could not be shown"
+            );
+        }
+        let mut detail = sentence(&error.detail());
+        if !error.nothing_written() {
+            detail.push_str(" It may have been done all the same: look before you do it again.");
+        }
+        Self {
+            mistakes: error.mistakes(),
+            ..Self::new(code, detail)
+        }
+    }
+}
+
+impl From<Stale> for Wrong {
+    fn from(stale: Stale) -> Self {
+        let detail = "What you are about to do cannot be taken back easily, and you proved who you are too long ago. Sign in again; \
+                      you come back to here.";
+        let wrong = Self::new(ReasonCode::SessionEnded, detail);
+        Self {
+            is_stale: true,
+            status: StatusCode::FORBIDDEN,
+            ..wrong.leading_to("Sign in again", stale.prove)
+        }
+    }
+}
+
+impl From<Refusal> for Wrong {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code(), refusal.first().message.clone())
+    }
+}
+
+/// With a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let mut out: String = letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    out.push_str(letters.as_str());
+    if !out.ends_with(['.', '!', '?']) {
+        out.push('.');
+    }
+    out
+}
+
+const fn title(code: ReasonCode) -> &'static str {
+    match code {
+        ReasonCode::ThingUnknown | ReasonCode::PathUnknown => "There is nothing here",
+        ReasonCode::RoleMissing => "Your role does not show this",
+        ReasonCode::VersionConflict => "Somebody else was quicker",
+        _ => match code.fault() {
+            Fault::Doorward | Fault::Upstream => "This cannot be shown now",
+            Fault::Caller | Fault::Policy => "This was not done",
+        },
+    }
+}
+
+/// Whose fault, in words.
+pub const fn fault(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Caller => "Something about the request, which whoever asked can put right.",
+        Fault::Policy => "The company's own rules, not a fault of Claude or of the sign-in.",
+        Fault::Upstream => "The provider's, neither yours nor the company's.",
+        Fault::Doorward => "Doorward's own or its surroundings', not yours.",
+    }
+}
+
+#[derive(Template)]
+#[template(path = "wrong.html")]
+struct WrongPage<'w> {
+    shell: Shell,
+    title: &'static str,
+    wrong: &'w Wrong,
+    fault: &'static str,
+    again: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_reads_as_a_sentence() {
+        let wrong = Wrong::from(ControlError::NoSuch("person"));
+        assert_eq!(wrong.detail, "There is no such person here.");
+        assert_eq!(wrong.status, StatusCode::NOT_FOUND);
+    }
+
+    #[test]
+    fn only_the_mistake_of_a_field_stands_beside_it() {
+        let error = ControlError::Invalid(control::text::Unusable::new("reason", "must be short"));
+        assert_eq!(of_field(&error, "reason").as_deref(), Some("must be short"));
+        assert_eq!(of_field(&error, "name"), None);
+        assert_eq!(of_field(&ControlError::Oneself, "reason"), None);
+    }
+
+    #[test]
+    fn an_outage_is_never_the_visitors_fault() {
+        for code in ReasonCode::ALL
+            .iter()
+            .filter(|code| code.fault() == Fault::Doorward)
+        {
+            let wrong = Wrong::plain(*code);
+            assert!(wrong.status.is_server_error(), "{code}");
+            assert_eq!(title(*code), "This cannot be shown now");
+        }
+    }
+}
