@@ -29,6 +29,7 @@ mod leavers;
 mod money;
 mod orgs;
 mod otlp;
+mod pages;
 mod private_files;
 mod program;
 mod providers;
