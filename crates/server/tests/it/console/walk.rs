@@ -41,12 +41,7 @@ pub(crate) fn secret_of(browser: &Browser) -> String {
 pub(crate) async fn signed_in(base: &str, person: &str) -> (Browser, String) {
     let mut browser = Browser::new();
     let page = sign_in(&mut browser, base, "/console", person).await;
-    assert_eq!(
-        (page.status, page.url.path()),
-        (200, "/console"),
-        "{}",
-        page.html.text
-    );
+    assert!(is_home(&page), "{}: {}", page.url, page.html.text);
     let secret = secret_of(&browser);
     assert_eq!(secret.len(), 43);
     (browser, secret)
@@ -58,18 +53,25 @@ pub(crate) async fn look(base: &str, cookies: &str) -> Answer {
     asking.header("cookie", cookies).send().await.unwrap()
 }
 
-/// Whether a secret opens the console: its page, or the way to the sign-in. Nothing else may come.
-pub(crate) async fn opens(base: &str, secret: &str) -> bool {
-    let answer = look(base, &format!("{COOKIE}={secret}")).await;
+/// Whether this is where a sign-in leads: the console's first page, or one's own for whoever has no role.
+pub(crate) fn is_home(page: &Page) -> bool {
+    page.status == 200 && matches!(page.url.path(), "/console" | "/me")
+}
+
+/// Whether an answer lets somebody in: a page, or the way to one's own; not the way to the sign-in. Nothing else may come.
+pub(crate) fn lets_in(answer: &Answer) -> bool {
+    let to = answer.header("location").unwrap_or_default();
     match answer.status {
         200 => true,
-        303 => {
-            let to = answer.header("location").unwrap_or_default();
-            assert!(to.starts_with("/console/sign-in?return="), "{to}");
-            false
-        }
-        other => panic!("{other}: {}", answer.text()),
+        303 if to == "/me" => true,
+        303 if to.starts_with("/console/sign-in?return=") => false,
+        other => panic!("{other} to {to}: {}", answer.text()),
     }
+}
+
+/// Whether a secret opens the console.
+pub(crate) async fn opens(base: &str, secret: &str) -> bool {
+    lets_in(&look(base, &format!("{COOKIE}={secret}")).await)
 }
 
 /// Who a secret stands for, as the pages read it.
