@@ -165,7 +165,7 @@ impl Store {
         })
     }
 
-    /// What these people and services are called: the e-mail address or name of a person, the name of a service. Those that are not
+    /// What these people and services are called: the name or e-mail address of a person, the name of a service. Those that are not
     /// there are left out; at most [`limits::STORE_PAGE_MAX`] are looked up.
     pub async fn labels(&self, org: OrgId, ids: &[String]) -> Result<BTreeMap<String, String>> {
         let ids = &ids[..ids.len().min(limits::STORE_PAGE_MAX as usize)];
@@ -192,7 +192,7 @@ fn labels_statement(ids: usize) -> String {
     let places: Vec<String> = (2..ids + 2).map(|place| format!("${place}")).collect();
     let places = places.join(", ");
     format!(
-        "SELECT id, COALESCE(email, name, stable_id) FROM people WHERE org = $1 AND id IN ({places}) \
+        "SELECT id, COALESCE(name, email, stable_id) FROM people WHERE org = $1 AND id IN ({places}) \
          UNION ALL SELECT id, name FROM services WHERE org = $1 AND id IN ({places})"
     )
 }

@@ -81,6 +81,14 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// Hundredths of a percent that the words of the lines across take on the left.
+    const fn margin(self) -> u64 {
+        match self {
+            Self::Count => 600,
+            Self::Cents => 900,
+        }
+    }
+
     fn write(self, value: u64) -> String {
         match self {
             Self::Count => super::show::count(value),
@@ -170,8 +178,10 @@ impl Chart {
         (place, slots): (u64, u64),
         bar: &Bar,
     ) -> fmt::Result {
-        // Hundredths of a percent: a slot, of which the bar takes seven tenths.
-        let (left, right) = (place * 10_000 / slots, (place + 1) * 10_000 / slots);
+        // Hundredths of a percent: a slot right of the words of the lines across, of which the bar takes seven tenths.
+        let margin = self.unit.margin();
+        let at = |place: u64| margin + place * (10_000 - margin) / slots;
+        let (left, right) = (at(place), at(place + 1));
         let (wide, gap) = ((right - left) * 7 / 10, (right - left) * 3 / 20);
         let (x, wide) = (Hundredths(left + gap), Hundredths(wide.max(10)));
         let mut under = 0;

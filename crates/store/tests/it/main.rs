@@ -17,6 +17,7 @@ mod ledger;
 mod member_checks;
 mod migrations;
 mod nouns;
+mod overview;
 mod policies;
 mod revocations;
 mod rotation;

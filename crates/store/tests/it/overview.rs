@@ -1,0 +1,117 @@
+//! What pages read of many at once: sums by the hour, callers, reasons, one caller's use, how many people, and what ids are called.
+//! Each of one organisation alone.
+
+use domain::{Usage, Usd};
+use store::ledger::Batch;
+use store::{Certainty, LedgerRow, PeopleCount, RefusalHour, UsageHour};
+
+use crate::bed::{Bed, at, on_both_engines};
+
+const HOUR_MS: i64 = 3_600_000;
+
+fn used(bed: &Bed, subject: &str, (hour, outcome): (i64, &str)) -> UsageHour {
+    UsageHour {
+        org: bed.org,
+        at: at(hour * HOUR_MS),
+        subject: subject.to_owned(),
+        model: if outcome == "refused" {
+            String::new()
+        } else {
+            "claude-opus-5-5".to_owned()
+        },
+        client: "claude_code".to_owned(),
+        upstream: "first".to_owned(),
+        outcome: outcome.to_owned(),
+        usage: Usage::default(),
+        cost: Usd::from_cents(if outcome == "refused" { 0 } else { 3 }),
+        certainty: Certainty::Known,
+        requests: 1,
+    }
+}
+
+async fn ship(bed: &Bed) {
+    let refusal = |hour: i64, code| RefusalHour {
+        org: bed.org,
+        at: at(hour * HOUR_MS),
+        code,
+    };
+    let row = |seq, kind: &str| LedgerRow {
+        org: bed.org,
+        at: at(0),
+        seq,
+        kind: kind.to_owned(),
+        request_id: Some(format!("req_{}", seq / 2)),
+        subject: None,
+        body: format!("{{\"seq\":{seq}}}"),
+    };
+    let batch = Batch {
+        rows: vec![row(1, "outcome"), row(2, "decision"), row(3, "outcome")],
+        usage: vec![
+            used(bed, "per_a", (0, "complete")),
+            used(bed, "per_a", (0, "refused")),
+            used(bed, "per_b", (1, "complete")),
+            used(bed, "svc_c", (1, "complete")),
+        ],
+        refusals: vec![
+            refusal(0, "budget_spent"),
+            refusal(0, "client_too_old"),
+            refusal(1, "client_too_old"),
+        ],
+        ..Batch::default()
+    };
+    assert!(bed.store.ship("gw-1.1", 1, 4, &batch).await.unwrap());
+}
+
+on_both_engines! {
+    async fn sums_are_told_by_hour_caller_and_reason(bed) {
+        ship(&bed).await;
+        let (store, org, range) = (&bed.store, bed.org, (at(0), at(2 * HOUR_MS)));
+        let hours = store.usage_by_hour(org, range.0, range.1).await.unwrap();
+        let hours: Vec<_> = hours.iter().map(|hour| (hour.hour, hour.requests, hour.refused, hour.cost)).collect();
+        assert_eq!(hours, [(at(0), 2, 1, Usd::from_cents(3)), (at(HOUR_MS), 2, 0, Usd::from_cents(6))]);
+        assert_eq!(store.callers(org, range.0, range.1).await.unwrap(), (2, 1));
+        assert_eq!(store.callers(org, range.0, at(1)).await.unwrap(), (1, 0));
+        let reasons = store.refusals(org, range.0, range.1).await.unwrap();
+        let reasons: Vec<_> = reasons.iter().map(|sum| (sum.code.as_str(), sum.refusals)).collect();
+        assert_eq!(reasons, [("client_too_old", 2), ("budget_spent", 1)]);
+        let of = store.usage_of(org, "per_a", range).await.unwrap();
+        let of: Vec<_> = of.iter().map(|sum| (sum.of.as_str(), sum.requests, sum.refused)).collect();
+        assert_eq!(of, [("claude-opus-5-5", 1, 0), ("", 1, 1)]);
+        let other = bed.other_org().await;
+        assert_eq!(store.usage_by_hour(other, range.0, range.1).await.unwrap(), []);
+        assert_eq!(store.refusals(other, range.0, range.1).await.unwrap(), []);
+        assert_eq!(store.usage_of(other, "per_a", range).await.unwrap(), []);
+    }
+
+    async fn people_are_counted_and_called_by_name(bed) {
+        let (ada, bob) = (bed.person("ada").await, bed.person("bob").await);
+        let robot = bed.service("robot").await;
+        let (store, org) = (&bed.store, bed.org);
+        store.shut_out(org, bob.id, at(5), "left").await.unwrap();
+        let count = store.people_count(org).await.unwrap();
+        assert_eq!(count, PeopleCount { all: 2, may_come_in: 1 });
+        let ids = [ada.id.to_string(), robot.to_string(), "per_nobody".to_owned()];
+        let labels = store.labels(org, &ids).await.unwrap();
+        assert_eq!(labels[&ids[0]], "Ada");
+        assert_eq!(labels[&ids[1]], "robot");
+        assert_eq!(labels.len(), 2);
+        let other = bed.other_org().await;
+        assert!(store.labels(other, &ids).await.unwrap().is_empty());
+        assert_eq!(store.people_count(other).await.unwrap(), PeopleCount::default());
+    }
+
+    async fn a_record_is_found_by_its_place_and_outcomes_by_their_requests(bed) {
+        ship(&bed).await;
+        let (store, org, other) = (&bed.store, bed.org, bed.other_org().await);
+        let place: store::search::Place = format!("{}.2.gw-1.1", at(0).unix_ms()).parse().unwrap();
+        let found = store.record_at(org, &place).await.unwrap().unwrap();
+        assert_eq!((found.kind.as_str(), found.body.as_str()), ("decision", "{\"seq\":2}"));
+        assert_eq!(store.record_at(other, &place).await.unwrap(), None);
+        let requests = ["req_0", "req_1", "req_9"].map(str::to_owned);
+        let mut outcomes = store.outcomes_of(org, &requests).await.unwrap();
+        outcomes.sort();
+        assert_eq!(outcomes, ["{\"seq\":1}", "{\"seq\":3}"]);
+        assert!(store.outcomes_of(other, &requests).await.unwrap().is_empty());
+        assert!(store.outcomes_of(org, &[]).await.unwrap().is_empty());
+    }
+}
