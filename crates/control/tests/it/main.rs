@@ -4,6 +4,7 @@
 mod console;
 mod people;
 mod policies;
+mod rights;
 mod scim;
 mod sentences;
 mod shut_out;
