@@ -132,6 +132,19 @@ impl Problem {
         self.code
     }
 
+    /// The same problem, with what to do in this case.
+    #[must_use]
+    pub const fn with_help(mut self, help: &'static str) -> Self {
+        self.help = help;
+        self
+    }
+
+    /// What happened in this case.
+    #[cfg(test)]
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The status.
     pub const fn status(&self) -> u16 {
         self.status

@@ -2,6 +2,9 @@
 
 use domain::limits;
 
+/// Characters of a word of somebody else's that are repeated at most.
+const SHOWN_CHARS_MAX: usize = 40;
+
 /// Why a text cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}` {why}")]
@@ -44,6 +47,20 @@ fn line(field: &'static str, text: &str, chars_max: usize) -> Result<String, Unu
         "must be 1 to {chars_max} characters on one line, without blanks at its ends and without control or direction characters"
     );
     Err(Unusable::new(field, why))
+}
+
+/// A word of somebody else's as it may be repeated: at most 40 characters, none of them hostile.
+pub fn shown(word: &str) -> String {
+    let clean = |character| match character {
+        '`' => '\u{fffd}',
+        other if is_hostile(other) => '\u{fffd}',
+        other => other,
+    };
+    let mut text: String = word.chars().take(SHOWN_CHARS_MAX).map(clean).collect();
+    if word.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        text.push('…');
+    }
+    text
 }
 
 /// Control characters, line and paragraph separators, and the marks that turn the direction of what follows.

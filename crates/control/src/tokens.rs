@@ -69,6 +69,43 @@ pub async fn create(
     Ok((token, secret))
 }
 
+/// The rights that these words name, for a token of who acts. Every word that cannot be given is named at once, with why.
+pub fn scopes(
+    operation: &Operation<'_>,
+    words: &[String],
+) -> Result<BTreeSet<Right>, ControlError> {
+    operation.require(Right::OwnWrite)?;
+    let (mut given, mut unknown) = (BTreeSet::new(), BTreeSet::new());
+    for word in words {
+        match word.parse::<Right>() {
+            Ok(right) => _ = given.insert(right),
+            Err(_) => _ = unknown.insert(text::shown(word)),
+        }
+    }
+    let of = |is_one: &dyn Fn(Right) -> bool| -> Vec<&'static str> {
+        let rights = given.iter().copied().filter(|right| is_one(*right));
+        rights.map(Right::as_str).collect()
+    };
+    let unknown: Vec<&str> = unknown.iter().map(|word| &**word).take(20).collect();
+    let why: Vec<String> = [
+        ("are no rights", unknown),
+        ("are given to no token", of(&|right| !may_be_scope(right))),
+        (
+            "are rights you do not have",
+            of(&|right| may_be_scope(right) && !operation.actor.may(right)),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, words)| !words.is_empty())
+    .map(|(what, words)| format!("{}: {what}", words.join(", ")))
+    .collect();
+    if why.is_empty() {
+        return Ok(given);
+    }
+    let why = format!("cannot all be given; {}", why.join("; "));
+    Err(Unusable::new("scopes", why).into())
+}
+
 fn check_scopes(operation: &Operation<'_>, scopes: &BTreeSet<Right>) -> Result<(), ControlError> {
     if scopes.is_empty() {
         return Err(Unusable::new("scopes", "must name at least one right").into());

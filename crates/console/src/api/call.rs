@@ -19,6 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
+use super::unfit;
 use crate::{Consent, Console, Problem, Rules};
 
 /// Who calls, and what can be done for them.
@@ -133,10 +134,8 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<Console>> for Asked<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Console>) -> Result<Self, Problem> {
         let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
-        query.map(|query| Self(query.0)).map_err(|_| {
-            let detail = "The query has a parameter that is not known here, or one with a value that cannot be.";
-            Problem::new(ReasonCode::ParameterInvalid, detail)
-        })
+        let query = query.map_err(|refused| unfit::query(&refused))?;
+        Ok(Self(query.0))
     }
 }
 
@@ -157,28 +156,13 @@ impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Body<T> {
             .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
         if !is_json {
             let detail = "Send the body as `content-type: application/json`.";
-            return Err(Problem::new(ReasonCode::BodyMalformed, detail));
+            let problem = Problem::new(ReasonCode::BodyMalformed, detail);
+            return Err(problem.with_help("Send the header."));
         }
         let most = most_bytes(request.uri().path());
         let bytes = read(request.into_body(), most).await?;
-        parse(&bytes).map(Self)
+        unfit::body(&bytes).map(Self)
     }
-}
-
-/// JSON of a known shape.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        // Where, and of serde's sentence only what holds no value of the caller's.
-        let what = match error.classify() {
-            serde_json::error::Category::Data => {
-                "has a member that is missing, not known or of another type"
-            }
-            _ => "is not well-formed JSON",
-        };
-        let (line, column) = (error.line(), error.column());
-        let detail = format!("The body {what}, at line {line}, column {column}.");
-        Problem::new(ReasonCode::BodyMalformed, detail)
-    })
 }
 
 /// A text in JSON is longer than itself by its escapes.

@@ -19,6 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::call::{self, Asked, Call};
 use super::page::{self, Page, Pages};
+use super::unfit;
 use crate::Problem;
 use crate::problem::BadRowView;
 
@@ -318,7 +319,7 @@ async fn read(request: Request, asked: CsvAsked) -> Result<ToCheck, Problem> {
             let detail = "With a body of `application/json` everything is asked in it, and nothing in the query.";
             Err(Problem::new(ReasonCode::ParameterInvalid, detail))
         }
-        "application/json" => of_json(call::parse(&body)?),
+        "application/json" => of_json(unfit::body(&body)?),
         _ => {
             let detail = "Send the list as `content-type: text/csv`, or in `application/json`.";
             Err(Problem::new(ReasonCode::BodyMalformed, detail))

@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`call`] | who calls, and what a request carries: path, query, body, versions |
+//! | [`unfit`] | what is wrong with a body or a query |
 //! | [`turns`] | how many requests of a caller are under way |
 //! | [`once`] | `Idempotency-Key` |
 //! | [`page`] | lists, page by page |
@@ -43,6 +44,7 @@ pub mod statements;
 pub mod tasks;
 pub mod tokens;
 pub mod turns;
+mod unfit;
 
 use std::sync::Arc;
 

@@ -1,11 +1,8 @@
 //! Personal access tokens: one's own, and everyone's. A token is shown in the answer that makes it and never again.
 
-use std::collections::BTreeSet;
-
 use axum::Json;
-use control::Right;
 use control::tokens::{self, NewToken, PersonalToken};
-use domain::{PersonId, ReasonCode, TokenId};
+use domain::{PersonId, TokenId};
 use http::StatusCode;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
@@ -61,7 +58,7 @@ pub struct TokenToMake {
     /// What you call it.
     #[schema(max_length = 128, example = "nightly report")]
     name: String,
-    /// What it may: words of rights that you have, as `/me` lists them.
+    /// What it may: words of rights that you have, as `/me` lists them. docs/api.md explains each.
     #[schema(example = json!(["ledger.read"]))]
     scopes: Vec<String>,
     /// After how many days it ends.
@@ -103,14 +100,10 @@ pub async fn create(
     Body(wanted): Body<TokenToMake>,
 ) -> Result<(StatusCode, Json<MadeToken>), Problem> {
     let operation = call.operation();
-    let scopes: Result<BTreeSet<Right>, _> =
-        wanted.scopes.iter().map(|word| word.parse()).collect();
+    let scopes = tokens::scopes(&operation, &wanted.scopes)?;
     let new = NewToken {
         name: wanted.name,
-        scopes: scopes.map_err(|_| {
-            let detail = "`scopes` holds a word that is no right.";
-            Problem::new(ReasonCode::ParameterInvalid, detail)
-        })?,
+        scopes,
         days: wanted.expires_in_days,
     };
     let (token, secret) = tokens::create(&operation, new).await?;
