@@ -40,6 +40,10 @@ fn main() -> ExitCode {
         ["postgres", "--", command @ ..] if !command.is_empty() => {
             postgres::beside(&workspace, command)
         }
+        ["bench"] | ["bench", "--help" | "-h" | "help", ..] => {
+            println!("{}", bench::USAGE);
+            return ExitCode::SUCCESS;
+        }
         ["bench", arguments @ ..] => bench::run(&workspace, arguments),
         _ => {
             eprintln!("{USAGE}\n\nsteps: {}", steps::names().join(", "));
