@@ -76,9 +76,9 @@ pub enum BadList {
     /// Not text as it is read.
     #[error("line {0}: the list is not UTF-8; save it as \"CSV UTF-8\"")]
     Encoding(usize),
-    /// A quote that is never closed, or stands where none may.
-    #[error("line {0}: a quotation mark stands inside a cell, or is opened and never closed")]
-    Quote(usize),
+    /// A quote in the header that is never closed, or stands where none may.
+    #[error("line {0}: {quote}", quote = QUOTE)]
+    Quote(u64),
     /// No such word of a mapping, or one that is missing or stands twice.
     #[error("`{0}`: a mapping names email, and may name name, role and status, each once")]
     Mapping(String),
@@ -100,6 +100,8 @@ pub enum BadList {
     Empty,
 }
 
+const QUOTE: &str = "a quotation mark stands inside a cell, or is opened and never closed";
+
 fn lines(rows: &[BadRow]) -> String {
     let lines: Vec<String> = rows.iter().map(|row| format!("  {row}")).collect();
     lines.join("\n")
@@ -120,14 +122,17 @@ pub fn read(bytes: &[u8], columns: &Columns) -> Result<Vec<Member>, BadList> {
         return Err(BadList::Encoding(line_of(before)));
     }
     let delimiter = delimiter(text);
-    if let Some(line) = stray_quote(text, delimiter) {
-        return Err(BadList::Quote(line));
+    let stray = stray_quote(text, delimiter);
+    // From there on it cannot be told which rows there are.
+    let readable = stray.map_or(text, |stray| &text[..stray.row]);
+    if let Some(stray) = stray.filter(|_| readable.trim().is_empty()) {
+        return Err(BadList::Quote(stray.line));
     }
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(delimiter)
-        .from_reader(text.as_bytes());
+        .from_reader(readable.as_bytes());
     let mut records = reader.records().map_while(Result::ok);
     let header = records.next().ok_or(BadList::Empty)?;
     let places = Places::find(&header, columns)?;
@@ -150,6 +155,10 @@ pub fn read(bytes: &[u8], columns: &Columns) -> Result<Vec<Member>, BadList> {
             bad.push(BadRow { line, what });
             break;
         }
+    }
+    if let Some(Stray { line, .. }) = stray {
+        let what = format!("{QUOTE}; what follows it was not looked at");
+        bad.push(BadRow { line, what });
     }
     match (members.is_empty(), bad.is_empty()) {
         (_, false) => Err(BadList::Rows(bad)),
@@ -189,35 +198,52 @@ impl<'t> Lines<'t> {
     }
 }
 
+/// A quotation mark that stands where none may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stray {
+    /// Where its row begins.
+    row: usize,
+    /// The line of the mark, from 1.
+    line: u64,
+}
+
 fn line_of(before: &str) -> usize {
     before.matches('\n').count() + 1
 }
 
-/// The line of a quotation mark that nothing closes, or that stands where none may: it begins a cell, ends one, or stands doubled
+/// A quotation mark that nothing closes, or that stands where none may: it begins a cell, ends one, or stands doubled
 /// in one that it began. Read otherwise, rows would melt into one and their people would be missing.
-fn stray_quote(text: &str, delimiter: u8) -> Option<usize> {
+fn stray_quote(text: &str, delimiter: u8) -> Option<Stray> {
     enum At {
         Begin,
         Plain,
         Quoted(usize),
         Closed(usize),
     }
-    let mut at = At::Begin;
-    let text = text.trim_start_matches('\u{feff}');
+    let (mut at, mut row) = (At::Begin, 0);
+    let found = |row: usize, place: usize| {
+        let line = u64::try_from(line_of(&text[..place])).unwrap_or(u64::MAX);
+        Some(Stray { row, line })
+    };
     for (place, byte) in text.bytes().enumerate() {
         let ends = byte == delimiter || matches!(byte, b'\r' | b'\n');
         at = match (at, byte) {
             (At::Begin | At::Closed(_), b'"') => At::Quoted(place),
-            (At::Plain, b'"') => return Some(line_of(&text[..place])),
+            (At::Plain, b'"') => return found(row, place),
             (At::Quoted(from), b'"') => At::Closed(from),
             (At::Quoted(from), _) => At::Quoted(from),
-            (_, _) if ends => At::Begin,
-            (At::Closed(from), _) => return Some(line_of(&text[..from])),
+            (_, _) if ends => {
+                if byte != delimiter {
+                    row = place + 1;
+                }
+                At::Begin
+            }
+            (At::Closed(from), _) => return found(row, from),
             (_, _) => At::Plain,
         };
     }
     match at {
-        At::Quoted(from) => Some(line_of(&text[..from])),
+        At::Quoted(from) => found(row, from),
         _ => None,
     }
 }
@@ -279,7 +305,13 @@ impl Places {
         }
         let cell = |place: Option<usize>| place.and_then(|at| row.get(at)).map(str::trim);
         let email = cell(Some(self.email)).unwrap_or_default();
-        let email = address("email", email).map_err(|_| "has no e-mail address".to_owned())?;
+        let email = address("email", email).map_err(|_| {
+            let what = match email {
+                "" => "has no e-mail address: the cell is empty",
+                _ => "has a cell for the e-mail address that holds none",
+            };
+            what.to_owned()
+        })?;
         let role = cell(self.role);
         let role_is_wrong = |role: &str| role.is_empty() || role.chars().any(is_hostile);
         if role.is_some_and(role_is_wrong) {
@@ -349,13 +381,14 @@ mod tests {
 
     #[test]
     fn a_quote_begins_a_cell_ends_it_or_stands_doubled_in_it() {
-        let check = |text: &str, line: Option<usize>| {
-            assert_eq!(stray_quote(text, b','), line, "{text:?}");
+        let check = |text: &str, line: Option<u64>| {
+            let found = stray_quote(text, b',').map(|stray| stray.line);
+            assert_eq!(found, line, "{text:?}");
         };
         for fine in [
             "",
             "a,b\n",
-            "\u{feff}\"a\",b\r\n\"x, \"\"y\"\"\",\"\"\r\"z\"",
+            "\"a\",b\r\n\"x, \"\"y\"\"\",\"\"\r\"z\"",
             "\"a\nb\",c",
         ] {
             check(fine, None);
@@ -397,7 +430,8 @@ mod tests {
     fn one_bad_row_takes_nothing_and_every_bad_row_is_named_by_its_line() {
         refused(
             b"Email,Name,Role\nada@acme.example,Ada,Owner\nnobody,X,User\n\"a\nb\",B,User\nc@acme.example,C\nd@acme.example,D,\n",
-            "4 rows cannot be taken, and so nothing was:\n  line 3: has no e-mail address\n  line 4: has no e-mail address\n  \
+            "4 rows cannot be taken, and so nothing was:\n  line 3: has a cell for the e-mail address that holds none\n  \
+             line 4: has a cell for the e-mail address that holds none\n  \
              line 6: has 2 cells where the header has 3\n  line 7: has no role that can be read",
         );
         let long = format!(
@@ -405,6 +439,15 @@ mod tests {
             "x".repeat(2_000)
         );
         refused(long.as_bytes(), "line 2: has a cell of more than");
+    }
+
+    #[test]
+    fn bad_rows_before_a_stray_quote_are_named_beside_it() {
+        refused(
+            b"Email,Name,Role\nnobody,X,User\na@b.c,\"x\ny\",User\n\"b@b.c\",\"x\ny\",\"User\nc,d\n",
+            "2 rows cannot be taken, and so nothing was:\n  line 2: has a cell for the e-mail address that holds none\n  \
+             line 6: a quotation mark stands inside a cell, or is opened and never closed; what follows it was not looked at",
+        );
     }
 
     #[test]
@@ -419,9 +462,10 @@ mod tests {
             b"Email,email,Name,Role\na@b.c,x,y,z\n",
             "2 columns named `Email`",
         );
+        refused(b"Email,Name,Role\n,x,y\n", "line 2: has no e-mail address");
         refused(
-            b"Email,Name,Role\na@b.c,\"x,y\n",
-            "line 2: a quotation mark stands inside a cell, or is opened and never closed",
+            b"Email,Name,\"Role\na@b.c,x,y\n",
+            "line 1: a quotation mark stands inside a cell, or is opened and never closed",
         );
         refused(
             b"Email,Name,Role\na@b.c,\xff,y\n",
