@@ -4,36 +4,22 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse as _, Response};
-use http::header::{CACHE_CONTROL, HeaderName};
-use http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
 use serde_json::json;
 
 use super::Contract;
+use crate::signin::pages::{self, Frame, Landing};
 
 /// `GET /`: says what this is, and how to point a client at it.
 pub async fn landing(State(state): State<Arc<Contract>>) -> Response {
-    let url: String = state
-        .public_url
-        .chars()
-        .filter(|c| !matches!(c, '<' | '>' | '&' | '"'))
-        .collect();
-    let mut response = Html(format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta name=\"color-scheme\" content=\"light dark\"><title>Doorward</title>\
-         <h1>Doorward</h1><p>Your company's door to Claude. Requests carry your own sign-in and obey your company's rules.</p>\
-         <p>Claude Code: set <code>forceLoginMethod</code> to <code>gateway</code> and <code>forceLoginGatewayUrl</code> to \
-         <code>{url}</code> in its settings, then run <code>/login</code>.</p>\
-         <p><a href=\"/device\">Enter a sign-in code</a></p></html>"
-    ))
-    .into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        HeaderName::from_static("content-security-policy"),
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
+    let frame = Frame::new(&state.org_name, &state.public_url);
+    let page = Landing::new(
+        &frame,
+        "Your company's door to Claude",
+        state.public_url.clone(),
     );
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    pages::respond(StatusCode::OK, &page, &[])
 }
 
 /// `GET /protocol`: the contract that clients and other gateways can read.

@@ -38,6 +38,8 @@ use spend_limits::AdminKey;
 pub struct Contract {
     /// The organisation.
     pub org: OrgId,
+    /// Its name, for pages.
+    pub org_name: String,
     /// Our own origin.
     pub public_url: String,
     /// The inference door: pipeline, models, providers.

@@ -39,12 +39,7 @@ pub async fn show(State(state): State<Arc<SignIn>>, request: Request) -> Respons
     let browser = browsers
         .known(&headers)
         .unwrap_or_else(|| browsers.new_browser());
-    let page = Prove::new(
-        &Frame::of(&state),
-        TITLE,
-        browser.csrf(),
-        state.issuer_names(),
-    );
+    let page = Prove::new(&Frame::of(&state), TITLE, browser.csrf(), state.providers());
     let origins = device::idp_origins(&state).await;
     let mut response = pages::respond(StatusCode::OK, &page, &origins);
     let cookie = browsers.set_cookie(&browser);

@@ -290,7 +290,7 @@ pub(super) async fn confirm(
         code.address.clone(),
         proved.name.clone(),
         proved.email.clone(),
-        proved.issuer.clone(),
+        state.shown_issuer(&proved.issuer),
         terms,
         ticket,
         here.csrf(),

@@ -85,7 +85,7 @@ pub async fn show(
         clock_time(code.created),
         code.address,
         browser.csrf(),
-        state.issuer_names(),
+        state.providers(),
     );
     let mut response = pages::respond(StatusCode::OK, &page, &idp_origins(&state).await);
     response

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use domain::{Client, Ids, limits};
+use domain::{Client, ClientKind, Ids, limits};
 use http::header::{CACHE_CONTROL, USER_AGENT};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
@@ -85,18 +85,33 @@ fn slow_down() -> Response {
     )
 }
 
-/// What the page calls the client: what it says it is, in our words where we know it.
+/// What the page calls the client: what it says it is, in our words where we know it. What says nothing we know is called unknown:
+/// the page is where a person catches somebody else's program.
 fn client_name(surface: &str, agent: Option<&str>) -> String {
     let client = Client::from_headers(agent, None);
     let name = match (surface, client.kind) {
-        ("claude_code", _) | ("", domain::ClientKind::ClaudeCode) => "Claude Code",
-        (_, domain::ClientKind::ClaudeDesktop) => "Claude Desktop",
-        ("", _) => "A Claude client",
-        _ => "Claude",
+        ("claude_code", _) | (_, ClientKind::ClaudeCode) => "Claude Code",
+        (_, ClientKind::ClaudeDesktop) => "Claude Desktop",
+        (_, ClientKind::Office) => "Claude for Microsoft 365",
+        (_, ClientKind::Sdk | ClientKind::Other) => return unknown(agent),
     };
     client
         .version
         .map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
+}
+
+/// A program that we do not know, with what it calls itself where that is a plain name: it could say anything.
+fn unknown(agent: Option<&str>) -> String {
+    let is_plain = |name: &&str| {
+        let mut bytes = name.bytes();
+        (1..=40).contains(&name.len())
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte))
+    };
+    let called = agent.and_then(|agent| agent.split(' ').next());
+    match called.filter(is_plain) {
+        Some(called) => format!("An unknown program ({})", called.replace('/', " ")),
+        None => "An unknown program".to_owned(),
+    }
 }
 
 fn new_user_code(ids: &dyn Ids) -> String {
@@ -159,6 +174,33 @@ mod tests {
             client_name("claude_code", Some("claude-code/2.1.329")),
             "Claude Code 2.1.329"
         );
-        assert_eq!(client_name("", Some("curl/8.5.0")), "A Claude client 8.5.0");
+        assert_eq!(
+            client_name("", Some("claude-desktop/1.9")),
+            "Claude Desktop 1.9.0"
+        );
+    }
+
+    #[test]
+    fn a_program_that_is_not_known_is_never_called_claude() {
+        let check = |agent: &str, expected: &str| {
+            for surface in ["", "claude", "Claude Code"] {
+                assert_eq!(client_name(surface, Some(agent)), expected, "{agent}");
+            }
+        };
+        check("curl/7.88.1", "An unknown program (curl 7.88.1)");
+        check(
+            "Mozilla/5.0 (X11; Linux)",
+            "An unknown program (Mozilla 5.0)",
+        );
+        for shady in [
+            "",
+            "<b>Claude</b>/1",
+            "Claude\u{a0}Code/2",
+            &"x".repeat(41),
+            "(Claude Code)",
+        ] {
+            check(shady, "An unknown program");
+        }
+        assert_eq!(client_name("", None), "An unknown program");
     }
 }

@@ -46,6 +46,7 @@ use web::browser::{self, Browsers};
 
 use crate::answers;
 use crate::inference::ClientAddress;
+use pages::Provider;
 use throttle::Throttle;
 
 /// What sign-in stands on.
@@ -121,14 +122,26 @@ impl SignIn {
         }
     }
 
-    /// Issuers that people can sign in through, by name.
-    fn issuer_names(&self) -> Vec<String> {
+    /// Issuers that people can sign in through.
+    fn providers(&self) -> Vec<Provider> {
         self.identity
             .issuers()
             .iter()
             .filter(|issuer| signs_people_in(issuer))
-            .map(|issuer| issuer.name().to_string())
+            .map(|issuer| Provider {
+                name: issuer.name().to_string(),
+                shown: issuer.config().shown().to_owned(),
+            })
             .collect()
+    }
+
+    /// What people read of an issuer, by its configured name.
+    fn shown_issuer(&self, name: &str) -> String {
+        let mut issuers = self.identity.issuers().iter();
+        let found = issuers.find(|issuer| &*issuer.name().to_string() == name);
+        found
+            .map_or(name, |issuer| issuer.config().shown())
+            .to_owned()
     }
 
     /// Writes down a sign-in that came to its end.

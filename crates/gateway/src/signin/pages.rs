@@ -25,12 +25,14 @@ pub struct Frame {
 impl Frame {
     /// The frame of this gateway's pages.
     pub fn of(state: &SignIn) -> Self {
-        let host = state
-            .public_url
-            .split_once("://")
-            .map_or("", |(_, host)| host);
+        Self::new(&state.org_name, &state.public_url)
+    }
+
+    /// The frame of an organisation's pages at its origin.
+    pub fn new(org: &str, public_url: &str) -> Self {
+        let host = public_url.split_once("://").map_or("", |(_, host)| host);
         Self {
-            org: state.org_name.clone(),
+            org: org.to_owned(),
             host: host.to_owned(),
             assets: Assets::current(),
         }
@@ -62,6 +64,22 @@ macro_rules! page {
     };
 }
 
+/// An identity provider that people can sign in through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    /// Its configured name, which the form sends.
+    pub name: String,
+    /// What people read.
+    pub shown: String,
+}
+
+page!(
+    /// Says what this is.
+    Landing, "landing.html" {
+        /// Our own origin.
+        url: String
+    }
+);
 page!(
     /// Asks for the code.
     EnterCode, "enter_code.html" {}
@@ -82,7 +100,7 @@ page!(
         /// The form token.
         csrf: String,
         /// Whom one can sign in with.
-        issuers: Vec<String>
+        issuers: Vec<Provider>
     }
 );
 /// The acceptable-use policy as pages show it.
@@ -144,7 +162,7 @@ page!(
         /// The form token.
         csrf: String,
         /// Whom one can sign in with.
-        issuers: Vec<String>
+        issuers: Vec<Provider>
     }
 );
 page!(
@@ -199,7 +217,7 @@ page!(
         /// Whether somebody proves once more who they are.
         again: bool,
         /// Whom one can sign in with.
-        issuers: Vec<String>
+        issuers: Vec<Provider>
     }
 );
 page!(
@@ -255,6 +273,14 @@ mod tests {
         }
     }
 
+    fn providers(names: &[&str]) -> Vec<Provider> {
+        let provider = |name: &&str| Provider {
+            name: (*name).to_owned(),
+            shown: format!("Northwind <{name}>"),
+        };
+        names.iter().map(provider).collect()
+    }
+
     fn terms() -> Terms {
         let version = UseVersion {
             version: 3,
@@ -296,7 +322,7 @@ mod tests {
             "14:32".into(),
             "\"><img src=x>".into(),
             "t".into(),
-            vec!["Entra & co".into()],
+            providers(&["Entra & co"]),
         );
         let html = page.render().unwrap();
         assert!(
@@ -304,6 +330,21 @@ mod tests {
             "{html}"
         );
         assert!(html.contains("Northwind &#60;Association&#62;"), "{html}");
+        let button = r#"value="Entra &#38; co">Continue with Northwind &#60;Entra &#38; co&#62;<"#;
+        assert!(html.contains(button), "{html}");
+    }
+
+    #[test]
+    fn only_where_a_code_can_be_denied_is_it_said_to_be_denied() {
+        let denied = "Not your code? Deny it";
+        let landing = Landing::new(&frame(), "t", "https://ai.example".into());
+        for html in [
+            landing.render().unwrap(),
+            EnterCode::new(&frame(), "t").render().unwrap(),
+            accept().render().unwrap(),
+        ] {
+            assert!(!html.contains(denied), "{html}");
+        }
     }
 
     #[test]
@@ -314,7 +355,7 @@ mod tests {
             Box::new(move || {
                 let (asks, code) = (text("Claude Code 2.1.329"), text("WDJK-MPRT"));
                 let (until, at, from) = (text("14:42 UTC"), text("14:32 UTC"), text("10.0.0.1"));
-                let issuers = vec![text("entra"), text("okta")];
+                let issuers = providers(&["entra", "okta"]);
                 CheckCode::new(
                     &frame(),
                     "t",
@@ -362,7 +403,7 @@ mod tests {
         }
         let text = String::from("x");
         is_steady(&|| {
-            let issuers = vec![text.clone()];
+            let issuers = providers(&["entra"]);
             let page = Prove::new(&frame(), "t", text.clone(), issuers);
             page.render().unwrap()
         });

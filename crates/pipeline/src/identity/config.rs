@@ -24,8 +24,11 @@ pub enum IssuerKind {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IssuerConfig {
-    /// What policy, records and people call it.
+    /// What policy and records call it.
     pub name: String,
+    /// What people read on buttons and pages, 1 to 64 characters on one line. Default: `name`.
+    #[serde(default)]
+    pub display_name: Option<String>,
     /// Which rules its tokens follow.
     #[serde(default)]
     pub kind: IssuerKind,
@@ -162,6 +165,7 @@ impl IssuerConfig {
     pub fn new(name: &str, issuer: &str, audiences: &[&str]) -> Self {
         Self {
             name: name.to_owned(),
+            display_name: None,
             kind: IssuerKind::Generic,
             issuer: issuer.to_owned(),
             discovery_url: None,
@@ -191,6 +195,11 @@ impl IssuerConfig {
         super::entra::tenants_of(self)
     }
 
+    /// What people read on buttons and pages.
+    pub fn shown(&self) -> &str {
+        self.display_name.as_deref().unwrap_or(&self.name)
+    }
+
     /// Whether its tokens stand for people.
     pub fn vouches_for_people(&self) -> bool {
         self.people.unwrap_or(self.workload.is_empty())
@@ -212,6 +221,21 @@ impl IssuerConfig {
             say(
                 format!("{at}.name"),
                 "needs 1 to 64 printable characters without spaces",
+            );
+        }
+        let is_line = |text: &str| {
+            (1..=64).contains(&text.chars().count())
+                && text.trim() == text
+                && !text.chars().any(char::is_control)
+        };
+        if self
+            .display_name
+            .as_deref()
+            .is_some_and(|text| !is_line(text))
+        {
+            say(
+                format!("{at}.display_name"),
+                "needs 1 to 64 characters on one line",
             );
         }
         if self.name == super::OWN_ISSUER {

@@ -302,7 +302,7 @@ fn cut_off(stated: Timestamp, not_before: Timestamp) -> Refusal {
     }
     Refusal::new(
         ReasonCode::SessionEnded,
-        "This token was made within a minute of a sign-out everywhere. Sign in again in a minute.",
+        "This token was made within a minute of a sign-out everywhere and does not count. Wait until that minute is over.",
     )
 }
 

@@ -193,6 +193,7 @@ async fn assemble(
     });
     let contract = Arc::new(Contract {
         org: ground.org,
+        org_name: config.server.org.clone(),
         public_url: config.server.public_url.clone(),
         door: Arc::clone(&door),
         store: ground.store.clone(),

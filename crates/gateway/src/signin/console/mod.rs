@@ -100,11 +100,11 @@ fn page(
     held: Option<&ConsoleHolder>,
     browser: &Browser,
 ) -> ConsoleSignIn {
-    let mut issuers = state.issuer_names();
+    let mut issuers = state.providers();
     let (title, lead) = match held {
         Some(held) => {
             // Nobody else's identity provider can prove them.
-            issuers.retain(|name| *name == held.person.issuer);
+            issuers.retain(|issuer| issuer.name == held.person.issuer);
             let person = &held.person;
             let name = person.email.as_ref().or(person.name.as_ref());
             let name = name.unwrap_or(&person.stable_id);

@@ -5,10 +5,29 @@ use std::sync::Arc;
 use domain::policy::document::{Document, Grant, Who};
 use domain::{Credential, Policy, ReasonCode, limits};
 use http::HeaderValue;
+use pipeline::identity::{IssuerConfig, config};
 use serde_json::json;
 use testkit::idp::Endpoint;
 
 use super::{AUDIENCE, Rig, ask, bearer, generic};
+
+#[test]
+fn an_issuer_is_shown_by_its_display_name_where_it_has_one() {
+    let mut issuer = IssuerConfig::new("entra", "https://idp.example", &["app"]);
+    assert_eq!(issuer.shown(), "entra");
+    for (text, is_fine) in [
+        ("Northwind sign-in", true),
+        ("", false),
+        (" x", false),
+        ("a\nb", false),
+    ] {
+        issuer.display_name = Some(text.to_owned());
+        let found = config::mistakes(std::slice::from_ref(&issuer));
+        assert_eq!(found.is_empty(), is_fine, "{text:?}: {found:?}");
+    }
+    issuer.display_name = Some("Northwind sign-in".to_owned());
+    assert_eq!(issuer.shown(), "Northwind sign-in");
+}
 
 #[tokio::test]
 async fn a_person_is_known_by_issuer_and_subject_and_never_by_mail() {

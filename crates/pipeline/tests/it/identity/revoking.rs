@@ -327,7 +327,7 @@ async fn a_token_of_a_fast_issuer_survives_a_sign_out_on_no_replica_that_never_s
     let anew = rig.token("ada", &json!({"jti": 2}));
     let refusal = ask(&other.identity, &anew).await.unwrap_err();
     assert!(
-        refusal.sentence().contains("in a minute"),
+        refusal.sentence().contains("until that minute is over"),
         "{}",
         refusal.sentence()
     );
