@@ -104,8 +104,8 @@ pub enum ControlError {
     /// What was given cannot be taken.
     #[error("{0}")]
     Invalid(#[from] text::Unusable),
-    /// The store cannot be reached; nothing was written.
-    #[error("the store cannot be reached or refuses")]
+    /// The store cannot do it, and says in its own words what became of the change.
+    #[error(transparent)]
     Store(#[from] StoreError),
     /// The ledger cannot be written; nothing was changed.
     #[error("the ledger cannot be written; nothing was changed")]

@@ -41,8 +41,11 @@ pub enum OpenError {
     #[error("the spool cannot be read or written")]
     Io(#[from] std::io::Error),
     /// Another process writes to this folder.
-    #[error("another process writes to this spool")]
-    Locked,
+    #[error(
+        "another process writes to {}; end that one, or give this one a ledger folder of its own",
+        .0.display()
+    )]
+    Locked(std::path::PathBuf),
     /// The folder holds another chain.
     #[error("the spool holds the chain {found}; give each chain its own folder")]
     OtherChain {
@@ -158,7 +161,7 @@ impl Ledger {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         let disk = Folder::open(folder).map_err(|error| match error.kind() {
-            std::io::ErrorKind::WouldBlock => OpenError::Locked,
+            std::io::ErrorKind::WouldBlock => OpenError::Locked(folder.to_owned()),
             _ => OpenError::Io(error),
         })?;
         Self::open_on(Box::new(disk), chain, key, clock, Options::default())
@@ -173,7 +176,7 @@ impl Ledger {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         let disk = Folder::open(folder).map_err(|error| match error.kind() {
-            std::io::ErrorKind::WouldBlock => OpenError::Locked,
+            std::io::ErrorKind::WouldBlock => OpenError::Locked(folder.to_owned()),
             _ => OpenError::Io(error),
         })?;
         Self::open_on_with(Box::new(disk), chain, keys, clock, Options::default())

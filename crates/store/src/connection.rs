@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::limits;
 use sqlx::any::{AnyArguments, AnyPoolOptions, AnyRow};
-use sqlx::{Any, AnyPool, AssertSqlSafe, Connection as _, Executor as _};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor as _};
 
 use crate::{Engine, Result, StoreError};
 
@@ -51,7 +51,7 @@ impl Pools {
         let (address, setup, engine) = match url.split_once(':') {
             Some(("sqlite", rest)) => {
                 let path = sqlite_path(rest)?;
-                std::fs::metadata(path).map_err(StoreError::File)?;
+                std::fs::metadata(path).map_err(|error| StoreError::File(path.into(), error))?;
                 (sqlite_address(path), SQLITE_READER, Engine::Sqlite)
             }
             Some(("postgres" | "postgresql", _)) => {
@@ -59,6 +59,9 @@ impl Pools {
             }
             _ => return Err(StoreError::Address),
         };
+        if engine == Engine::Postgres {
+            knock(&address).await?;
+        }
         let pool = pool(&address, 1, setup).await?;
         Ok(Self {
             read: pool.clone(),
@@ -69,7 +72,7 @@ impl Pools {
 
     async fn open_sqlite(rest: &str) -> Result<Self> {
         let path = sqlite_path(rest)?;
-        make_private(Path::new(path)).map_err(StoreError::File)?;
+        make_private(Path::new(path)).map_err(|error| StoreError::File(path.into(), error))?;
         let address = sqlite_address(path);
         let write = pool(&address, 1, SQLITE_WRITER).await?;
         let read = pool(&address, limits::STORE_CONNECTIONS_MAX, SQLITE_READER).await?;
@@ -81,6 +84,7 @@ impl Pools {
     }
 
     async fn open_postgres(url: &str) -> Result<Self> {
+        knock(url).await?;
         let pool = pool(url, limits::STORE_CONNECTIONS_MAX, POSTGRES_SESSION).await?;
         Ok(Self {
             read: pool.clone(),
@@ -248,6 +252,27 @@ async fn answer<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
     }
 }
 
+/// Asks once whether PostgreSQL is there and lets us in. A pool would try on in silence, and then only say that its time is over.
+async fn knock(url: &str) -> Result<()> {
+    let limit = Duration::from_millis(limits::STORE_WAIT_MS);
+    let asked = tokio::time::timeout(limit, AnyConnection::connect(url)).await;
+    let answer = asked.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    let connection = answer.map_err(|error| StoreError::Unreachable(place(url), error))?;
+    Ok(connection.close().await?)
+}
+
+/// Host and port of a `postgres:` address, without the user and the password before them.
+fn place(url: &str) -> String {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((_, host)) => host.to_owned(),
+        // A password that is not escaped may hold a slash, and be cut in two.
+        None if rest.contains('@') || authority.is_empty() => "its configured address".to_owned(),
+        None => authority.to_owned(),
+    }
+}
+
 async fn pool(address: &str, connections_max: u32, setup: &'static str) -> Result<AnyPool> {
     let options = AnyPoolOptions::new()
         .max_connections(connections_max)
@@ -299,6 +324,20 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_place_of_a_database_is_said_without_who_asks_and_with_what() {
+        for (url, said) in [
+            ("postgres://u:p@db.example:5432/x", "db.example:5432"),
+            ("postgres://[::1]:5432/x?sslmode=require", "[::1]:5432"),
+            ("postgres://u:p%2F@db/x", "db"),
+            ("postgres://u:hun/ter2@db/x", "its configured address"),
+            ("postgres:///x?host=/run", "its configured address"),
+            ("postgresql://u:a@b@db/x", "db"),
+        ] {
+            assert_eq!(place(url), said, "{url}");
+        }
+    }
 
     #[test]
     fn an_address_names_one_file_however_it_is_written() {

@@ -17,7 +17,7 @@ pub enum StoreError {
     #[error("the store holds a value of `{0}` that cannot be")]
     Damaged(&'static str),
     /// There are as many as there may be; nothing was written.
-    #[error("there are too many {0} already; nothing was written")]
+    #[error("there may be no more {0}; nothing was written")]
     Full(&'static str),
     /// A batch of the ledger that does not begin where its chain's copy ends; nothing was written. The caller cuts it there.
     #[error(
@@ -39,9 +39,15 @@ pub enum StoreError {
     /// The address names no engine we know, or a database in memory, which would be lost.
     #[error("the store's address must begin with `sqlite:` and name a file, or with `postgres:`")]
     Address,
-    /// The database's file cannot be made.
-    #[error("the store's file cannot be made")]
-    File(#[source] std::io::Error),
+    /// The database cannot be reached, or does not let us in. Names its address, never who asks or with what.
+    #[error("the store at {0} cannot be reached, or does not let us in")]
+    Unreachable(String, #[source] sqlx::Error),
+    /// The database's file cannot be made or read.
+    #[error(
+        "the store's file {} cannot be made or read; its folder must be there and belong to the account that runs this",
+        .0.display()
+    )]
+    File(std::path::PathBuf, #[source] std::io::Error),
     /// A newer Doorward has been here.
     #[error(
         "the store has schema {found}, newer than {known}, the newest this version knows; run the newer version"

@@ -7,6 +7,10 @@ use sqlx::{Row as _, query};
 use crate::directory::Source;
 use crate::{Result, Store, StoreError, id, maybe_time, time};
 
+/// What there may be no more of.
+const FULL: &str = "directory tokens of this issuer than the two that open (revoke or rotate one)";
+const _: () = assert!(limits::SCIM_TOKENS_OPEN_MAX == 2, "FULL says two");
+
 /// A token, without the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScimToken {
@@ -65,9 +69,7 @@ impl Store {
             .await?
             .ok_or(StoreError::Damaged("scim_tokens.count"))?;
         if row.try_get::<i64, _>(0)? >= limits::SCIM_TOKENS_OPEN_MAX {
-            return Err(StoreError::Full(
-                "directory tokens of this issuer that open",
-            ));
+            return Err(StoreError::Full(FULL));
         }
         tx.run(
             query(

@@ -289,7 +289,7 @@ async fn a_folder_belongs_to_one_chain_and_one_process() {
     let open = || Ledger::open(spool.path(), other.clone(), spool.key(), Arc::new(Noon));
     assert!(matches!(open().unwrap_err(), OpenError::OtherChain { found } if found == "gw-1.1"));
     let _held = spool.open();
-    assert!(matches!(open().unwrap_err(), OpenError::Locked));
+    assert!(matches!(open().unwrap_err(), OpenError::Locked(_)));
 }
 
 #[tokio::test]

@@ -179,11 +179,28 @@ const SECTIONS: [&str; 7] = [
     "admin_key",
 ];
 
+/// Whose secrets are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    /// Everyone's.
+    All,
+    /// The store's; every other one stays the reference that it is.
+    OfStore,
+}
+
 /// Reads a file. On failure every mistake, one line each.
 pub fn load(path: &Path) -> Result<Config, Vec<String>> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| vec![format!("{}: {error}", path.display())])?;
-    read(&text).map_err(|mistakes| {
+    load_with(path, Needed::All)
+}
+
+/// As [`load`], for whoever asks no provider and no identity provider: their secrets need not be there, and stay references.
+pub fn load_for_store(path: &Path) -> Result<Config, Vec<String>> {
+    load_with(path, Needed::OfStore)
+}
+
+fn load_with(path: &Path, needed: Needed) -> Result<Config, Vec<String>> {
+    let text = std::fs::read_to_string(path).map_err(|error| vec![unread(path, &error)])?;
+    read_with(&text, needed).map_err(|mistakes| {
         mistakes
             .into_iter()
             .map(|what| format!("{}: {what}", path.display()))
@@ -232,8 +249,22 @@ struct AdminKeys {
     admin_key: Vec<AdminKeyConfig>,
 }
 
+fn unread(path: &Path, error: &std::io::Error) -> String {
+    let path = path.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => format!(
+            "{path}: there is no such file; name the configuration with --config FILE, or begin with examples/doorward.toml"
+        ),
+        _ => format!("{path}: {error}"),
+    }
+}
+
 /// Reads a text.
 pub fn read(text: &str) -> Result<Config, Vec<String>> {
+    read_with(text, Needed::All)
+}
+
+fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
     let mut mistakes = Vec::new();
     let Some(root) = shape::parse(text, &mut mistakes) else {
         return Err(mistakes);
@@ -285,7 +316,7 @@ pub fn read(text: &str) -> Result<Config, Vec<String>> {
         models,
         admin_keys,
     };
-    secrets::resolve(&mut config, &mut mistakes);
+    secrets::resolve(&mut config, needed, &mut mistakes);
     check(&config, &mut mistakes);
     if mistakes.is_empty() {
         Ok(config)
@@ -356,13 +387,6 @@ fn check(config: &Config, mistakes: &mut Vec<String>) {
     if config.upstreams.is_empty() {
         mistakes.push("upstream: at least one provider is needed".to_owned());
     }
-    for (index, key) in config.admin_keys.iter().enumerate() {
-        if secrecy::ExposeSecret::expose_secret(&key.key).len() < 32 {
-            mistakes.push(format!(
-                "admin_key[{index}].key: needs at least 32 characters"
-            ));
-        }
-    }
 }
 
 #[cfg(test)]
@@ -389,6 +413,42 @@ mod tests {
             mistakes,
             ["upstream[0].auth: the environment variable DOORWARD_TEST_ABSENT is not set"]
         );
+    }
+
+    #[test]
+    fn a_command_of_the_store_needs_the_stores_secrets_alone() {
+        let config = read_with(GOOD, Needed::OfStore).unwrap();
+        assert_eq!(config.upstreams.len(), 1);
+        let text = GOOD.replace("sqlite:/tmp/x.db", "${DOORWARD_TEST_ABSENT}");
+        assert_eq!(
+            read_with(&text, Needed::OfStore).unwrap_err(),
+            ["store.url: the environment variable DOORWARD_TEST_ABSENT is not set"]
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_absent_is_one_mistake_and_one_that_is_short_another() {
+        let auth = "{ managed_identity = {} }";
+        let sound = GOOD.replace(r#"{ api_key = "${DOORWARD_TEST_ABSENT}" }"#, auth);
+        let check = |variable: &str, what: &str| {
+            let key = format!("[[admin_key]]\nid = \"finance\"\nkey = \"{variable}\"\n");
+            let mistakes = read(&format!("{sound}\n{key}")).unwrap_err();
+            assert_eq!(mistakes, [format!("admin_key[0].key: {what}")]);
+        };
+        check(
+            "${DOORWARD_TEST_ABSENT}",
+            "the environment variable DOORWARD_TEST_ABSENT is not set",
+        );
+        check("file:/dev/null", "needs at least 32 characters");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named_with_what_to_do() {
+        let mistakes = load(Path::new("/nowhere/doorward.toml")).unwrap_err();
+        assert_eq!(mistakes.len(), 1);
+        for part in ["/nowhere/doorward.toml: there", "--config", "examples/"] {
+            assert!(mistakes[0].contains(part), "{mistakes:?}");
+        }
     }
 
     #[test]

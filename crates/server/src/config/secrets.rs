@@ -3,10 +3,13 @@
 use gateway::upstream::AuthConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Config;
+use super::{Config, Needed};
 
-/// Replaces every reference by what it refers to.
-pub(super) fn resolve(config: &mut Config, mistakes: &mut Vec<String>) {
+/// An admin key is guessed at over the network.
+const ADMIN_KEY_CHARS_MIN: usize = 32;
+
+/// Replaces every reference that is needed by what it refers to.
+pub(super) fn resolve(config: &mut Config, needed: Needed, mistakes: &mut Vec<String>) {
     let mut one = |place: String, secret: &mut SecretString| match fetch(secret.expose_secret()) {
         Ok(found) => *secret = found,
         Err(what) => mistakes.push(format!("{place}: {what}")),
@@ -20,6 +23,9 @@ pub(super) fn resolve(config: &mut Config, mistakes: &mut Vec<String>) {
     }
     if let Some(key) = &mut config.store.master_key_before {
         one("store.master_key_before".to_owned(), key);
+    }
+    if needed == Needed::OfStore {
+        return;
     }
     if let Some(bearer) = config
         .ledger
@@ -51,7 +57,14 @@ pub(super) fn resolve(config: &mut Config, mistakes: &mut Vec<String>) {
         }
     }
     for (index, key) in config.admin_keys.iter_mut().enumerate() {
-        one(format!("admin_key[{index}].key"), &mut key.key);
+        let place = format!("admin_key[{index}].key");
+        match fetch(key.key.expose_secret()) {
+            Ok(found) if found.expose_secret().len() >= ADMIN_KEY_CHARS_MIN => key.key = found,
+            Ok(_) => mistakes.push(format!(
+                "{place}: needs at least {ADMIN_KEY_CHARS_MIN} characters"
+            )),
+            Err(what) => mistakes.push(format!("{place}: {what}")),
+        }
     }
 }
 

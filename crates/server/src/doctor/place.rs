@@ -20,7 +20,7 @@ pub(super) async fn store(config: &Config) -> (Vec<Line>, Option<(Store, OrgId)>
     let url = config.store.url.expose_secret();
     let (store, schema) = match Store::look(url).await {
         Ok(found) => found,
-        Err(StoreError::File(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(StoreError::File(_, error)) if error.kind() == std::io::ErrorKind::NotFound => {
             return (
                 vec![absent(url), policy_missing("there is no store yet")],
                 None,
@@ -87,7 +87,7 @@ fn unusable(error: &StoreError) -> Line {
     let remedy = match error {
         StoreError::NewerSchema { .. } => "run the newer version of Doorward that migrated it",
         StoreError::ChangedMigration(_) => "point store.url at Doorward's own database",
-        StoreError::File(_) => "let Doorward's account read and write the file",
+        StoreError::File(..) => "let Doorward's account read and write the file",
         _ => "start the database, and check address, name and password in store.url",
     };
     Line::fail("store", chain(error), Whose::Operator, remedy)
