@@ -72,7 +72,7 @@ pub struct Conflict {
     pub id: Option<String>,
     /// The ETag to send with the next try.
     pub etag: String,
-    /// Lines that your text would take away (`-`) and add (`+`).
+    /// How yours differs: `-` is a line that is in force and not in yours, `+` one of yours.
     pub diff: String,
 }
 

@@ -368,7 +368,12 @@ pub async fn read(operation: &Operation<'_>, task: TaskId) -> Result<Task, Contr
 pub fn about(text: &str) -> Result<String, Unusable> {
     match text.parse::<PersonId>() {
         Ok(person) => Ok(person.to_string()),
-        Err(_) => address("person", text),
+        Err(_) => address("person", text).map_err(|_| {
+            Unusable::new(
+                "person",
+                "must be a person's id (per_…) or an e-mail address",
+            )
+        }),
     }
 }
 

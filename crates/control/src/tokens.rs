@@ -88,16 +88,16 @@ pub fn scopes(
     };
     let unknown: Vec<&str> = unknown.iter().map(|word| &**word).take(20).collect();
     let why: Vec<String> = [
-        ("are no rights", unknown),
-        ("are given to no token", of(&|right| !may_be_scope(right))),
+        ("no such right", unknown),
+        ("given to no token", of(&|right| !may_be_scope(right))),
         (
-            "are rights you do not have",
+            "beyond your own rights",
             of(&|right| may_be_scope(right) && !operation.actor.may(right)),
         ),
     ]
     .into_iter()
     .filter(|(_, words)| !words.is_empty())
-    .map(|(what, words)| format!("{}: {what}", words.join(", ")))
+    .map(|(what, words)| format!("{what}: {}", words.join(", ")))
     .collect();
     if why.is_empty() {
         return Ok(given);

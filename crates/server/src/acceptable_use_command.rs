@@ -30,7 +30,7 @@ pub struct AcceptableUseCommand {
 enum What {
     /// Print the template with what you give filled in, to be edited
     #[command(
-        after_help = "Example:\n  doorward acceptable-use draft --organisation Northwind > use.md\n  $EDITOR use.md\n  doorward acceptable-use publish use.md --contact 'the IT desk' --reach it@northwind.example --reason 'first version'"
+        after_help = "Example:\n  doorward acceptable-use draft --organisation Northwind > use.md\n  $EDITOR use.md\n  doorward acceptable-use publish use.md --contact 'the IT desk' \\\n    --reach it@northwind.example --reason 'first version'"
     )]
     Draft(Values),
     /// Make a text the version in force; whoever must accept is asked from the next request on

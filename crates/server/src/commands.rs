@@ -147,17 +147,23 @@ pub async fn configured<T: Termination>(
     }
 }
 
-/// Does something as whoever is on the machine itself, on the store beside a running server and with a chain of its own.
+/// Does something as whoever is on the machine itself, on the store beside a running server and with a chain of its own. Of the secrets
+/// only the store's are looked up: no provider is asked anything.
 pub async fn administer<T: Termination>(
     path: &Path,
     act: impl AsyncFnOnce(&Operation<'_>, &Config) -> anyhow::Result<T>,
 ) -> ExitCode {
-    configured(path, async |config| {
-        let control = wiring::admin(config, Arc::new(SystemClock), Arc::new(SystemIds)).await?;
-        let actor = Actor::command_line("command line");
-        act(&control.operation(&actor), config).await
-    })
-    .await
+    let config = match config::load_for_store(path) {
+        Ok(config) => config,
+        Err(mistakes) => return bad_config(&mistakes),
+    };
+    let control = wiring::admin(&config, Arc::new(SystemClock), Arc::new(SystemIds)).await;
+    let control = match control {
+        Ok(control) => control,
+        Err(error) => return finish::<()>(Err(error)),
+    };
+    let actor = Actor::command_line("command line");
+    finish(act(&control.operation(&actor), &config).await)
 }
 
 /// What a command ends with.
@@ -246,4 +252,29 @@ fn fine(orgs: &[Named]) -> ExitCode {
         ));
     }
     ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prose is wrapped by whoever prints it, so that none is wrapped twice; an example is copied, so that none may be.
+    #[test]
+    fn help_reads_well_in_a_terminal_of_eighty_columns() {
+        fn look(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let mut before = "";
+            for line in help.lines() {
+                let is_indented = line.starts_with("  ");
+                assert!(!is_indented || line.chars().count() <= 80, "{line}");
+                let is_prose = |line: &str| !line.is_empty() && !line.starts_with("  ");
+                let is_torn = is_prose(before) && is_prose(line);
+                assert!(!is_torn, "{}: {before}\n{line}", command.get_name());
+                before = line;
+            }
+            command.get_subcommands().for_each(look);
+        }
+        look(&<Command as clap::CommandFactory>::command());
+    }
 }

@@ -48,7 +48,7 @@ pub struct DrillCommand {
 enum What {
     /// Let a made-up person in, shut them out, and measure until every replica refuses them
     #[command(
-        after_help = "Examples:\n  doorward drill leaver\n  doorward drill leaver --at https://gw-1.internal --at https://gw-2.internal --model claude-haiku-5-5 --group claude-users\n\nWith --model a stream is opened first, which costs what it costs, and must be cut. The result is recorded in the ledger."
+        after_help = "Examples:\n  doorward drill leaver\n  doorward drill leaver --at https://gw-1.internal \\\n    --at https://gw-2.internal --model claude-haiku-5-5 \\\n    --group claude-users\n\nWith --model a stream is opened first, which costs what it costs, and must be cut. The result is recorded in the ledger."
     )]
     Leaver {
         /// A replica's address; the public one when none is given

@@ -16,15 +16,7 @@ use crate::system::{chain, complain, say};
 pub enum ImportCommand {
     /// Turn the gateway.yaml of a Claude apps gateway into a doorward.toml and a policy.toml
     #[command(
-        after_help = "What cannot be carried is named on standard error: line, key, why, and what to do instead. A rule that cannot be
-carried makes the result stricter, never looser; such parts are written as comments, \"Held back\", for you to
-decide. Secrets become references; one that stands in the file is never repeated.
-
-Exit codes: 0 everything carried, 1 something was not (both texts are written all the same), 64 no readable YAML.
-
-Then:  doorward check-config --config doorward.toml
-       doorward policy plan policy.toml
-       doorward policy apply policy.toml --reason \"from the Claude apps gateway\""
+        after_help = "What cannot be carried is named on standard error: line, key, why, and what to do instead. A rule that cannot be carried makes the result stricter, never looser; such parts are written as comments, \"Held back\", for you to decide. Secrets become references; one that stands in the file is never repeated.\n\nExit codes: 0 everything carried, 1 something was not (both texts are written all the same), 64 no readable YAML.\n\nThen:\n  doorward check-config --config doorward.toml\n  doorward policy plan policy.toml\n  doorward policy apply policy.toml --reason \"from the Claude apps gateway\""
     )]
     ClaudeGateway {
         /// The gateway.yaml

@@ -28,7 +28,7 @@ pub enum LedgerCommand {
     Verify(Verify),
     /// Copy the records, or those of a time, as NDJSON that `ledger verify` can check
     #[command(
-        after_help = "Examples:\n  doorward ledger export --out all.ndjson\n  doorward ledger export --since 2026-11-01T00:00:00Z --until 2026-12-01T00:00:00Z --out november.ndjson\n  doorward ledger verify november.ndjson --excerpt --key \"$(cat /var/lib/doorward/ledger/ledger.pub)\"\n\nThe server's chain comes first, then the command line's, then those that were put back from a backup. What a time leaves out is bridged by lines that say how many records are missing and carry the chain across; `verify` believes them only with --excerpt."
+        after_help = "Examples:\n  doorward ledger export --out all.ndjson\n  doorward ledger export --since 2026-11-01T00:00:00Z \\\n    --until 2026-12-01T00:00:00Z --out november.ndjson\n  doorward ledger verify november.ndjson --excerpt \\\n    --key \"$(cat /var/lib/doorward/ledger/ledger.pub)\"\n\nThe server's chain comes first, then the command line's, then those that were put back from a backup. What a time leaves out is bridged by lines that say how many records are missing and carry the chain across; `verify` believes them only with --excerpt."
     )]
     Export(Export),
 }

@@ -29,7 +29,7 @@ pub struct MembersCommand {
 enum What {
     /// Compare a workspace's member list with the directory; ends with 1 when they do not agree
     #[command(
-        after_help = "Example:\n  doorward members check members.csv --map email='E-mail' --map role=Role --domain northwind.example --role owner=it-leads\n\nA list with one bad row is not taken at all. Leavers who are gone from it are noted as removed, and those still in it the day after are escalated; --look-only does neither. The result is recorded, and kept as the last one."
+        after_help = "Example:\n  doorward members check members.csv --map email='E-mail' --map role=Role \\\n    --domain northwind.example --role owner=it-leads\n\nA list with one bad row is not taken at all. Leavers who are gone from it are noted as removed, and those still in it the day after are escalated; --look-only does neither. The result is recorded, and kept as the last one."
     )]
     Check {
         /// The list, CSV with a header

@@ -8,14 +8,14 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use control::Operation;
 use control::policies::{self, Applied, Examine, Someone};
+use control::{ControlError, Operation};
 use domain::{Client, ClientKind, Policy};
 use pipeline::Inspector;
 
 use crate::commands::administer;
 use crate::config::Config;
-use crate::system::say;
+use crate::system::{complain, say};
 
 /// What to do with the policy.
 #[derive(Debug, Subcommand)]
@@ -23,6 +23,9 @@ pub enum PolicyCommand {
     /// Print the policy in force, with a header that says its version
     Export(Place),
     /// Show what applying a file would change, and change nothing
+    #[command(
+        after_help = "Example:\n  doorward policy plan policy.toml\n\nLines with - are in force and would go, lines with + are the file's."
+    )]
     Plan {
         /// Which installation
         #[command(flatten)]
@@ -48,6 +51,9 @@ pub enum PolicyCommand {
         expected: Option<u64>,
     },
     /// Say what would be decided for someone, with every reason
+    #[command(
+        after_help = "Examples:\n  doorward policy try --group claude-users --model claude-opus-5-5\n  doorward policy try --file policy.toml --person 00u1 --issuer okta \\\n    --group claude-users --model claude-opus-5-5 --address 10.0.0.1\n\nEnds with 1 when it would be refused."
+    )]
     Try {
         /// Which installation
         #[command(flatten)]
@@ -67,9 +73,9 @@ pub struct Asked {
     /// The person's stable id at the issuer
     #[arg(long, default_value = "someone")]
     person: String,
-    /// The issuer's name
-    #[arg(long, default_value = "")]
-    issuer: String,
+    /// The issuer's name, for rules that ask for it
+    #[arg(long)]
+    issuer: Option<String>,
     /// Groups, repeated or with commas
     #[arg(long, value_delimiter = ',')]
     group: Vec<String>,
@@ -152,7 +158,11 @@ async fn act(
         } => {
             let text = read(&file)?;
             let here = Here::of(config);
-            match policies::apply(operation, &text, &reason, expected, &here).await? {
+            let applied = policies::apply(operation, &text, &reason, expected, &here).await;
+            if let Err(ControlError::Conflict { .. }) = applied {
+                tell_what_stands(operation, &text).await?;
+            }
+            match applied? {
                 Applied::Version(version) => say(&format!("version {version} is in force")),
                 Applied::SetRight(version) => say(&format!(
                     "version {version} is this text; what stood otherwise than it states is set right"
@@ -167,6 +177,20 @@ async fn act(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what came in between and whose it is, and how it differs, before the refusal itself is said.
+async fn tell_what_stands(operation: &Operation<'_>, wanted: &str) -> anyhow::Result<()> {
+    let Some(stands) = policies::latest(operation).await? else {
+        return Ok(());
+    };
+    complain(&format!(
+        "version {} is in force, applied {} by {}: {}",
+        stands.version, stands.created, stands.author, stands.reason
+    ));
+    complain(&format!("--- version {}\n+++ yours", stands.version));
+    complain(control::diff::unified(&stands.text, wanted).trim_end());
+    Ok(())
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {
@@ -238,7 +262,7 @@ async fn try_decision(
     let policy = policy.among_issuers(issuers_for_people);
     let groups: BTreeSet<String> = asked.group.into_iter().collect();
     let someone = Someone {
-        issuer: asked.issuer,
+        issuer: asked.issuer.unwrap_or_default(),
         stable_id: asked.person,
         groups,
     };

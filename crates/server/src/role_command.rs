@@ -28,7 +28,7 @@ pub struct RoleCommand {
 enum What {
     /// Give a role to a person or to a group
     #[command(
-        after_help = "The roles:\n  owner       everything, and alone gives roles and directory tokens; one or two people\n  admin       runs it day by day\n  approver    decides about what others ask for\n  auditor     reads everything, writes nothing\n  technician  a service provider's: sets up and runs, but reads no ledger and sets no spend limits\n\nExamples:\n  doorward role grant owner --person ada@example.org --reason 'first owner'\n  doorward role grant auditor --group internal-audit --issuer entra --reason 'yearly audit'\n\nA person must be known here: signed in once, or provisioned by the directory. A group is named as the issuer's tokens or its directory name it."
+        after_help = "The roles:\n  owner       everything; alone gives roles and directory tokens; one or two\n  admin       runs it day by day\n  approver    decides about what others ask for, and closes tasks\n  auditor     reads everything, writes nothing\n  technician  a service provider's: runs it; no ledger, no spend limits\n\nExamples:\n  doorward role grant owner --person ada@example.org --reason 'first owner'\n  doorward role grant auditor --group internal-audit --issuer entra \\\n    --reason 'yearly audit'\n\nA person must be known here: signed in once, or provisioned by the directory. A group is named as the issuer's tokens or its directory name it."
     )]
     Grant {
         /// owner, admin, approver, auditor or technician
@@ -64,9 +64,12 @@ enum What {
 }
 
 fn role(text: &str) -> Result<Role, String> {
-    text.parse().map_err(|_| {
-        let known: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
-        format!("the roles are {}", known.join(", "))
+    // Everyone is a member; nobody is made one.
+    let mut given = Role::ALL.iter().filter(|role| **role != Role::Member);
+    let found = given.clone().find(|role| role.as_str() == text);
+    found.copied().ok_or_else(|| {
+        let known: Vec<&str> = given.by_ref().map(|role| role.as_str()).collect();
+        format!("the roles that can be given are {}", known.join(", "))
     })
 }
 
@@ -114,8 +117,16 @@ async fn act(what: What, operation: &Operation<'_>, config: &Config) -> anyhow::
 async fn list(operation: &Operation<'_>) -> anyhow::Result<()> {
     let (bindings, warning) = roles::list(operation).await?;
     for binding in &bindings {
+        let known_as = match &binding.holder {
+            Holder::Person(id) => people::read(operation, *id)
+                .await
+                .ok()
+                .and_then(|person| person.email.or(person.name))
+                .map_or_else(String::new, |name| format!(" ({name})")),
+            Holder::Group { .. } => String::new(),
+        };
         say(&format!(
-            "{}  {}  given {} by {}",
+            "{}  {}{known_as}  given {} by {}",
             binding.id,
             roles::described(binding),
             binding.created,

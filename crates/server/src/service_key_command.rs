@@ -30,7 +30,7 @@ pub struct ServiceKeyCommand {
 enum What {
     /// Make a key and print it, this once: only its hash is kept
     #[command(
-        after_help = "The key goes to standard output, everything else to standard error:\n  doorward service-key create nightly --group ci --expires-in-days 90 > nightly.key\n\nIt is sent as `Authorization: Bearer` or `x-api-key`, and may do what a policy grants it:\n  [[grant]]\n  name = \"builds\"\n  who = { services = [\"nightly\"] }\n  models = [\"claude-haiku-*\"]\n\nTo change a key for a new one: create a second one of the same name, bring it to the machine, revoke the first by its id."
+        after_help = "The key goes to standard output, everything else to standard error:\n  doorward service-key create nightly --group ci \\\n    --expires-in-days 90 > nightly.key\n\nIt is sent as `Authorization: Bearer` or `x-api-key`, and may do what a policy grants it:\n  [[grant]]\n  name = \"builds\"\n  who = { services = [\"nightly\"] }\n  models = [\"claude-haiku-*\"]\n\nTo change a key for a new one: create a second one of the same name, bring it to the machine, revoke the first by its id."
     )]
     Create {
         /// The service's name, by which policy selects it
@@ -50,7 +50,7 @@ enum What {
     },
     /// Take a key away, or all keys of a service; within a second it opens nothing and its open streams are cut
     #[command(
-        after_help = "Examples:\n  doorward service-key revoke dwk_3Fq9xLm2 --reason 'was in a build log'\n  doorward service-key revoke nightly --reason 'the build moved to workload tokens'\n\nA leaked key itself may be given in place of its id, as - on standard input, so that no shell keeps it."
+        after_help = "Examples:\n  doorward service-key revoke dwk_3Fq9xLm2 --reason 'was in a build log'\n  doorward service-key revoke nightly \\\n    --reason 'the build moved to workload tokens'\n\nA leaked key itself may be given in place of its id, as - on standard input, so that no shell keeps it."
     )]
     Revoke {
         /// The key's id as `list` shows it, or the service's name, or - to read either or the key from standard input

@@ -14,7 +14,7 @@ use crate::system::{complain, say};
 /// Which time, split by what.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Every call is on exactly one line; the lines add up to the total, and the total is the ledger's, to the last digit. A call belongs to the hour (UTC) in which it ended.\n\nExamples:\n  doorward statement --from 2026-11-01 --to 2026-12-01 --by person > november.csv\n  doorward statement --from 2026-11-01 --to 2026-12-01 --by group --group sales --group engineering\n\nBy group it goes by the groups of today; somebody who is in several counts to the first that is named."
+    after_help = "Every call is on exactly one line; the lines add up to the total, and the total is the ledger's, to the last digit. A call belongs to the hour (UTC) in which it ended.\n\nExamples:\n  doorward statement --from 2026-11-01 --to 2026-12-01 \\\n    --by person > november.csv\n  doorward statement --from 2026-11-01 --to 2026-12-01 --by group \\\n    --group sales --group engineering\n\nBy group it goes by the groups of today; somebody who is in several counts to the first that is named."
 )]
 pub struct StatementCommand {
     /// The configuration

@@ -38,7 +38,7 @@ enum What {
     },
     /// Say that a task is done
     #[command(
-        after_help = "Examples:\n  doorward tasks done tsk_01kb… --evidence 'ticket 4711, screenshot attached' --file proof.png\n  doorward tasks done tsk_01kb… --not-needed --evidence 'had no projects'"
+        after_help = "Examples:\n  doorward tasks done tsk_01kb… \\\n    --evidence 'ticket 4711, screenshot attached' --file proof.png\n  doorward tasks done tsk_01kb… --not-needed --evidence 'had no projects'"
     )]
     Done {
         /// The task, as `list` names it

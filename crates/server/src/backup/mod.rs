@@ -37,7 +37,7 @@ pub const BEFORE: &str = "before";
 /// Where to, and with what.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  doorward backup --out /backup/doorward-$(date +%F)\n  doorward restore --check /backup/doorward-2026-11-21\n\nIt is taken beside a running server, which goes on. It holds every row and this machine's ledger, names people, and is made\nfor its owner alone: encrypt it before it leaves the machine. It does not hold doorward.toml, what that refers to, and,\nwithout --with-key, the key that opens the store's sealed secrets (docs/operations.md, What to keep).\n\nWith several replicas take one on each: every one keeps a ledger of its own."
+    after_help = "Examples:\n  doorward backup --out /backup/doorward-$(date +%F)\n  doorward restore --check /backup/doorward-2026-11-21\n\nIt is taken beside a running server, which goes on. It holds every row and this machine's ledger, names people, and is made for its owner alone: encrypt it before it leaves the machine. It does not hold doorward.toml, what that refers to, and, without --with-key, the key that opens the store's sealed secrets (docs/operations.md, What to keep).\n\nWith several replicas take one on each: every one keeps a ledger of its own."
 )]
 pub struct Backup {
     /// The configuration
@@ -54,7 +54,7 @@ pub struct Backup {
 /// Where from, and what to leave out.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  doorward restore --check /backup/doorward-2026-11-21\n  doorward restore --config new.toml /backup/doorward-2026-11-21\n\nThe place must be empty: a database without rows, and no ledger in ledger.dir. Everything is checked before anything is\nwritten. A backup of SQLite goes into PostgreSQL and the other way round.\n\nNobody is signed in afterwards. What was taken away or changed since the backup is as it was before: people disabled, keys\nrevoked, policies applied. Look at the ledger or the directory for what that was before you start the server."
+    after_help = "Examples:\n  doorward restore --check /backup/doorward-2026-11-21\n  doorward restore --config new.toml /backup/doorward-2026-11-21\n\nThe place must be empty: a database without rows, and no ledger in ledger.dir. Everything is checked before anything is written. A backup of SQLite goes into PostgreSQL and the other way round.\n\nNobody is signed in afterwards. What was taken away or changed since the backup is as it was before: people disabled, keys revoked, policies applied. Look at the ledger or the directory for what that was before you start the server."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Restore {

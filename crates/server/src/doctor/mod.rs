@@ -41,7 +41,7 @@ use scratch::Scratch;
 /// What to look at, and how to tell.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each line is PASS, WARN, FAIL or SKIPPED, with what was seen; a FAIL or WARN says whose it is and what to do. Exit code 0 when nothing failed, 1 when something did, 64 when the configuration is bad.\n\nIt may run before the first start and beside a running server. It asks identity providers for their public documents, each provider one question that is not billed, and the public address who it is. What leaves for a provider is looked at on this machine, with the provider's real credential and an invented caller.\n\nExamples:\n  doorward doctor --config doorward.toml\n  doorward doctor --token-file id_token.txt        a person's ID token: rollout check 1\n  pbpaste | doorward doctor --token-file - --json"
+    after_help = "Each line is PASS, WARN, FAIL or SKIPPED, with what was seen; a FAIL or WARN says whose it is and what to do. Exit code 0 when nothing failed, 1 when something did, 64 when the configuration is bad.\n\nIt may run before the first start and beside a running server. It asks identity providers for their public documents, each provider one question that is not billed, and the public address who it is. What leaves for a provider is looked at on this machine, with the provider's real credential and an invented caller.\n\nExamples:\n  doorward doctor --config doorward.toml\n  doorward doctor --token-file id_token.txt   # rollout check 1\n  pbpaste | doorward doctor --token-file - --json"
 )]
 pub struct Options {
     /// The configuration

@@ -27,6 +27,7 @@ mod last_policy;
 mod ledger_export;
 mod leavers;
 mod money;
+mod newcomer;
 mod orgs;
 mod otlp;
 mod pages;
