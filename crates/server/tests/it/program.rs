@@ -26,7 +26,7 @@ fn the_demo_tells_its_whole_story_and_ends_with_0() {
         "the first provider fails",
         "rollout check 1, identity\n    PASS",
         "rollout check 2, credentials\n    PASS",
-        "her open stream is cut after",
+        "her open stream is cut",
         "the ledger is verified",
         "one byte is altered",
         "Every step proved what it should",
