@@ -280,9 +280,10 @@ fn entries(text: &str) -> Vec<&str> {
         if content.starts_with("[[") {
             starts.push(remark.unwrap_or(at));
         }
-        remark = match content.starts_with('#') {
-            true => remark.or(Some(at)),
-            false => None,
+        remark = if content.starts_with('#') {
+            remark.or(Some(at))
+        } else {
+            None
         };
         at += line.len();
     }
