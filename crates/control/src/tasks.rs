@@ -170,47 +170,28 @@ async fn close_accepted(operation: &Operation<'_>) -> Result<usize, ControlError
     let Some(published) = store.published_use(org).await? else {
         return Ok(0);
     };
-    let wanted = Wanted {
-        open: true,
-        kind: Some(TaskKind::AcceptPolicy),
-        ..Wanted::default()
-    };
-    let (mut closed, mut after) = (0, None);
-    loop {
-        let page = store
-            .tasks_page(org, &wanted, after, limits::STORE_PAGE_MAX)
-            .await?;
-        for task in &page {
-            let Ok(person) = task.about.parse() else {
-                continue;
-            };
-            let latest = store.acceptances_of(org, person, 1).await?.pop();
-            let counts = |a: &store::Acceptance| a.version >= published.accept_from;
-            let Some(acceptance) = latest.filter(counts) else {
-                continue;
-            };
-            let evidence = Evidence {
-                kind: EvidenceKind::Acceptance,
-                source: format!("version {} by {}", acceptance.version, acceptance.way),
-                hash: None,
-                at: acceptance.at,
-            };
-            let closing = Closing {
-                at: acceptance.at,
-                by: task.label.clone(),
-                how: Closed::Done,
-                evidence: Some(evidence),
-            };
-            if let Some(held) = store.hold_closing(org, task.id, &closing).await? {
-                held.keep().await?;
-                closed += 1;
-            }
-        }
-        match page.last() {
-            Some(last) if page.len() == limits::STORE_PAGE_MAX as usize => after = Some(last.id),
-            _ => return Ok(closed),
+    let from = published.accept_from;
+    let accepted = store.accepted_with_tasks(org, from, AT_ONCE).await?;
+    let mut closed = 0;
+    for (task, label, acceptance) in accepted {
+        let evidence = Evidence {
+            kind: EvidenceKind::Acceptance,
+            source: format!("version {} by {}", acceptance.version, acceptance.way),
+            hash: None,
+            at: acceptance.at,
+        };
+        let closing = Closing {
+            at: acceptance.at,
+            by: label,
+            how: Closed::Done,
+            evidence: Some(evidence),
+        };
+        if let Some(held) = store.hold_closing(org, task, &closing).await? {
+            held.keep().await?;
+            closed += 1;
         }
     }
+    Ok(closed)
 }
 
 /// Opens a leaver's tasks before, or without, the end of their access here: somebody said that they leave at this moment. `who`

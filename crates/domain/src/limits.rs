@@ -306,6 +306,9 @@ pub const DIRECTORY_FORMER_NAMES_MAX: i64 = 100;
 /// How long a membership that ended, or a name that a group had, is remembered: longer than any token that may still state it. What a
 /// person's last sign-in stated before it ended keeps it longer.
 pub const DIRECTORY_LEFT_MS: i64 = REFRESH_TOKEN_MS + 24 * 60 * 60 * 1_000;
+/// Whom a directory brings within this time of its first user is not new, because it is being synchronised for the first time: a pilot
+/// group on Monday, everybody on Friday. They open no tasks of coming; whoever leaves always does.
+pub const DIRECTORY_FIRST_SYNC_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// Directory tokens of one directory that open at once: the one in use and its successor.
 pub const SCIM_TOKENS_OPEN_MAX: i64 = 2;
 /// How long a directory token that opens nothing any more is still listed; then the ledger alone knows of it.

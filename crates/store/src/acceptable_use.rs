@@ -258,7 +258,8 @@ fn read_version(row: &AnyRow) -> Result<UseVersion> {
     })
 }
 
-fn read_acceptance(row: &AnyRow) -> Result<Acceptance> {
+/// A row of `person, version, at, way, address`.
+pub(crate) fn read_acceptance(row: &AnyRow) -> Result<Acceptance> {
     Ok(Acceptance {
         person: id(row, 0, "acceptable_use_acceptances.person")?,
         version: unsigned(row, 1, "acceptable_use_acceptances.version")?,

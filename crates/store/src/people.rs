@@ -98,8 +98,8 @@ impl Store {
         let groups =
             serde_json::to_string(seen.groups).map_err(|_| StoreError::Damaged("people.groups"))?;
         let row = self.pools.write_row(query(concat!(
-            "INSERT INTO people (id, org, issuer, stable_id, email, name, groups_json, first_seen, last_seen, not_before) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0) \
+            "INSERT INTO people (id, org, issuer, stable_id, email, name, groups_json, first_seen, last_seen, not_before, new_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $8) \
              ON CONFLICT (org, issuer, stable_id) DO UPDATE SET \
                email = excluded.email, name = excluded.name, groups_json = excluded.groups_json, last_seen = excluded.last_seen \
              WHERE people.last_seen <= excluded.last_seen AND people.not_before < $10 \

@@ -6,6 +6,7 @@ use domain::{OrgId, PersonId, TaskId, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
+use crate::acceptable_use::{Acceptance, read_acceptance};
 use crate::connection::{Query, Tx};
 use crate::{Held, Result, Store, StoreError, id, maybe_time, time};
 
@@ -257,10 +258,10 @@ impl Store {
     ) -> Result<Vec<Mover>> {
         self.movers(
             "SELECT p.id, COALESCE(p.email, p.name, p.stable_id), COALESCE(p.disabled_at, p.left_at) FROM people p \
-             WHERE p.org = $1 AND p.issuer <> 'doorward' AND COALESCE(p.disabled_at, p.left_at) >= $2 AND NOT EXISTS \
+             WHERE p.org = $1 AND COALESCE(p.disabled_at, p.left_at) >= $2 AND p.issuer <> 'doorward' AND NOT EXISTS \
                (SELECT 1 FROM tasks t WHERE t.org = p.org AND t.about = p.id AND t.occasion = 'leaving' \
                   AND t.cause = 'access' AND t.over_at IS NULL) \
-             ORDER BY p.id LIMIT $3",
+             ORDER BY 3, p.id LIMIT $3",
             (org, not_before, limit),
         )
         .await
@@ -274,17 +275,18 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Mover>> {
         self.movers(
-            "SELECT DISTINCT p.id, COALESCE(p.email, p.name, p.stable_id), CAST($2 AS BIGINT) FROM tasks t \
-             JOIN people p ON p.org = t.org AND p.id = t.about \
-             WHERE t.org = $1 AND t.occasion = 'leaving' AND t.cause = 'access' AND t.over_at IS NULL \
-               AND p.disabled_at IS NULL AND p.left_at IS NULL \
-             ORDER BY p.id LIMIT $3",
+            // The database looks from the left to the right: at one task of each departure, not at everybody.
+            "SELECT p.id, COALESCE(p.email, p.name, p.stable_id), CAST($2 AS BIGINT) FROM tasks t CROSS JOIN people p \
+             WHERE t.org = $1 AND t.kind = 'end_access' AND t.cause = 'access' AND t.over_at IS NULL \
+               AND p.org = t.org AND p.id = t.about AND p.disabled_at IS NULL AND p.left_at IS NULL \
+             ORDER BY t.about LIMIT $3",
             (org, now, limit),
         )
         .await
     }
 
-    /// People first seen since `not_before` who may come in and never had tasks of coming.
+    /// People new since `not_before` who may come in and never had tasks of coming. Whom a directory brought within
+    /// [`limits::DIRECTORY_FIRST_SYNC_MS`] of its first user is not new.
     pub async fn joiners_without_tasks(
         &self,
         org: OrgId,
@@ -292,13 +294,43 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Mover>> {
         self.movers(
-            "SELECT p.id, COALESCE(p.email, p.name, p.stable_id), p.first_seen FROM people p \
-             WHERE p.org = $1 AND p.issuer <> 'doorward' AND p.first_seen >= $2 AND p.disabled_at IS NULL AND p.left_at IS NULL AND NOT EXISTS \
+            "SELECT p.id, COALESCE(p.email, p.name, p.stable_id), p.new_at FROM people p \
+             WHERE p.org = $1 AND p.new_at >= $2 AND p.issuer <> 'doorward' AND p.disabled_at IS NULL AND p.left_at IS NULL AND NOT EXISTS \
                (SELECT 1 FROM tasks t WHERE t.org = p.org AND t.about = p.id AND t.occasion = 'joining') \
-             ORDER BY p.id LIMIT $3",
+             ORDER BY p.new_at, p.id LIMIT $3",
             (org, not_before, limit),
         )
         .await
+    }
+
+    /// Tasks to accept the acceptable-use policy, still to be done, of people who have accepted this version of it or a later one: the task,
+    /// its label and the latest acceptance.
+    pub async fn accepted_with_tasks(
+        &self,
+        org: OrgId,
+        accept_from: u64,
+        limit: u32,
+    ) -> Result<Vec<(TaskId, String, Acceptance)>> {
+        let statement = query(
+            "SELECT a.person, a.version, a.at, a.way, a.address, t.id, t.label \
+             FROM tasks t CROSS JOIN acceptable_use_acceptances a \
+             WHERE t.org = $1 AND t.kind = 'accept_policy' AND t.closed_at IS NULL AND t.over_at IS NULL \
+               AND a.org = t.org AND a.person = t.about AND a.version >= $2 AND a.version = \
+                 (SELECT MAX(b.version) FROM acceptable_use_acceptances b WHERE b.org = t.org AND b.person = t.about) \
+             ORDER BY t.id LIMIT $3",
+        )
+        .bind(org.to_string())
+        .bind(i64::try_from(accept_from).unwrap_or(i64::MAX))
+        .bind(i64::from(limit.min(limits::STORE_PAGE_MAX)));
+        let rows = self.pools.rows(statement).await?;
+        let read = |row: &AnyRow| {
+            Ok((
+                id(row, 5, "tasks.id")?,
+                row.try_get(6)?,
+                read_acceptance(row)?,
+            ))
+        };
+        rows.iter().map(read).collect()
     }
 
     async fn movers(

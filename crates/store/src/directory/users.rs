@@ -478,16 +478,30 @@ impl Scope<'_> {
         row.map(|row| id(&row, 0, "people.id")).transpose()
     }
 
+    /// Whether the directory brings whom it has: nobody needs to be told that they are new.
+    async fn is_first_sync(&self, tx: &mut Tx) -> Result<bool> {
+        let statement =
+            query("SELECT MIN(created) FROM directory_users WHERE org = $1 AND source = $2");
+        let statement = statement.bind(self.org.to_string()).bind(self.source.key());
+        let row = tx.row(statement).await?;
+        let first = row.map_or(Ok(None), |row| maybe_time(&row, 0))?;
+        Ok(first.is_none_or(|first| self.at.ms_since(first) < limits::DIRECTORY_FIRST_SYNC_MS))
+    }
+
     /// The person of a stable id; one who has not signed in yet is made, and was never seen.
     async fn ensure_person(&self, tx: &mut Tx, new: PersonId, stable_id: &str) -> Result<PersonId> {
+        let new_at = (!self.is_first_sync(tx).await?).then_some(self.at);
         let statement = query(
-            "INSERT INTO people (id, org, issuer, stable_id, groups_json, first_seen, last_seen, not_before) \
-             VALUES ($1, $2, $3, $4, '[]', $5, 0, 0) \
+            "INSERT INTO people (id, org, issuer, stable_id, groups_json, first_seen, last_seen, not_before, new_at) \
+             VALUES ($1, $2, $3, $4, '[]', $5, 0, 0, $6) \
              ON CONFLICT (org, issuer, stable_id) DO UPDATE SET stable_id = excluded.stable_id RETURNING id",
         );
         let statement = statement.bind(new.to_string()).bind(self.org.to_string());
         let statement = statement.bind(&self.source.issuer).bind(stable_id);
-        let row = tx.row(statement.bind(self.at.unix_ms())).await?;
+        let statement = statement.bind(self.at.unix_ms());
+        let row = tx
+            .row(statement.bind(new_at.map(Timestamp::unix_ms)))
+            .await?;
         id(
             &row.ok_or(StoreError::Damaged("people.id"))?,
             0,

@@ -1,8 +1,10 @@
 //! Tasks: one set for an occasion however often it is told of, over when it is, and found from what people's access says.
 
+use domain::acceptable_use::Way;
 use domain::task::{Evidence, EvidenceKind, Occasion, TaskKind};
-use domain::{TaskId, Timestamp};
-use store::{Cause, Closed, Closing, Held, Result, Task, Wanted};
+use domain::{DirectoryUserId, PersonId, TaskId, Timestamp, limits};
+use store::directory::users::{NewUser, UserState, UserWrite};
+use store::{Acceptance, Cause, Closed, Closing, Held, Result, Source, Task, UseVersion, Wanted};
 
 use crate::bed::{Bed, at, number, on_both_engines};
 
@@ -72,7 +74,116 @@ fn open_ones() -> Wanted {
     }
 }
 
+/// A user whom a directory makes at this moment; their person.
+async fn provisioned(bed: &Bed, tenant: &str, id: &str, active: bool, made: Timestamp) -> PersonId {
+    let source = Source {
+        issuer: "entra".to_owned(),
+        tenant: Some(tenant.to_owned()),
+    };
+    let new = NewUser {
+        user: DirectoryUserId::from_parts(6, number().into()),
+        person: PersonId::from_parts(7, number().into()),
+    };
+    let state = UserState {
+        user_name: id,
+        external_id: Some(id),
+        active,
+        body: "{}",
+        email: None,
+        name: None,
+    };
+    let written = bed
+        .store
+        .add_directory_user(bed.org, &source, new, state, made);
+    match written.await.unwrap() {
+        UserWrite::Done(user) => user.person,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn joiners(bed: &Bed) -> Vec<PersonId> {
+    let found = bed
+        .store
+        .joiners_without_tasks(bed.org, Timestamp::default(), 99);
+    let found = found.await.unwrap().into_iter();
+    found.map(|mover| mover.person).collect()
+}
+
+fn version(number: u64, accept_from: u64) -> UseVersion {
+    UseVersion {
+        version: number,
+        language: "en".to_owned(),
+        text: "text".to_owned(),
+        fingerprint: "print".to_owned(),
+        settings: "{}".to_owned(),
+        accept_from,
+        author: "ada".to_owned(),
+        reason: "first".to_owned(),
+        created: at(0),
+    }
+}
+
 on_both_engines! {
+    async fn whom_a_directory_brings_at_its_first_synchronisation_is_not_new_but_leaves_like_anybody(bed) {
+        let week = limits::DIRECTORY_FIRST_SYNC_MS;
+        let (first, inactive) = (
+            provisioned(&bed, "a", "1", true, at(0)).await,
+            provisioned(&bed, "a", "2", false, at(1)).await,
+        );
+        provisioned(&bed, "a", "3", true, at(week - 1)).await;
+        assert_eq!(joiners(&bed).await, []);
+        let hired = provisioned(&bed, "a", "4", true, at(week)).await;
+        let signed_in = bed.person("somebody").await.id;
+        // Another tenant is another directory, with a first synchronisation of its own.
+        provisioned(&bed, "b", "5", true, at(week)).await;
+        assert_eq!(joiners(&bed).await, [signed_in, hired]);
+        let left = bed.store.leavers_without_tasks(bed.org, at(0), 9).await.unwrap();
+        assert_eq!(left.iter().map(|mover| mover.person).collect::<Vec<_>>(), [inactive]);
+        assert!(bed.store.shut_out(bed.org, first, at(week), "left").await.unwrap());
+        let left = bed.store.leavers_without_tasks(bed.org, at(0), 9).await.unwrap();
+        assert_eq!(left.iter().map(|mover| mover.person).collect::<Vec<_>>(), [inactive, first]);
+        assert!(bed.store.let_in(bed.org, first, None).await.unwrap());
+        assert_eq!(joiners(&bed).await, [signed_in, hired], "who comes back is not new either");
+    }
+
+    async fn tasks_to_accept_are_found_with_the_latest_acceptance_that_counts_and_no_others(bed) {
+        let (store, org) = (&bed.store, bed.org);
+        for number in 1..=3 {
+            store.put_use_version(org, number - 1, &version(number, 2)).await.unwrap();
+        }
+        let mut people = Vec::new();
+        for stable_id in ["1", "2", "3", "4", "5"] {
+            people.push(bed.person(stable_id).await.id);
+        }
+        let accept = async |person: PersonId, version: u64| {
+            let (at, way) = (at(version.cast_signed()), Way::Device);
+            let acceptance = Acceptance { person, version, at, way, address: None };
+            assert!(store.accept_use(org, &acceptance).await.unwrap());
+        };
+        for person in &people[..4] {
+            let theirs = tasks(&person.to_string(), Cause::Access, Occasion::Joining);
+            assert!(kept(store.hold_tasks(org, &theirs).await).await);
+        }
+        // An old version alone; two that count; one, by somebody who left; nothing; and one without tasks.
+        accept(people[0], 1).await;
+        accept(people[1], 2).await;
+        accept(people[1], 3).await;
+        accept(people[2], 2).await;
+        accept(people[4], 3).await;
+        let about = people[2].to_string();
+        assert!(kept(store.hold_end(org, (&about, Occasion::Joining), at(5), "doorward").await).await);
+        let found = store.accepted_with_tasks(org, 2, 9).await.unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
+        let (task, label, acceptance) = &found[0];
+        assert_eq!((&**label, acceptance.person, acceptance.version), ("Ada", people[1], 3));
+        let known = store.task(org, *task).await.unwrap().unwrap();
+        assert_eq!((known.kind, known.about), (TaskKind::AcceptPolicy, people[1].to_string()));
+        assert!(kept(store.hold_closing(org, *task, &done(6)).await).await);
+        assert_eq!(store.accepted_with_tasks(org, 2, 9).await.unwrap(), []);
+        assert_eq!(store.accepted_with_tasks(org, 1, 9).await.unwrap().len(), 1);
+        assert_eq!(store.accepted_with_tasks(bed.other_org().await, 1, 9).await.unwrap(), []);
+    }
+
     async fn the_same_departure_twice_opens_one_set_and_a_return_ends_it(bed) {
         let (store, org) = (&bed.store, bed.org);
         assert_eq!(open(&bed, "per_x").await, 6);

@@ -5,6 +5,7 @@ mod console;
 mod copies;
 mod directory;
 mod keys;
+mod tasks;
 mod world;
 
 use std::collections::BTreeSet;
