@@ -58,7 +58,8 @@ pub use connection::sqlite_file;
 pub use console_sessions::{ConsoleHolder, ConsoleSession, Proof};
 pub use device::{DeviceAsk, DeviceCode, DevicePoll, DeviceState};
 pub use directory::browse::{GroupName, GroupSeen, MemberSeen};
-pub use directory::groups::{DirectoryGroup, DirectoryMember, GroupChange, GroupWrite, MemberStep};
+pub use directory::groups::{DirectoryGroup, GroupChange, GroupWrite};
+pub use directory::members::{DirectoryMember, MemberStep};
 pub use directory::users::{DirectoryUser, NewUser, UserState, UserWrite};
 pub use directory::{DirectoryChange, Source};
 pub use drills::Drill;
@@ -200,14 +201,20 @@ impl Store {
 /// In a transaction: adds one to a counter and returns it. The row stays locked until the end, so numbers become visible in
 /// order and without a hole, and whoever listens is told at the commit. Whoever takes it takes it before any row that another holder of it may want.
 async fn next(tx: &mut Tx, org: OrgId, name: &'static str) -> Result<i64> {
+    next_of(tx, org, name, 1).await
+}
+
+/// As [`next`], so many numbers in one step; the last of them.
+async fn next_of(tx: &mut Tx, org: OrgId, name: &'static str, count: i64) -> Result<i64> {
     let row = tx
         .row(
             query(
-                "INSERT INTO counters (org, name, value) VALUES ($1, $2, 1) \
-                 ON CONFLICT (org, name) DO UPDATE SET value = counters.value + 1 RETURNING value",
+                "INSERT INTO counters (org, name, value) VALUES ($1, $2, $3) \
+                 ON CONFLICT (org, name) DO UPDATE SET value = counters.value + $3 RETURNING value",
             )
             .bind(org.to_string())
-            .bind(name),
+            .bind(name)
+            .bind(count),
         )
         .await?
         .ok_or(StoreError::Damaged("counters.value"))?;

@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0017_chain_claims.sql"),
     include_str!("../migrations/0018_refusals.sql"),
     include_str!("../migrations/0019_who_is_new.sql"),
+    include_str!("../migrations/0020_users_counted.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

@@ -54,16 +54,19 @@ pub struct MemberSeen {
     pub name: Option<String>,
 }
 
+/// The groups that a look at `directory_groups` finds, each with how many are in it. The look comes first and as a whole, so that members
+/// are counted of the groups of the page and of no other.
 macro_rules! groups {
-    ($rest:literal) => {
+    ($look:literal) => {
         concat!(
-            "SELECT g.id, g.source, g.display_name, g.external_id, g.created, g.modified, \
-               (SELECT COUNT(*) FROM directory_members m JOIN directory_users u \
-                  ON u.org = m.org AND u.source = m.source AND u.id = m.member \
+            "WITH g AS MATERIALIZED (SELECT org, id, source, display_name, external_id, created, modified \
+               FROM directory_groups WHERE org = $1 AND deleted_at IS NULL ",
+            $look,
+            ") SELECT g.id, g.source, g.display_name, g.external_id, g.created, g.modified, \
+               (SELECT COUNT(*) FROM directory_members m CROSS JOIN directory_users u \
                 WHERE m.org = g.org AND m.source = g.source AND m.group_id = g.id AND m.until IS NULL \
-                  AND u.deleted_at IS NULL) \
-             FROM directory_groups g WHERE g.org = $1 AND g.deleted_at IS NULL ",
-            $rest
+                  AND u.org = m.org AND u.source = m.source AND u.id = m.member AND u.deleted_at IS NULL) \
+             FROM g ORDER BY g.id"
         )
     };
 }
@@ -80,7 +83,7 @@ impl Store {
     ) -> Result<(Vec<GroupSeen>, bool)> {
         let limit = limit.min(limits::STORE_PAGE_MAX);
         let statement = query(groups!(
-            "AND g.id > $2 AND ($3 = '' OR g.folded_name LIKE $4 ESCAPE '!') ORDER BY g.id LIMIT $5"
+            "AND id > $2 AND ($3 = '' OR folded_name LIKE $4 ESCAPE '!') ORDER BY id LIMIT $5"
         ))
         .bind(org.to_string())
         .bind(after.map_or_else(String::new, |after| after.to_string()))
@@ -96,7 +99,7 @@ impl Store {
         org: OrgId,
         group_id: DirectoryGroupId,
     ) -> Result<Option<GroupSeen>> {
-        let statement = query(groups!("AND g.id = $2"));
+        let statement = query(groups!("AND id = $2"));
         let statement = statement.bind(org.to_string()).bind(group_id.to_string());
         let row = self.pools.row(statement).await?;
         row.as_ref().map(group).transpose()
@@ -105,11 +108,11 @@ impl Store {
     /// The groups that a person is in, by name; as many as count for policy.
     pub async fn groups_of_person(&self, org: OrgId, person: PersonId) -> Result<Vec<GroupName>> {
         let statement = query(
-            "SELECT g.id, g.display_name FROM directory_users u \
-             JOIN directory_members m ON m.org = u.org AND m.source = u.source AND m.member = u.id \
-             JOIN directory_groups g ON g.org = u.org AND g.source = u.source AND g.id = m.group_id \
-             WHERE u.org = $1 AND u.person = $2 AND u.deleted_at IS NULL AND m.until IS NULL \
-               AND g.deleted_at IS NULL ORDER BY g.folded_name, g.id LIMIT $3",
+            "SELECT g.id, g.display_name \
+             FROM directory_users u CROSS JOIN directory_members m CROSS JOIN directory_groups g \
+             WHERE u.org = $1 AND u.person = $2 AND u.deleted_at IS NULL \
+               AND m.org = u.org AND m.source = u.source AND m.member = u.id AND m.until IS NULL \
+               AND g.org = u.org AND g.source = u.source AND g.id = m.group_id AND g.deleted_at IS NULL ORDER BY g.folded_name, g.id LIMIT $3",
         )
         .bind(org.to_string())
         .bind(person.to_string())
@@ -134,11 +137,11 @@ impl Store {
     ) -> Result<(Vec<MemberSeen>, bool)> {
         let limit = limit.min(limits::STORE_PAGE_MAX);
         let statement = query(
-            "SELECT u.id, u.person, u.user_name, u.active, p.email, p.name FROM directory_members m \
-             JOIN directory_users u ON u.org = m.org AND u.source = m.source AND u.id = m.member \
-             JOIN people p ON p.id = u.person \
+            "SELECT u.id, u.person, u.user_name, u.active, p.email, p.name \
+             FROM directory_members m CROSS JOIN directory_users u CROSS JOIN people p \
              WHERE m.org = $1 AND m.source = $2 AND m.group_id = $3 AND m.until IS NULL AND m.member > $4 \
-               AND u.deleted_at IS NULL ORDER BY m.member LIMIT $5",
+               AND u.org = m.org AND u.source = m.source AND u.id = m.member AND u.deleted_at IS NULL \
+               AND p.id = u.person ORDER BY m.member LIMIT $5",
         )
         .bind(org.to_string())
         .bind(seen.source.key())

@@ -1,13 +1,13 @@
-//! Groups of a directory and their members. Members change only by what is named: added, taken away, or set; never by writing back a
-//! list that was read before. A member that is nobody's id yet is kept and counts from when somebody has it.
+//! Groups of a directory. Their members are in [`super::members`].
 
 use std::collections::BTreeSet;
 
-use domain::{DirectoryGroupId, DirectoryUserId, OrgId, PersonId, Timestamp, limits};
+use domain::{DirectoryGroupId, OrgId, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
-use super::{Source, tell, tell_all, turn};
+use super::members::MemberStep;
+use super::{Source, tell_all, turn};
 use crate::connection::Tx;
 use crate::{Result, Store, StoreError, id, time};
 
@@ -26,28 +26,6 @@ pub struct DirectoryGroup {
     pub modified: Timestamp,
     /// Grows with each change.
     pub version: i64,
-}
-
-/// A member who exists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DirectoryMember {
-    /// Whose membership.
-    pub user: DirectoryUserId,
-    /// The group.
-    pub group: DirectoryGroupId,
-    /// The group's name.
-    pub group_name: String,
-}
-
-/// One step of a change of members; the ids are as the directory wrote them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MemberStep {
-    /// These come in.
-    Add(BTreeSet<String>),
-    /// These go.
-    Remove(BTreeSet<String>),
-    /// These are in, and nobody else.
-    Set(BTreeSet<String>),
 }
 
 /// What of a group changes; what is not named stays.
@@ -118,7 +96,8 @@ impl Store {
             .bind(at.unix_ms()),
         )
         .await?;
-        let changed = scope.add(&mut tx, group, members).await?;
+        let add = MemberStep::Add(members);
+        let changed = scope.step(&mut tx, group, add).await?;
         scope.check_size(&mut tx, group).await?;
         scope.tell(&mut tx, changed).await?;
         let made = scope.live(&mut tx, group).await?;
@@ -147,12 +126,7 @@ impl Store {
         }
         let mut changed = BTreeSet::new();
         for step in change.members {
-            let step = match step {
-                MemberStep::Add(members) => scope.add(&mut tx, group, members).await?,
-                MemberStep::Remove(members) => scope.remove(&mut tx, group, members).await?,
-                MemberStep::Set(members) => scope.set(&mut tx, group, members).await?,
-            };
-            changed.extend(step);
+            changed.extend(scope.step(&mut tx, group, step).await?);
         }
         scope.check_size(&mut tx, group).await?;
         let display_name = change
@@ -272,75 +246,14 @@ impl Store {
             .await?;
         rows.iter().map(read).collect()
     }
-
-    /// The members of a group who exist, in the order of their ids.
-    pub async fn directory_group_members(
-        &self,
-        org: OrgId,
-        source: &Source,
-        group: DirectoryGroupId,
-    ) -> Result<Vec<DirectoryUserId>> {
-        let statement = query(
-            "SELECT u.id FROM directory_members m JOIN directory_users u \
-               ON u.org = m.org AND u.source = m.source AND u.id = m.member \
-             WHERE m.org = $1 AND m.source = $2 AND m.group_id = $3 AND m.until IS NULL AND u.deleted_at IS NULL \
-             ORDER BY u.id LIMIT $4",
-        );
-        let statement = statement.bind(org.to_string()).bind(source.key());
-        let rows = self
-            .pools
-            .rows(
-                statement
-                    .bind(group.to_string())
-                    .bind(limits::DIRECTORY_MEMBERS_MAX),
-            )
-            .await?;
-        rows.iter()
-            .map(|row| id(row, 0, "directory_users.id"))
-            .collect()
-    }
-
-    /// The groups of the users from one id to another, for the pages of a list.
-    pub async fn directory_groups_of(
-        &self,
-        org: OrgId,
-        source: &Source,
-        (first, last): (DirectoryUserId, DirectoryUserId),
-    ) -> Result<Vec<DirectoryMember>> {
-        let statement = query(
-            "SELECT m.member, g.id, g.display_name FROM directory_members m JOIN directory_groups g \
-               ON g.org = m.org AND g.source = m.source AND g.id = m.group_id \
-             WHERE m.org = $1 AND m.source = $2 AND m.member >= $3 AND m.member <= $4 \
-               AND m.until IS NULL AND g.deleted_at IS NULL ORDER BY m.member, g.id LIMIT $5",
-        );
-        let statement = statement.bind(org.to_string()).bind(source.key());
-        let statement = statement.bind(first.to_string()).bind(last.to_string());
-        let rows = self
-            .pools
-            .rows(statement.bind(limits::DIRECTORY_MEMBERS_MAX))
-            .await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            // between two users' ids may stand what was never one
-            let Ok(user) = row.try_get::<String, _>(0)?.parse() else {
-                continue;
-            };
-            found.push(DirectoryMember {
-                user,
-                group: id(row, 1, "directory_groups.id")?,
-                group_name: row.try_get(2)?,
-            });
-        }
-        Ok(found)
-    }
 }
 
 /// Whose directory is written, and when.
 #[derive(Debug, Clone, Copy)]
-struct Scope<'a> {
-    org: OrgId,
-    source: &'a Source,
-    at: Timestamp,
+pub(super) struct Scope<'a> {
+    pub(super) org: OrgId,
+    pub(super) source: &'a Source,
+    pub(super) at: Timestamp,
 }
 
 impl Scope<'_> {
@@ -446,106 +359,6 @@ impl Scope<'_> {
             return Err(StoreError::Full("former names of this group"));
         }
         Ok(())
-    }
-
-    /// Those who came in.
-    async fn add(
-        &self,
-        tx: &mut Tx,
-        group: DirectoryGroupId,
-        members: BTreeSet<String>,
-    ) -> Result<BTreeSet<String>> {
-        let mut came = BTreeSet::new();
-        for member in members {
-            let statement = query(
-                "INSERT INTO directory_members (org, source, group_id, member) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (org, source, group_id, member) DO UPDATE SET until = NULL \
-                 WHERE directory_members.until IS NOT NULL",
-            );
-            let statement = statement.bind(self.org.to_string()).bind(self.source.key());
-            let statement = statement.bind(group.to_string()).bind(&member);
-            if tx.run(statement).await? == 1 {
-                came.insert(member);
-            }
-        }
-        Ok(came)
-    }
-
-    /// Those who went.
-    async fn remove(
-        &self,
-        tx: &mut Tx,
-        group: DirectoryGroupId,
-        members: BTreeSet<String>,
-    ) -> Result<BTreeSet<String>> {
-        let mut went = BTreeSet::new();
-        for member in members {
-            let statement = query(
-                "UPDATE directory_members SET until = $5 \
-                 WHERE org = $1 AND source = $2 AND group_id = $3 AND member = $4 AND until IS NULL",
-            );
-            let statement = statement.bind(self.org.to_string()).bind(self.source.key());
-            let statement = statement.bind(group.to_string()).bind(&member);
-            if tx.run(statement.bind(self.at.unix_ms())).await? == 1 {
-                went.insert(member);
-            }
-        }
-        Ok(went)
-    }
-
-    /// Those who came in or went, for these alone to be in. What is there is read within the transaction, in which nobody else
-    /// changes it.
-    async fn set(
-        &self,
-        tx: &mut Tx,
-        group: DirectoryGroupId,
-        members: BTreeSet<String>,
-    ) -> Result<BTreeSet<String>> {
-        let statement = query(
-            "SELECT member FROM directory_members WHERE org = $1 AND source = $2 AND group_id = $3 AND until IS NULL",
-        );
-        let statement = statement.bind(self.org.to_string()).bind(self.source.key());
-        let rows = tx.rows(statement.bind(group.to_string())).await?;
-        let mut there = BTreeSet::new();
-        for row in &rows {
-            there.insert(row.try_get::<String, _>(0)?);
-        }
-        let gone = there.difference(&members).cloned().collect();
-        let come = members.difference(&there).cloned().collect();
-        let mut changed = self.remove(tx, group, gone).await?;
-        changed.extend(self.add(tx, group, come).await?);
-        Ok(changed)
-    }
-
-    async fn check_size(&self, tx: &mut Tx, group: DirectoryGroupId) -> Result<()> {
-        let statement = query(
-            "SELECT COUNT(*) FROM directory_members WHERE org = $1 AND source = $2 AND group_id = $3 AND until IS NULL",
-        );
-        let statement = statement.bind(self.org.to_string()).bind(self.source.key());
-        let row = tx.row(statement.bind(group.to_string())).await?;
-        let row = row.ok_or(StoreError::Damaged("directory_members.count"))?;
-        if row.try_get::<i64, _>(0)? > limits::DIRECTORY_MEMBERS_MAX {
-            return Err(StoreError::Full("members of this group"));
-        }
-        Ok(())
-    }
-
-    /// Tells replicas of the people behind these members.
-    async fn tell(&self, tx: &mut Tx, members: BTreeSet<String>) -> Result<()> {
-        if members.len() > limits::DIRECTORY_CHANGES_NAMED_MAX {
-            return tell_all(tx, self.org, self.at).await;
-        }
-        let mut people: Vec<PersonId> = Vec::new();
-        for member in members {
-            let statement = query(
-                "SELECT person FROM directory_users WHERE org = $1 AND source = $2 AND id = $3",
-            );
-            let statement = statement.bind(self.org.to_string()).bind(self.source.key());
-            if let Some(row) = tx.row(statement.bind(member)).await? {
-                people.push(id(&row, 0, "directory_users.person")?);
-            }
-        }
-        tell(tx, self.org, &people, self.at).await
     }
 }
 

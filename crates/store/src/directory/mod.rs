@@ -7,6 +7,7 @@
 
 pub mod browse;
 pub mod groups;
+pub mod members;
 pub mod users;
 
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use sqlx::{AssertSqlSafe, Row as _, query};
 use crate::connection::Tx;
 use crate::people::Person;
 use crate::revocations::hold_revocations;
-use crate::{DIRECTORY, Result, Store, id, maybe_id, maybe_time, next};
+use crate::{DIRECTORY, Result, Store, id, maybe_id, maybe_time, next, next_of};
 
 /// Where users and groups come from: an issuer, with a tenant where its stable ids hold one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -109,10 +110,9 @@ impl Store {
         // Before the members go, by whom the names are kept.
         let names = query(
             "DELETE FROM directory_former_names WHERE org = $1 AND until < $2 AND NOT EXISTS \
-               (SELECT 1 FROM directory_members m \
-                JOIN directory_users u ON u.org = m.org AND u.source = m.source AND u.id = m.member \
-                JOIN people p ON p.org = u.org AND p.id = u.person \
+               (SELECT 1 FROM directory_members m CROSS JOIN directory_users u CROSS JOIN people p \
                 WHERE m.org = $1 AND m.source = directory_former_names.source AND m.group_id = directory_former_names.group_id \
+                  AND u.org = m.org AND u.source = m.source AND u.id = m.member AND p.org = u.org AND p.id = u.person \
                   AND p.groups_json <> '[]' AND p.last_seen <= directory_former_names.until)",
         );
         let mut tx = self.pools.begin().await?;
@@ -161,15 +161,17 @@ impl Store {
     ) -> Result<HashMap<PersonId, PersonGroups>> {
         let places: Vec<String> = (3..people.len() + 3).map(|n| format!("${n}")).collect();
         let sql = format!(
-            "SELECT u.person, g.display_name, g.external_id, m.until FROM directory_users u \
-             JOIN directory_members m ON m.org = u.org AND m.source = u.source AND m.member = u.id \
-             JOIN directory_groups g ON g.org = u.org AND g.source = u.source AND g.id = m.group_id \
+            "SELECT u.person, g.display_name, g.external_id, m.until \
+             FROM directory_users u CROSS JOIN directory_members m CROSS JOIN directory_groups g \
              WHERE u.org = $1 AND u.person IN ({people}) AND u.deleted_at IS NULL AND u.active = 1 \
+               AND m.org = u.org AND m.source = u.source AND m.member = u.id \
+               AND g.org = u.org AND g.source = u.source AND g.id = m.group_id \
              UNION ALL \
-             SELECT u.person, n.name, NULL, n.until FROM directory_users u \
-             JOIN directory_members m ON m.org = u.org AND m.source = u.source AND m.member = u.id \
-             JOIN directory_former_names n ON n.org = u.org AND n.source = u.source AND n.group_id = m.group_id \
-             WHERE u.org = $1 AND u.person IN ({people}) AND u.deleted_at IS NULL AND u.active = 1 LIMIT $2",
+             SELECT u.person, n.name, NULL, n.until \
+             FROM directory_users u CROSS JOIN directory_members m CROSS JOIN directory_former_names n \
+             WHERE u.org = $1 AND u.person IN ({people}) AND u.deleted_at IS NULL AND u.active = 1 \
+               AND m.org = u.org AND m.source = u.source AND m.member = u.id \
+               AND n.org = u.org AND n.source = u.source AND n.group_id = m.group_id LIMIT $2",
             people = places.join(", ")
         );
         let most = people.len() * limits::DIRECTORY_GROUPS_OF_PERSON_MAX;
@@ -217,22 +219,27 @@ async fn turn_to_shut_out(tx: &mut Tx, org: OrgId) -> Result<()> {
 
 /// Tells replicas whose groups changed; more than [`limits::DIRECTORY_CHANGES_NAMED_MAX`] are told as anybody's.
 async fn tell(tx: &mut Tx, org: OrgId, people: &[PersonId], at: Timestamp) -> Result<()> {
-    let many = people.len() > limits::DIRECTORY_CHANGES_NAMED_MAX;
-    let told: Vec<Option<PersonId>> = match people {
-        _ if many => vec![None],
-        people => people.iter().copied().map(Some).collect(),
-    };
-    for person in told {
-        let seq = turn(tx, org).await?;
-        tx.run(
-            query("INSERT INTO directory_changes (org, seq, person, at) VALUES ($1, $2, $3, $4)")
-                .bind(org.to_string())
-                .bind(seq)
-                .bind(person.map(|person| person.to_string()))
-                .bind(at.unix_ms()),
-        )
-        .await?;
+    if people.len() > limits::DIRECTORY_CHANGES_NAMED_MAX {
+        return tell_all(tx, org, at).await;
     }
+    let Ok(count @ 1..) = i64::try_from(people.len()) else {
+        return Ok(());
+    };
+    let first = next_of(tx, org, DIRECTORY, count).await? - count + 1;
+    let rows: Vec<String> = (0..people.len())
+        .map(|n| format!("($1, ${}, ${}, $2)", 2 * n + 3, 2 * n + 4))
+        .collect();
+    let sql = format!(
+        "INSERT INTO directory_changes (org, seq, person, at) VALUES {}",
+        rows.join(", ")
+    );
+    let mut statement = query(AssertSqlSafe(sql))
+        .bind(org.to_string())
+        .bind(at.unix_ms());
+    for (seq, person) in (first..).zip(people) {
+        statement = statement.bind(seq).bind(person.to_string());
+    }
+    tx.run(statement).await?;
     Ok(())
 }
 

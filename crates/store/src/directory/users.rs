@@ -98,7 +98,7 @@ impl Store {
             Err(field) => return Ok(UserWrite::Taken(field)),
             Ok(deleted) => deleted,
         };
-        if old.is_none() && scope.count(&mut tx).await? >= limits::DIRECTORY_USERS_MAX {
+        if old.is_none() && scope.count_one_more(&mut tx).await? > limits::DIRECTORY_USERS_MAX {
             return Err(StoreError::Full("users of this directory"));
         }
         let user = old.unwrap_or(new.user);
@@ -451,12 +451,15 @@ impl Scope<'_> {
         Ok(())
     }
 
-    async fn count(&self, tx: &mut Tx) -> Result<i64> {
-        let statement =
-            query("SELECT COUNT(*) FROM directory_users WHERE org = $1 AND source = $2");
+    /// How many users there are with the one that is about to be made. Those that were deleted count: their rows stay.
+    async fn count_one_more(&self, tx: &mut Tx) -> Result<i64> {
+        let statement = query(
+            "INSERT INTO directory_sizes (org, source, users) VALUES ($1, $2, 1) \
+             ON CONFLICT (org, source) DO UPDATE SET users = directory_sizes.users + 1 RETURNING users",
+        );
         let statement = statement.bind(self.org.to_string()).bind(self.source.key());
         let row = tx.row(statement).await?;
-        let row = row.ok_or(StoreError::Damaged("directory_users.count"))?;
+        let row = row.ok_or(StoreError::Damaged("directory_sizes.users"))?;
         Ok(row.try_get(0)?)
     }
 

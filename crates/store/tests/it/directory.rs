@@ -140,6 +140,72 @@ impl Bed {
 }
 
 on_both_engines! {
+    async fn a_directory_is_full_with_as_many_users_as_it_may_have_the_deleted_counted(bed) {
+        let made = done(bed.add(state("ada", Some("1"))).await);
+        let set = async |users: i64| {
+            let mut beside = bed.beside().await;
+            let sql = format!("UPDATE directory_sizes SET users = {users}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut beside).await.unwrap();
+        };
+        assert_eq!(bed.count("SELECT users FROM directory_sizes").await, 1);
+        bed.store.remove_directory_user(bed.org, &entra(), made.id, at(11)).await.unwrap();
+        set(limits::DIRECTORY_USERS_MAX).await;
+        let refused = bed.store.add_directory_user(bed.org, &entra(), new_user(), state("bob", Some("2")), at(12)).await;
+        assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
+        assert_eq!(bed.count("SELECT users FROM directory_sizes").await, limits::DIRECTORY_USERS_MAX);
+        // Who was deleted and comes back is counted already.
+        assert_eq!(done(bed.add(state("ada", Some("1"))).await).id, made.id);
+        set(limits::DIRECTORY_USERS_MAX - 1).await;
+        done(bed.add(state("bob", Some("2"))).await);
+    }
+
+    async fn members_by_the_thousand_come_in_go_and_are_set_as_they_are_named(bed) {
+        let user = done(bed.add(state("ada", Some("1"))).await);
+        let group = group_done(bed.add_group("all", None, &[]).await);
+        let many = |from: usize, to: usize| (from..to).map(|n| format!("nobody-{n:05}")).collect::<BTreeSet<_>>();
+        let of = async || {
+            let sql = "SELECT COUNT(*) FROM directory_members WHERE until IS NULL";
+            bed.count(sql).await
+        };
+        let mut first = many(0, 1_234);
+        first.insert(user.id.to_string());
+        bed.change(&group, vec![MemberStep::Add(first)]).await;
+        assert_eq!(of().await, 1_235);
+        let there = bed.store.directory_group_members(bed.org, &entra(), group.id).await.unwrap();
+        assert_eq!(there, [user.id], "of those who exist");
+        bed.change(&group, vec![MemberStep::Remove(many(100, 1_300))]).await;
+        assert_eq!(of().await, 101);
+        let mut last = many(50, 2_050);
+        last.insert(user.id.to_string());
+        let before = bed.store.watermarks(bed.org).await.unwrap().directory;
+        bed.change(&group, vec![MemberStep::Set(last.clone())]).await;
+        assert_eq!(of().await, 2_001);
+        let told = bed.store.directory_changes_since(bed.org, before, 999).await.unwrap();
+        assert_eq!(told.len(), 1, "so many are everybody");
+        let same = bed.store.watermarks(bed.org).await.unwrap().directory;
+        bed.change(&group, vec![MemberStep::Set(last)]).await;
+        let told = bed.store.directory_changes_since(bed.org, same, 999).await.unwrap();
+        assert_eq!(told, [], "nobody came or went");
+    }
+
+    async fn whoever_came_in_is_told_by_name_in_the_order_of_numbers(bed) {
+        let mut people = BTreeSet::new();
+        let mut users = BTreeSet::new();
+        for n in 0..limits::DIRECTORY_CHANGES_NAMED_MAX {
+            let user = done(bed.add(state(&format!("u{n}"), Some(&format!("x{n}")))).await);
+            people.insert(user.person);
+            users.insert(user.id.to_string());
+        }
+        let group = group_done(bed.add_group("all", None, &[]).await);
+        let before = bed.store.watermarks(bed.org).await.unwrap().directory;
+        bed.change(&group, vec![MemberStep::Add(users)]).await;
+        let told = bed.store.directory_changes_since(bed.org, before, 999).await.unwrap();
+        assert!(told.is_sorted_by(|a, b| a.seq < b.seq));
+        assert_eq!(told.iter().filter_map(|change| change.person).collect::<BTreeSet<_>>(), people);
+        let mark = bed.store.watermarks(bed.org).await.unwrap().directory;
+        assert_eq!(told.last().map(|change| change.seq), Some(mark));
+    }
+
     async fn who_signed_in_before_is_adopted_with_their_id(bed) {
         let before = bed.person("oid-1").await;
         let user = done(bed.add(state("ada", Some("oid-1"))).await);
