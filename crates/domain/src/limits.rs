@@ -357,6 +357,9 @@ pub const SCIM_TEXT_CHARS_MAX: usize = 1_024;
 pub const SCIM_MEMBER_BYTES_MAX: usize = 256;
 /// Most resources of one SCIM answer; asked for more, so many are given.
 pub const SCIM_PAGE_MAX: u32 = 200;
+/// Members in one SCIM list of groups, all groups together; the page ends before the group with which it would hold more, but never before
+/// its first.
+pub const SCIM_MEMBERS_ANSWERED_MAX: i64 = 10_000;
 /// Most users that one SCIM filter may find, since all of them are gathered; more are refused (`tooMany`).
 pub const SCIM_FOUND_MAX: usize = 10_000;
 /// Requests a second that a directory may make for ever; Microsoft asks for 25.

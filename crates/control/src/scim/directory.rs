@@ -84,12 +84,17 @@ impl Ask {
     /// The part that was asked for of what a filter found.
     pub(super) fn part_of(&self, found: Vec<Value>) -> Listed {
         let total = found.len() as u64;
-        let skip = usize::try_from(self.skip()).unwrap_or(usize::MAX);
-        let part = found.into_iter().skip(skip).take(self.limit() as usize);
+        let part = self.page_of(found);
         Listed {
             total,
             resources: part.map(|one| self.wanted.of(one)).collect(),
         }
+    }
+
+    /// The page that was asked for.
+    pub(super) fn page_of<T>(&self, found: Vec<T>) -> impl Iterator<Item = T> {
+        let skip = usize::try_from(self.skip()).unwrap_or(usize::MAX);
+        found.into_iter().skip(skip).take(self.limit() as usize)
     }
 }
 

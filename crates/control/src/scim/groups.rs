@@ -1,7 +1,7 @@
 //! Groups as a directory makes, reads, changes and takes them away. Both of a group's names, `displayName` and `externalId`, are
 //! names that a policy may use; a change is in force within a second on every replica.
 
-use domain::DirectoryGroupId;
+use domain::{DirectoryGroupId, DirectoryUserId, limits};
 use ledger::record::ChangeKind;
 use serde_json::{Value, json};
 use store::{DirectoryGroup, GroupChange, GroupWrite, MemberStep};
@@ -106,28 +106,59 @@ pub async fn delete(directory: &Directory<'_>, id: &str, expected: Option<i64>) 
 pub async fn list(directory: &Directory<'_>, ask: &Ask) -> Result<Listed> {
     let (operation, source) = (directory.operation, directory.source);
     let (store, org) = (operation.store, operation.org);
-    let with_members = ask.wanted.holds("members");
     let Some(filter) = parse(ask, Resource::Group)? else {
         let total = store.count_directory_groups(org, source).await?;
-        let mut resources = Vec::new();
-        if ask.limit() > 0 {
-            let page = store.directory_groups_page(org, source, ask.skip(), ask.limit());
-            for group in page.await? {
-                let one = kept(directory, &group, with_members).await?;
-                resources.push(ask.wanted.of(one.resource));
+        let page = match ask.limit() {
+            0 => Vec::new(),
+            limit => {
+                let page = store.directory_groups_page(org, source, ask.skip(), limit);
+                page.await?
             }
-        }
+        };
+        let resources = page_of(directory, ask, page).await?;
         return Ok(Listed { total, resources });
     };
     let mut found = Vec::new();
     for group in candidates(directory, &filter).await? {
-        let with_members = with_members || filter.mentions("members");
-        let one = kept(directory, &group, with_members).await?;
+        let one = kept(directory, &group, filter.mentions("members")).await?;
         if filter.meets(&one.resource) {
-            found.push(one.resource);
+            found.push(group);
         }
     }
-    Ok(ask.part_of(found))
+    let total = found.len() as u64;
+    let resources = page_of(directory, ask, ask.page_of(found)).await?;
+    Ok(Listed { total, resources })
+}
+
+/// The groups of a page, as they are wanted. It ends before the group with which it would hold more members than an answer may: a page may be
+/// shorter than was asked for (RFC 7644, section 3.4.2.4), and who asks for those after it gets them. The first is always there.
+async fn page_of(
+    directory: &Directory<'_>,
+    ask: &Ask,
+    page: impl IntoIterator<Item = DirectoryGroup>,
+) -> Result<Vec<Value>> {
+    let with_members = ask.wanted.holds("members");
+    let mut left = limits::SCIM_MEMBERS_ANSWERED_MAX;
+    let mut resources = Vec::new();
+    for group in page {
+        let mut members = None;
+        if with_members {
+            let most = match resources.len() {
+                0 => limits::DIRECTORY_MEMBERS_MAX,
+                _ => left + 1,
+            };
+            let found = members_of(directory, group.id, most).await?;
+            left -= i64::try_from(found.len()).unwrap_or(i64::MAX);
+            if left < 0 && !resources.is_empty() {
+                break;
+            }
+            left = left.max(0);
+            members = Some(found);
+        }
+        let one = as_resource(directory, &group, members);
+        resources.push(ask.wanted.of(one.resource));
+    }
+    Ok(resources)
 }
 
 /// The groups that can meet a filter.
@@ -294,7 +325,30 @@ async fn kept(
     group: &DirectoryGroup,
     with_members: bool,
 ) -> Result<Kept> {
+    let mut members = None;
+    if with_members {
+        let most = limits::DIRECTORY_MEMBERS_MAX;
+        members = Some(members_of(directory, group.id, most).await?);
+    }
+    Ok(as_resource(directory, group, members))
+}
+
+async fn members_of(
+    directory: &Directory<'_>,
+    group: DirectoryGroupId,
+    most: i64,
+) -> Result<Vec<DirectoryUserId>> {
     let (operation, source) = (directory.operation, directory.source);
+    let store = operation.store;
+    let members = store.directory_group_members(operation.org, source, group, most);
+    Ok(members.await?)
+}
+
+fn as_resource(
+    directory: &Directory<'_>,
+    group: &DirectoryGroup,
+    members: Option<Vec<DirectoryUserId>>,
+) -> Kept {
     let id = group.id.to_string();
     let mut resource = json!({
         "schemas": [GROUP],
@@ -304,10 +358,8 @@ async fn kept(
     if let Some(external_id) = &group.external_id {
         resource["externalId"] = external_id.as_str().into();
     }
-    if with_members {
-        let store = operation.store;
-        let members = store.directory_group_members(operation.org, source, group.id);
-        let members = members.await?.into_iter().map(|user| {
+    if let Some(members) = members {
+        let members = members.into_iter().map(|user| {
             let user = user.to_string();
             json!({
                 "value": user,
@@ -318,8 +370,8 @@ async fn kept(
     }
     let times = (group.created, group.modified, group.version);
     resource["meta"] = directory.meta(Resource::Group, &id, times);
-    Ok(Kept {
+    Kept {
         resource,
         version: group.version,
-    })
+    }
 }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use control::scim::{Ask, Directory, ScimError, ScimType, Wanted, groups, users};
+use control::scim::{Ask, Directory, Listed, Resource, ScimError, ScimType, Wanted, groups, users};
 use control::scim_tokens::{self, NewScimToken, Source};
 use control::{Actor, Control, ControlError, Entry};
-use domain::{Clock, Ids, OrgId, PersonId};
+use domain::{Clock, Ids, OrgId, PersonId, limits};
 use ledger::{ChainId, Ledger, SigningKey};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -370,4 +370,62 @@ async fn only_an_owner_makes_a_directorys_token_and_only_the_token_is_the_direct
         .unwrap();
     assert!(matches!(enter().await, Err(Entry::UnknownToken)));
     assert!(!place.ledger().contains(secret.expose_secret()));
+}
+
+#[tokio::test]
+async fn a_list_of_groups_ends_where_its_members_would_be_too_many_and_goes_on_from_there() {
+    let place = Place::new(31).await;
+    let actor = directory();
+    let operation = place.control.operation(&actor);
+    let directory = Directory::new(&operation, &place.source, BASE).unwrap();
+    let mut users = Vec::new();
+    for number in 0..100 {
+        users.push(json!({"value": place.provisioned(&format!("u{number}")).await}));
+    }
+    for number in 0..120 {
+        let members = match number {
+            0 => &users[..1],
+            119 => &[],
+            _ => &users[..],
+        };
+        let body = json!({"displayName": format!("G{number}"), "members": members});
+        place.clock.advance_ms(1);
+        groups::create(&directory, body).await.unwrap();
+    }
+    let list = async |start: i64, filter: Option<&str>, excluded: &str| {
+        let wanted = Wanted::parse("", excluded, Resource::Group);
+        let ask = Ask::new(filter, Some(start), Some(200), wanted);
+        groups::list(&directory, &ask).await.unwrap()
+    };
+    let members = |listed: &Listed| -> usize {
+        let groups = listed.resources.iter();
+        groups
+            .map(|group| group["members"].as_array().map_or(0, Vec::len))
+            .sum()
+    };
+    let most = usize::try_from(limits::SCIM_MEMBERS_ANSWERED_MAX).unwrap();
+    for filter in [None, Some("displayName sw \"G\"")] {
+        let first = list(1, filter, "").await;
+        assert_eq!(
+            (first.total, first.resources.len()),
+            (120, 100),
+            "{filter:?}"
+        );
+        assert!(members(&first) <= most && members(&first) > most - 100);
+        let rest = list(101, filter, "").await;
+        assert_eq!((rest.total, rest.resources.len()), (120, 20));
+        assert_eq!(
+            rest.resources[19]["displayName"], "G119",
+            "one without members fits"
+        );
+        let names = list(1, filter, "members").await;
+        assert_eq!(
+            names.resources.len(),
+            120,
+            "who wants no members gets them all"
+        );
+    }
+    let with = format!("members.value eq {}", users[7]["value"]);
+    let theirs = list(1, Some(&with), "").await;
+    assert_eq!((theirs.total, theirs.resources.len()), (118, 100));
 }

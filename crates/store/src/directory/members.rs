@@ -37,12 +37,13 @@ pub enum MemberStep {
 }
 
 impl Store {
-    /// The members of a group who exist, in the order of their ids.
+    /// The members of a group who exist, at most `limit`, in the order of their ids.
     pub async fn directory_group_members(
         &self,
         org: OrgId,
         source: &Source,
         group: DirectoryGroupId,
+        limit: i64,
     ) -> Result<Vec<DirectoryUserId>> {
         let statement = query(
             "SELECT m.member FROM directory_members m CROSS JOIN directory_users u \
@@ -51,14 +52,10 @@ impl Store {
              ORDER BY m.member LIMIT $4",
         );
         let statement = statement.bind(org.to_string()).bind(source.key());
-        let rows = self
-            .pools
-            .rows(
-                statement
-                    .bind(group.to_string())
-                    .bind(limits::DIRECTORY_MEMBERS_MAX),
-            )
-            .await?;
+        let statement = statement
+            .bind(group.to_string())
+            .bind(limit.clamp(0, limits::DIRECTORY_MEMBERS_MAX));
+        let rows = self.pools.rows(statement).await?;
         rows.iter()
             .map(|row| id(row, 0, "directory_users.id"))
             .collect()

@@ -114,7 +114,7 @@ impl Bed {
 
     async fn members(&self, group: &DirectoryGroup) -> Vec<DirectoryUserId> {
         self.store
-            .directory_group_members(self.org, &entra(), group.id)
+            .directory_group_members(self.org, &entra(), group.id, 99)
             .await
             .unwrap()
     }
@@ -171,7 +171,7 @@ on_both_engines! {
         first.insert(user.id.to_string());
         bed.change(&group, vec![MemberStep::Add(first)]).await;
         assert_eq!(of().await, 1_235);
-        let there = bed.store.directory_group_members(bed.org, &entra(), group.id).await.unwrap();
+        let there = bed.store.directory_group_members(bed.org, &entra(), group.id, 99).await.unwrap();
         assert_eq!(there, [user.id], "of those who exist");
         bed.change(&group, vec![MemberStep::Remove(many(100, 1_300))]).await;
         assert_eq!(of().await, 101);
