@@ -64,11 +64,32 @@ pub async fn create(
     Ok((token, secret))
 }
 
-/// The tokens: those that open before all others, then newest first.
+/// Every token: those that open before all others, then newest first. What opens nothing is kept for
+/// [`limits::CREDENTIALS_KEPT_MS`].
 pub async fn list(operation: &Operation<'_>) -> Result<Vec<ScimToken>, ControlError> {
+    let (mut all, mut before) = (Vec::new(), None);
+    loop {
+        let (found, more) = page(operation, before, limits::STORE_PAGE_MAX).await?;
+        before = found.last().map(|last: &ScimToken| last.id);
+        all.extend(found);
+        if !more {
+            break;
+        }
+    }
+    let now = operation.clock.now();
+    all.sort_by_key(|token| !token.opens(now));
+    Ok(all)
+}
+
+/// The tokens made before one of them, newest first, and whether there are more.
+pub async fn page(
+    operation: &Operation<'_>,
+    before: Option<TokenId>,
+    limit: u32,
+) -> Result<(Vec<ScimToken>, bool), ControlError> {
     operation.require(Right::DirectoryRead)?;
-    let (store, now) = (operation.store, operation.clock.now());
-    Ok(store.scim_tokens(operation.org, now).await?)
+    let store = operation.store;
+    Ok(store.scim_tokens_page(operation.org, before, limit).await?)
 }
 
 /// Takes a token away, named by its id or its first characters. It opens nothing from then on.

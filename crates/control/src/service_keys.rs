@@ -57,10 +57,22 @@ pub async fn create(
     Ok((kept, secret))
 }
 
-/// Every key, those that were not revoked first.
+/// Every key, those that were not revoked first, then newest first. What opens nothing is kept for
+/// [`limits::CREDENTIALS_KEPT_MS`].
 pub async fn list(operation: &Operation<'_>) -> Result<Vec<ServiceKey>, ControlError> {
-    operation.require(Right::ServicesRead)?;
-    Ok(operation.store.service_keys(operation.org).await?)
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let (found, more) = page(operation, &after, limits::STORE_PAGE_MAX).await?;
+        if let Some(last) = found.last() {
+            after.clone_from(&last.key_hash);
+        }
+        all.extend(found);
+        if !more {
+            break;
+        }
+    }
+    all.sort_by_key(|key| (key.revoked_at.is_some(), std::cmp::Reverse(key.created)));
+    Ok(all)
 }
 
 /// Keys after one of them, ordered by hash, and whether there are more.

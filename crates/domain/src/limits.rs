@@ -311,8 +311,9 @@ pub const DIRECTORY_LEFT_MS: i64 = REFRESH_TOKEN_MS + 24 * 60 * 60 * 1_000;
 pub const DIRECTORY_FIRST_SYNC_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// Directory tokens of one directory that open at once: the one in use and its successor.
 pub const SCIM_TOKENS_OPEN_MAX: i64 = 2;
-/// How long a directory token that opens nothing any more is still listed; then the ledger alone knows of it.
-pub const SCIM_TOKENS_KEPT_MS: i64 = 365 * 24 * 60 * 60 * 1_000;
+/// How long a directory token, a personal token or a service key that opens nothing any more is still listed, so that a yearly review finds all
+/// of its year; then the ledger alone knows of it.
+pub const CREDENTIALS_KEPT_MS: i64 = 400 * 24 * 60 * 60 * 1_000;
 /// Hours for which a directory token goes on to open beside its successor, at most: a month.
 pub const SCIM_TOKEN_OVERLAP_HOURS_MAX: u16 = 31 * 24;
 /// Roles given in one organisation; beyond it new ones are refused. All of them are read when somebody comes to the admin API.

@@ -117,18 +117,26 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// The tokens, newest first, at most [`limits::STORE_PAGE_MAX`]: those that open at this moment, of which a source has few, before all
-    /// others.
-    pub async fn scim_tokens(&self, org: OrgId, now: Timestamp) -> Result<Vec<ScimToken>> {
+    /// At most `limit` tokens made before one of them, newest first, and whether there are more.
+    pub async fn scim_tokens_page(
+        &self,
+        org: OrgId,
+        before: Option<TokenId>,
+        limit: u32,
+    ) -> Result<(Vec<ScimToken>, bool)> {
+        let limit = limit.min(limits::STORE_PAGE_MAX);
         let statement = query(sql!(
-            "WHERE org = $1 ORDER BY CASE WHEN revoked_at IS NULL AND (expires IS NULL OR expires > $2) THEN 0 ELSE 1 END, \
-             id DESC LIMIT $3"
+            "WHERE org = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3"
         ));
-        let statement = statement.bind(org.to_string()).bind(now.unix_ms());
-        let rows = self
-            .pools
-            .rows(statement.bind(i64::from(limits::STORE_PAGE_MAX)));
-        rows.await?.iter().map(read).collect()
+        let statement = statement
+            .bind(org.to_string())
+            .bind(before.map_or_else(String::new, |before| before.to_string()))
+            .bind(i64::from(limit) + 1);
+        let rows = self.pools.rows(statement).await?;
+        let wanted = rows.iter().take(limit as usize);
+        let found = wanted.map(read).collect::<Result<Vec<_>>>()?;
+        let more = rows.len() > found.len();
+        Ok((found, more))
     }
 
     /// Forgets tokens that have opened nothing since this moment. The ledger keeps who made and took them away.

@@ -114,17 +114,12 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// The keys, those that were not revoked first, then newest first, at most [`limits::STORE_PAGE_MAX`].
-    pub async fn service_keys(&self, org: OrgId) -> Result<Vec<ServiceKey>> {
-        let rows = self.pools.rows(query(
-            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at, k.groups_json, k.made_by \
-             FROM service_keys k JOIN services s ON s.id = k.service WHERE k.org = $1 \
-             ORDER BY CASE WHEN k.revoked_at IS NULL THEN 0 ELSE 1 END, k.created DESC, k.key_hash LIMIT $2",
-        )
-        .bind(org.to_string())
-        .bind(i64::from(limits::STORE_PAGE_MAX)))
-        .await?;
-        rows.iter().map(read).collect()
+    /// Forgets keys that have opened nothing since this moment; their services stay. The ledger keeps who made and took them away.
+    pub async fn purge_service_keys(&self, org: OrgId, before: Timestamp) -> Result<u64> {
+        let statement =
+            query("DELETE FROM service_keys WHERE org = $1 AND (revoked_at < $2 OR expires < $2)");
+        let statement = statement.bind(org.to_string()).bind(before.unix_ms());
+        self.pools.write(statement).await
     }
 
     /// At most `limit` keys after one of them, ordered by hash, and whether there are more.

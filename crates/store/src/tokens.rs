@@ -146,6 +146,15 @@ impl Store {
         Ok(self.pools.write(statement).await? == 1)
     }
 
+    /// Forgets tokens that have opened nothing since this moment. The ledger keeps who made and took them away.
+    pub async fn purge_personal_tokens(&self, org: OrgId, before: Timestamp) -> Result<u64> {
+        let statement = query(
+            "DELETE FROM personal_tokens WHERE org = $1 AND (revoked_at < $2 OR expires < $2)",
+        );
+        let statement = statement.bind(org.to_string()).bind(before.unix_ms());
+        self.pools.write(statement).await
+    }
+
     /// Notes that a token was used. The caller asks for it rarely, because it is a write.
     pub async fn note_token_use(&self, org: OrgId, token: TokenId, at: Timestamp) -> Result<()> {
         let statement = query(

@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::call::{Body, Call, Id, Why};
-use super::page::Page;
+use super::call::{Asked, Body, Call, Id, Why};
+use super::page::{Page, Pages};
 use crate::Problem;
 
 /// A token, without the token.
@@ -81,15 +81,21 @@ pub struct MadeDirectoryToken {
     secret: Option<String>,
 }
 
-/// The directories' tokens; there are never many.
-#[utoipa::path(get, path = "/directory-tokens", operation_id = "directory_tokens_list", tag = "directory",
+/// The directories' tokens, newest first. One that opens nothing is listed for 400 days more.
+#[utoipa::path(get, path = "/directory-tokens", operation_id = "directory_tokens_list", tag = "directory", params(Pages),
     responses((status = 200, body = Page<DirectoryTokenView>)))]
-pub async fn list(call: Call) -> Result<Json<Page<DirectoryTokenView>>, Problem> {
+pub async fn list(
+    call: Call,
+    Asked(pages): Asked<Pages>,
+) -> Result<Json<Page<DirectoryTokenView>>, Problem> {
+    let (rows, after) = pages.read()?;
     let operation = call.operation();
     let now = operation.clock.now();
-    let found = scim_tokens::list(&operation).await?;
+    let (found, more) = scim_tokens::page(&operation, after, rows).await?;
     let items = found.into_iter().map(|token| view(token, now)).collect();
-    Ok(Json(Page::whole(items)))
+    Ok(Json(Page::new(items, more, |last: &DirectoryTokenView| {
+        last.id.clone()
+    })))
 }
 
 /// Make a token for a directory. Two of one directory may open at once, so that one can follow the other.

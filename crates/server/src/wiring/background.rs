@@ -133,8 +133,10 @@ impl Wired {
             let tokens = self.store.purge_refresh_tokens(now).await?;
             let left = now.plus_ms(-limits::DIRECTORY_LEFT_MS);
             self.store.purge_directory(self.org, heard, left).await?;
-            let ended = now.plus_ms(-limits::SCIM_TOKENS_KEPT_MS);
+            let ended = now.plus_ms(-limits::CREDENTIALS_KEPT_MS);
             self.store.purge_scim_tokens(self.org, ended).await?;
+            self.store.purge_personal_tokens(self.org, ended).await?;
+            self.store.purge_service_keys(self.org, ended).await?;
             let last_use = now.plus_ms(-limits::CONSOLE_IDLE_MS);
             let begun = now.plus_ms(-limits::CONSOLE_SESSION_MS);
             let over = (last_use, begun);

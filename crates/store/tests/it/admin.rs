@@ -112,6 +112,30 @@ on_both_engines! {
         assert_eq!((found.last_used, found.revoked_at), (Some(at(5)), Some(at(6))));
     }
 
+    async fn a_token_that_has_opened_nothing_for_long_is_forgotten_and_no_other(bed) {
+        let store = &bed.store;
+        let owner = bed.person("ada").await.id;
+        let (ended, revoked, opens) = (token(owner, "ended"), token(owner, "revoked"), token(owner, "opens"));
+        let end = ended.expires;
+        let revoked = PersonalToken { expires: end.plus_ms(1_000), ..revoked };
+        let opens = PersonalToken { expires: end.plus_ms(1_000), ..opens };
+        for token in [&ended, &revoked, &opens] {
+            assert!(store.add_personal_token(bed.org, token).await.unwrap());
+        }
+        assert!(store.revoke_personal_token(bed.org, revoked.id, end.plus_ms(5)).await.unwrap());
+        let left = async || {
+            let (found, _) = store.personal_tokens_page(bed.org, Some(owner), None, 9).await.unwrap();
+            found.into_iter().map(|token| token.hash).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(store.purge_personal_tokens(bed.org, end).await.unwrap(), 0);
+        let other = store.ensure_org("other", OrgId::from_parts(1, number().into())).await.unwrap();
+        assert_eq!(store.purge_personal_tokens(other, end.plus_ms(9_000)).await.unwrap(), 0);
+        assert_eq!(store.purge_personal_tokens(bed.org, end.plus_ms(1)).await.unwrap(), 1);
+        assert_eq!(left().await, ["opens".to_owned(), "revoked".to_owned()].into());
+        assert_eq!(store.purge_personal_tokens(bed.org, end.plus_ms(6)).await.unwrap(), 1);
+        assert_eq!(left().await, ["opens".to_owned()].into());
+    }
+
     async fn what_is_made_while_somebody_is_out_never_opens_and_what_was_made_before_is_taken_away(bed) {
         let store = &bed.store;
         let owner = bed.person("ada").await.id;

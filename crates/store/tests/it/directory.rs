@@ -603,7 +603,7 @@ on_both_engines! {
         assert!(!found.opens(at(6)) && found.revoked_at == Some(at(5)));
         let found = bed.store.scim_token(bed.org, "c").await.unwrap().unwrap();
         assert!(found.opens(at(6)) && found.used_at == Some(at(7)));
-        assert_eq!(bed.store.scim_tokens(bed.org, at(7)).await.unwrap().len(), 3);
+        assert_eq!(bed.store.scim_tokens_page(bed.org, None, 9).await.unwrap().0.len(), 3);
         assert!(bed.store.end_scim_token(bed.org, found.id, at(9)).await.unwrap());
         assert!(!bed.store.end_scim_token(bed.org, found.id, at(10)).await.unwrap(), "it ends sooner");
         let theirs = bed.other_org().await;
@@ -636,12 +636,14 @@ on_both_engines! {
         }
         let gone = bed.store.open_scim_token(bed.org, "dws_2", at(6)).await.unwrap();
         assert_eq!(gone, None);
-        let listed = bed.store.scim_tokens(bed.org, at(6)).await.unwrap();
-        assert_eq!((listed.len(), &listed[0]), (1_000, &oldest));
+        let (listed, more) = bed.store.scim_tokens_page(bed.org, None, 2_000).await.unwrap();
+        assert_eq!((listed.len(), listed[0].id, more), (1_000, TokenId::from_parts(1_019, 0), true));
+        let (rest, more) = bed.store.scim_tokens_page(bed.org, Some(listed[999].id), 2_000).await.unwrap();
+        assert_eq!((rest.len(), rest.last(), more), (19, Some(&oldest), false));
         let theirs = bed.other_org().await;
         assert_eq!(bed.store.open_scim_token(theirs, "dws_1", at(6)).await.unwrap(), None);
         assert_eq!(bed.store.purge_scim_tokens(bed.org, at(5)).await.unwrap(), 0);
         assert_eq!(bed.store.purge_scim_tokens(bed.org, at(6)).await.unwrap(), 1_018);
-        assert_eq!(bed.store.scim_tokens(bed.org, at(6)).await.unwrap(), [oldest]);
+        assert_eq!(bed.store.scim_tokens_page(bed.org, None, 9).await.unwrap(), (vec![oldest], false));
     }
 }

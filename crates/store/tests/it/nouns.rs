@@ -186,13 +186,32 @@ on_both_engines! {
         let (one, two) = (ServiceKey { service: ci, ..one }, ServiceKey { service: ci, ..two });
         assert_eq!(store.service_key(bed.org, "h1").await.unwrap(), Some(one.clone()));
         assert_eq!(store.service_key(bed.org, "h3").await.unwrap(), None);
-        assert_eq!(store.service_keys(bed.org).await.unwrap(), [two.clone(), one]);
+        assert_eq!(store.service_keys_page(bed.org, "", 9).await.unwrap(), (vec![one, two.clone()], false));
         store.revoke(bed.org, &Target::ServiceKey("h2".into()), at(7), "leaked").await.unwrap();
         let revoked = store.service_key(bed.org, "h2").await.unwrap().unwrap();
         assert_eq!(revoked.revoked_at, Some(at(7)));
-        let hashes: Vec<_> = store.service_keys(bed.org).await.unwrap().into_iter().map(|key| key.key_hash).collect();
-        assert_eq!(hashes, ["h1", "h2"], "what still opens comes first");
         assert_eq!(store.service_key(bed.other_org().await, "h1").await.unwrap(), None);
+    }
+
+    async fn a_key_that_has_opened_nothing_for_long_is_forgotten_and_its_service_stays(bed) {
+        let store = &bed.store;
+        let endless = ServiceKey { expires: None, ..service_key("ci", "h3", 0) };
+        for key in [&service_key("ci", "h1", 0), &service_key("ci", "h2", 0), &endless] {
+            store.add_service_key(bed.org, key).await.unwrap();
+        }
+        store.revoke(bed.org, &Target::ServiceKey("h2".into()), at(7), "leaked").await.unwrap();
+        let left = async || {
+            let (found, _) = store.service_keys_page(bed.org, "", 9).await.unwrap();
+            found.into_iter().map(|key| key.key_hash).collect::<Vec<_>>()
+        };
+        assert_eq!(store.purge_service_keys(bed.org, at(7)).await.unwrap(), 0);
+        assert_eq!(store.purge_service_keys(bed.other_org().await, at(999)).await.unwrap(), 0);
+        assert_eq!(store.purge_service_keys(bed.org, at(8)).await.unwrap(), 1);
+        assert_eq!(left().await, ["h1", "h3"]);
+        assert_eq!(store.purge_service_keys(bed.org, at(101)).await.unwrap(), 1, "it ended at 100");
+        assert_eq!(left().await, ["h3"], "one without end goes only when it is taken away");
+        let (services, _) = store.services_page(bed.org, None, 9).await.unwrap();
+        assert_eq!(services.len(), 1);
     }
 
     async fn keys_are_found_whole_to_be_taken_away_together(bed) {

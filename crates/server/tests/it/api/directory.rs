@@ -134,6 +134,22 @@ async fn a_directorys_token_is_followed_by_another_while_both_open() {
     };
     assert_eq!(opens(&json!(old)), json!(true));
     assert_eq!(opens(&made["token"]["id"]), json!(true));
+    // Page by page, the newest first.
+    let mut pages = Vec::new();
+    let mut path = "/api/v1/directory-tokens?limit=1".to_owned();
+    loop {
+        let page = owner.get(&path).await.unwrap().json();
+        assert_eq!(items(&page).len(), 1);
+        pages.extend(items(&page).iter().cloned());
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        path = format!("/api/v1/directory-tokens?limit=1&after={next}");
+    }
+    assert_eq!(pages.len(), items(&listed).len());
+    assert_eq!(pages[0]["id"], made["token"]["id"]);
+    let nonsense = owner.get("/api/v1/directory-tokens?after=x").await;
+    assert_eq!(nonsense.unwrap().status, 400);
     // Two are enough: a third would be one that nobody knows where it is.
     let third = owner.post(&rotate, &json!({})).await.unwrap();
     assert_eq!(third.json()["code"], "limit_reached");
