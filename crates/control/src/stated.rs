@@ -9,7 +9,7 @@ use domain::policy::{Administration, StatedRole, StatedSpendLimit};
 use crate::access::{Right, Role};
 use crate::roles::{self, Holder};
 use crate::spend_limits::{self, Scope, SpendLimit};
-use crate::text::Unusable;
+use crate::text::{self, Unusable};
 use crate::{ControlError, Operation};
 
 /// One thing that stands otherwise than stated.
@@ -109,6 +109,12 @@ async fn role_steps(
         let known: Result<Role, _> = role.role.parse();
         let known =
             known.map_err(|_| Unusable::new("administration.role", "names a role that is none"))?;
+        if known == Role::Member {
+            let why = "need not state members: everyone is one";
+            return Err(Unusable::new("administration.role", why).into());
+        }
+        text::name("administration.role.group", &role.group)?;
+        text::name("administration.role.issuer", &role.issuer)?;
         let holder = Holder::Group {
             issuer: role.issuer.clone(),
             group: role.group.clone(),

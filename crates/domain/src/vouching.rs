@@ -68,6 +68,18 @@ impl Vouching {
             .ok_or(NoGroups::Tenant)
     }
 
+    /// The words that mean an issuer's groups, as [`Vouching::check_groups_of`] takes them.
+    pub fn words(&self) -> Vec<String> {
+        let words = self.0.iter().flat_map(|(name, tenants)| {
+            let several = tenants.iter().filter(|_| tenants.len() > 1);
+            let alone = Some(name.clone()).filter(|_| tenants.len() <= 1);
+            alone
+                .into_iter()
+                .chain(several.map(move |tenant| format!("{name}/{tenant}")))
+        });
+        words.collect()
+    }
+
     /// The words that mean the groups of whom this issuer knows by this stable id. The issuer's bare name is none of them where it is
     /// trusted for several tenants: what was given to it before that holds for nobody.
     pub fn groups_words(&self, issuer: &str, stable_id: &str) -> Vec<String> {
@@ -114,6 +126,11 @@ mod tests {
         check("okta/tid-a", Err(NoGroups::Tenant));
         check("gone", Err(NoGroups::Issuer));
         check("gone/tid-a", Err(NoGroups::Issuer));
+        let all = vouching().words();
+        assert_eq!(all, ["entra/tid-a", "entra/tid-b", "okta", "single"]);
+        for word in all {
+            check(&word, Ok(()));
+        }
     }
 
     fn vouching() -> Vouching {

@@ -40,7 +40,7 @@ enum What {
     /// Serve clients, of one organisation or of several
     Serve(Configurations),
     /// Say everything that is wrong with a configuration or with several beside each other, without starting anything
-    CheckConfig(Configurations),
+    CheckConfig(Checked),
     /// Look at everything this stands on, and make the two rollout checks, each with evidence
     Doctor(doctor::Options),
     /// Read, check and change the policy in the store
@@ -88,6 +88,16 @@ struct Configurations {
     config: Vec<PathBuf>,
 }
 
+/// What to check.
+#[derive(Debug, Args)]
+struct Checked {
+    #[command(flatten)]
+    whom: Configurations,
+    /// A policy, TOML, to check as well: whether it would do what it says with this configuration
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
 /// Exit code for a bad configuration.
 const BAD_CONFIG: u8 = 64;
 
@@ -100,7 +110,7 @@ impl Command {
                 Ok(orgs) => finish(serve(orgs).await),
                 Err(mistakes) => bad_config(&mistakes),
             },
-            What::CheckConfig(what) => match config::load_all(&what.config) {
+            What::CheckConfig(what) => match checked(&what) {
                 Ok(orgs) => fine(&orgs),
                 Err(mistakes) => bad_config(&mistakes),
             },
@@ -238,6 +248,24 @@ async fn serve(orgs: Vec<Named>) -> anyhow::Result<()> {
 }
 
 /// Says of every configuration that it is fine.
+fn checked(what: &Checked) -> Result<Vec<Named>, Vec<String>> {
+    let orgs = config::load_all(&what.whom.config)?;
+    let Some(policy) = &what.policy else {
+        return Ok(orgs);
+    };
+    let [only] = &*orgs else {
+        return Err(vec![
+            "--policy is checked against one configuration; name it with --config".to_owned(),
+        ]);
+    };
+    let mistakes = policy_command::mistakes_in(policy, &only.config);
+    if mistakes.is_empty() {
+        Ok(orgs)
+    } else {
+        Err(mistakes)
+    }
+}
+
 fn fine(orgs: &[Named]) -> ExitCode {
     for Named { file, config } in orgs {
         let of = match orgs {

@@ -10,12 +10,13 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use control::policies::{self, Applied, Examine, Someone};
 use control::{ControlError, Operation};
-use domain::{Client, ClientKind, Policy};
+use domain::{Client, ClientKind, Policy, Vouching};
 use pipeline::Inspector;
+use pipeline::identity::config::vouching;
 
-use crate::commands::administer;
+use crate::commands::{administer, bad_config};
 use crate::config::Config;
-use crate::system::{complain, say};
+use crate::system::{chain, complain, say};
 
 /// What to do with the policy.
 #[derive(Debug, Subcommand)]
@@ -134,7 +135,12 @@ async fn act(
     match command {
         PolicyCommand::Export(_) => say(policies::export(operation).await?.trim_end()),
         PolicyCommand::Plan { file, .. } => {
-            let plan = policies::plan(operation, &read(&file)?, &Here::of(config)).await?;
+            let (text, here) = (read(&file)?, Here::of(config));
+            let strangers = strangers_in(&file, &text, &here);
+            if !strangers.is_empty() {
+                return Ok(bad_config(&strangers));
+            }
+            let plan = policies::plan(operation, &text, &here).await?;
             if !plan.drift.is_empty() {
                 say("what stands otherwise than [administration] states would be set right:");
                 say(plan.drift.trim_end());
@@ -156,8 +162,11 @@ async fn act(
             expected,
             ..
         } => {
-            let text = read(&file)?;
-            let here = Here::of(config);
+            let (text, here) = (read(&file)?, Here::of(config));
+            let strangers = strangers_in(&file, &text, &here);
+            if !strangers.is_empty() {
+                return Ok(bad_config(&strangers));
+            }
             let applied = policies::apply(operation, &text, &reason, expected, &here).await;
             if let Err(ControlError::Conflict { .. }) = applied {
                 tell_what_stands(operation, &text).await?;
@@ -198,10 +207,12 @@ fn read(file: &Path) -> anyhow::Result<String> {
 }
 
 /// What a policy means on this installation.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Here {
     /// How many issuers vouch for people.
     pub issuers_for_people: usize,
+    /// Which, and for which tenants.
+    pub vouching: Vouching,
 }
 
 impl Here {
@@ -209,18 +220,102 @@ impl Here {
     pub fn of(config: &Config) -> Self {
         Self {
             issuers_for_people: config.issuers_for_people(),
+            vouching: vouching(&config.issuers),
         }
     }
 }
 
 impl Examine for Here {
-    /// A grant to a bare name would let nobody in where more than one identity provider gives names, and a rule that looks for what no
-    /// detector is called would look on and be off.
+    /// A grant to a bare name would let nobody in where more than one identity provider gives names, a rule that looks for what no
+    /// detector is called would look on and be off, and a role for a group of an issuer that is none here would be nobody's.
     fn mistakes(&self, policy: &Policy) -> Vec<String> {
         let mut mistakes = namesakes(policy, self.issuers_for_people);
         mistakes.extend(idle_detectors(policy));
+        mistakes.extend(
+            strangers(policy, &self.vouching)
+                .into_iter()
+                .map(|(_, what)| what),
+        );
         mistakes
     }
+}
+
+/// What an administrator must be told of stated roles whose issuer is none here: which of them, and a sentence.
+fn strangers(policy: &Policy, vouching: &Vouching) -> Vec<(usize, String)> {
+    let stated = policy.document().administration.iter();
+    let roles = stated.flat_map(|stated| &stated.role).enumerate();
+    let told = roles.filter_map(|(place, role)| {
+        let why = vouching.check_groups_of(&role.issuer).err()?;
+        let words = vouching.words();
+        let hint = match words.len() {
+            0 => "no issuer vouches for people here".to_owned(),
+            _ => format!("write one of {}", words.join(", ")),
+        };
+        let what = format!(
+            "administration.role[{place}].issuer = {:?}: {why}, so nobody would hold this role; {hint}",
+            role.issuer
+        );
+        Some((place, what))
+    });
+    told.collect()
+}
+
+/// The same of a file, with its name and lines: such a text is a bad configuration, whatever is in force. Nothing of one that cannot be
+/// read: whoever reads it next says why.
+fn strangers_in(file: &Path, text: &str, here: &Here) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct Stated {
+        administration: Roles,
+    }
+    #[derive(serde::Deserialize)]
+    struct Roles {
+        role: Vec<Issuer>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Issuer {
+        issuer: toml::Spanned<String>,
+    }
+    let Ok(policy) = Policy::parse(0, text) else {
+        return Vec::new();
+    };
+    let places = toml::from_str::<Stated>(text)
+        .map_or_else(|_| Vec::new(), |stated| stated.administration.role);
+    let told = strangers(&policy, &here.vouching).into_iter();
+    let told = told.map(|(place, what)| {
+        let before = places
+            .get(place)
+            .and_then(|role| text.get(..role.issuer.span().start));
+        let line = before.map_or_else(String::new, |before| {
+            format!("line {}: ", before.matches('\n').count() + 1)
+        });
+        format!("{}: {line}{what}", file.display())
+    });
+    told.collect()
+}
+
+/// What is wrong with a policy's text for this configuration, a line each; nothing when it could be applied. For `check-config`.
+pub fn mistakes_in(file: &Path, config: &Config) -> Vec<String> {
+    let named = |what: String| format!("{}: {what}", file.display());
+    let text = match read(file) {
+        Ok(text) => text,
+        Err(error) => return vec![chain(error.as_ref())],
+    };
+    let policy = match Policy::parse(0, &text) {
+        Ok(policy) => policy,
+        Err(domain::policy::UnreadablePolicy::Invalid(mistakes)) => {
+            return mistakes
+                .iter()
+                .map(|what| named(what.to_string()))
+                .collect();
+        }
+        Err(error) => return vec![named(chain(&error))],
+    };
+    let here = Here::of(config);
+    let mut mistakes = namesakes(&policy, here.issuers_for_people);
+    mistakes.extend(idle_detectors(&policy));
+    let mut mistakes: Vec<String> = mistakes.into_iter().map(named).collect();
+    mistakes.extend(strangers_in(file, &text, &here));
+    mistakes
 }
 
 /// What an administrator must be told of a policy's grants to bare names; nothing when there are none.

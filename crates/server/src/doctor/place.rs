@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use control::policies::Examine as _;
 use control::roles;
 use domain::{Ids, OrgId, Policy};
 use pipeline::identity::hex;
@@ -12,7 +13,7 @@ use store::{Engine, Store, StoreError};
 
 use super::report::{Line, Whose};
 use crate::config::Config;
-use crate::policy_command;
+use crate::policy_command::Here;
 use crate::system::chain;
 
 /// The store as it is, and the organisation in it.
@@ -47,7 +48,7 @@ pub(super) async fn store(config: &Config) -> (Vec<Line>, Option<(Store, OrgId)>
     };
     match org {
         Some(org) => {
-            lines.push(policy(&store, org).await);
+            lines.push(policy(&store, org, config).await);
             lines.push(owners(&store, org).await);
         }
         None => lines.push(policy_missing(
@@ -106,7 +107,7 @@ fn policy_missing(why: &str) -> Line {
     )
 }
 
-async fn policy(store: &Store, org: OrgId) -> Line {
+async fn policy(store: &Store, org: OrgId, config: &Config) -> Line {
     let latest = match store.latest_policy(org).await {
         Ok(Some(latest)) => latest,
         Ok(None) => return policy_missing("no version has been applied"),
@@ -137,13 +138,13 @@ async fn policy(store: &Store, org: OrgId) -> Line {
     if grants == 0 {
         return policy_missing(&format!("version {} grants nothing", latest.version));
     }
-    let idle = policy_command::idle_detectors(&policy);
-    if !idle.is_empty() {
+    let mistakes = Here::of(config).mistakes(&policy);
+    if !mistakes.is_empty() {
         return Line::fail(
             "policy",
-            format!("version {}: {}", latest.version, idle.join("; ")),
+            format!("version {}: {}", latest.version, mistakes.join("; ")),
             Whose::Operator,
-            "correct the detectors' names and `doorward policy apply`; until then those rules find nothing",
+            "correct the names and `doorward policy apply`; until then those rules find nothing and let nobody in, and those roles are nobody's",
         );
     }
     Line::pass(

@@ -65,19 +65,18 @@ impl Consent for Acceptances {
 #[derive(Debug)]
 struct Stages {
     pipeline: Arc<Pipeline>,
-    issuers_for_people: usize,
+    here: Here,
 }
 
 impl Examine for Stages {
     fn mistakes(&self, policy: &Policy) -> Vec<String> {
-        let issuers_for_people = self.issuers_for_people;
-        Here { issuers_for_people }.mistakes(policy)
+        self.here.mistakes(policy)
     }
 }
 
 impl Rules for Stages {
     fn issuers_for_people(&self) -> usize {
-        self.issuers_for_people
+        self.here.issuers_for_people
     }
 
     fn standing(&self, person: &Person) -> Vec<Standing> {
@@ -182,7 +181,7 @@ impl Wired {
             gate: Arc::new(Gate(Arc::clone(&pipeline.identity))),
             rules: Arc::new(Stages {
                 pipeline: Arc::clone(pipeline),
-                issuers_for_people: self.issuers_for_people,
+                here: Here::of(&self.config),
             }),
             member_checks: Arc::new(tokio::sync::Semaphore::new(limits::MEMBER_CHECKS_AT_ONCE)),
             consent: Arc::new(Acceptances(Arc::clone(&pipeline.acceptable_use))),

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use control::Control;
 use control::installation::Installation;
+use control::policies::Examine as _;
 use domain::price::PriceBook;
 use domain::{Clock, Ids, OrgId, Policy};
 use gateway::Inference;
@@ -51,6 +52,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::config::Config;
+use crate::policy_command::Here;
 use crate::sink::Receiver;
 
 pub use beside::{admin, identity_beside, sessions_beside};
@@ -78,7 +80,6 @@ pub struct Wired {
     door: Arc<Inference>,
     signin: Arc<SignIn>,
     installation: Installation,
-    issuers_for_people: usize,
     contract: Arc<Contract>,
     base_paths: Vec<String>,
     from: Position,
@@ -167,6 +168,9 @@ async fn assemble(
         .load_at_start(&ground.store, ground.org)
         .await
         .context("the policy in the store cannot be put in force")?;
+    for mistake in Here::of(config).mistakes(&rules.current()) {
+        tracing::error!(mistake, "the policy in force does not do here what it says");
+    }
     let acceptable_use = Arc::new(acceptable_use(config, &ground, &rules, &clock));
     let pipeline = Arc::new(Pipeline {
         identity: Arc::clone(&people.identity),
@@ -209,7 +213,6 @@ async fn assemble(
         ledger_dir: config.ledger.dir.clone(),
         door,
         installation: console::installation(config),
-        issuers_for_people: config.issuers_for_people(),
         contract,
         base_paths: config.server.base_paths.clone(),
         from: ground.from,

@@ -66,6 +66,7 @@ async fn applying_refuses_by_itself_what_would_not_do_here_what_it_says() {
     let alone = Here::of(&stage.config);
     let among_two = Here {
         issuers_for_people: 2,
+        ..alone.clone()
     };
     for (here, text, told) in [
         (alone, misspelt(), TOLD),

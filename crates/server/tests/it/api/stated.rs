@@ -1,7 +1,10 @@
 //! Roles of groups and spend limits as code: what a policy's `[administration]` states is what stands after it is applied.
 
+use std::process::Command;
+
 use http::Method;
 use serde_json::{Value, json};
+use server::demo::world::Stage;
 
 use super::setting::{Setting, policy};
 
@@ -16,6 +19,40 @@ group = "engineering"
 period = "monthly"
 amount_cents = "6000"
 "#;
+
+/// What is said of an issuer that is none.
+const NOBODYS: &str = "administration.role[0].issuer = \"nortwind\": no issuer of this name vouches for people here, \
+                       so nobody would hold this role; write one of northwind";
+
+/// The command line names file and line, and so does the check of a configuration before anything runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_for_a_group_of_no_configured_issuer_is_bad_configuration() {
+    let stage = Stage::set(0).await.unwrap();
+    let file = stage.dir.path().join("policy.toml");
+    let wrong = STATED.replace("\"northwind\"", "\"nortwind\"");
+    std::fs::write(&file, format!("# ours\n{wrong}")).unwrap();
+    let file = file.display().to_string();
+    let told = format!("{file}: line 6: {NOBODYS}\n");
+    let said = async |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+        command.args(arguments).arg("--config");
+        command.arg(stage.config_file());
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await;
+        let output = output.unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), text)
+    };
+    for arguments in [
+        &["policy", "plan", &file][..],
+        &["policy", "apply", &file, "--reason", "a slip"],
+        &["check-config", "--policy", &file],
+    ] {
+        assert_eq!(said(arguments).await, (Some(64), told.clone()));
+    }
+    std::fs::write(&file, STATED).unwrap();
+    let (code, text) = said(&["check-config", "--policy", &file]).await;
+    assert_eq!(code, Some(0), "{text}");
+}
 
 async fn apply(setting: &Setting, who: &str, text: &str) -> (u16, Value) {
     let (version, _) = policy(&setting.here).await;
@@ -101,9 +138,18 @@ async fn who_may_not_give_roles_gives_none_by_a_policy() {
             "{STATED}\n[[administration.spend_limit]]\ngroup = \"engineering\"\nperiod = \"monthly\"\n"
         ),
         STATED.replace("issuer", "tenant"),
+        STATED.replace("\"auditor\"", "\"member\""),
+        STATED.replace("internal-audit", "internal\u{202e}audit"),
+        STATED.replace("\"northwind\"", "\"nortwind\""),
     ] {
-        let (status, _) = apply(&setting, "owner", &format!("{text}{wrong}")).await;
+        let (status, problem) = apply(&setting, "owner", &format!("{text}{wrong}")).await;
         assert_eq!(status, 400, "{wrong}");
+        if wrong.contains("nortwind") {
+            let mistake = problem["mistakes"][0].as_str().unwrap();
+            assert_eq!(mistake, NOBODYS);
+        }
     }
+    let (now, _) = policy(&setting.here).await;
+    assert_eq!(now, version, "none of them is in force");
     setting.stop().await;
 }
