@@ -6,6 +6,7 @@
 //! | [`call`] | who calls, and what a request carries: path, query, body, versions |
 //! | [`unfit`] | what is wrong with a body or a query |
 //! | [`turns`] | how many requests of a caller are under way |
+//! | [`needs`] | rights, before a body is read |
 //! | [`once`] | `Idempotency-Key` |
 //! | [`page`] | lists, page by page |
 //! | [`me`], [`tokens`] | oneself; personal access tokens |
@@ -33,6 +34,7 @@ pub mod groups;
 pub mod ledger;
 pub mod me;
 pub mod members;
+pub mod needs;
 pub mod once;
 pub mod page;
 pub mod people;
@@ -176,6 +178,7 @@ pub fn router(console: Arc<Console>) -> Router {
         )
         .method_not_allowed_fallback(other_method)
         .layer(from_fn_with_state(Arc::clone(&console), once::once))
+        .layer(from_fn_with_state(Arc::clone(&console), needs::check))
         .layer(from_fn_with_state(entrance, enter));
     api.route(
         "/openapi.json",

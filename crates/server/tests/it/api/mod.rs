@@ -8,6 +8,7 @@ mod hostile;
 pub(crate) mod matrix;
 mod members;
 mod races;
+mod rights_first;
 pub(crate) mod setting;
 mod stated;
 mod statements;
