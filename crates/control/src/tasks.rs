@@ -4,6 +4,7 @@
 
 pub use domain::task::Evidence;
 use domain::task::{EvidenceKind, Occasion, TaskKind};
+use domain::text::shown;
 use domain::window::DAY_MS;
 use domain::{PersonId, TaskId, Timestamp, limits};
 use ledger::record::ChangeKind;
@@ -214,7 +215,7 @@ pub async fn tell_leaver(
         1 => {
             let person = found.remove(0);
             let label = person.email.or(person.name).unwrap_or(person.stable_id);
-            (person.id.to_string(), label)
+            (person.id.to_string(), shown(&label).into_owned())
         }
         many => return Err(ControlError::Ambiguous(many)),
     };
@@ -273,7 +274,7 @@ fn opened(
 ) -> Vec<Task> {
     let whom = Whom {
         id: mover.person.to_string(),
-        label: mover.label.clone(),
+        label: shown(&mover.label).into_owned(),
         at: mover.at,
     };
     open_for(operation, &whom, occasion, by)

@@ -63,11 +63,7 @@ pub fn shown(word: &str) -> String {
     text
 }
 
-/// Control characters, line and paragraph separators, and the marks that turn the direction of what follows.
-pub fn is_hostile(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
+pub use domain::text::is_hostile;
 
 /// How a formula begins, in any width.
 pub(crate) const FORMULA_STARTS: [char; 10] =

@@ -21,6 +21,7 @@ pub mod reason;
 pub mod role;
 pub mod spend_scope;
 pub mod task;
+pub mod text;
 pub mod usage;
 pub mod vouching;
 pub mod window;

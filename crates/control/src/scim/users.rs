@@ -1,6 +1,7 @@
 //! Users as a directory makes, reads, changes and takes them away. Whoever is made inactive or deleted is shut out in the same
 //! transaction: sessions end, open streams are cut within a second on every replica.
 
+use domain::text::shown;
 use domain::{DirectoryUserId, PersonId, Timestamp, limits};
 use ledger::record::ChangeKind;
 use serde_json::{Value, json};
@@ -383,7 +384,9 @@ impl Prepared {
         };
         let name = text("/displayName").or_else(|| text("/name/formatted"));
         let name = name.map(str::to_owned).or_else(whole_name);
-        let email = mail(&document);
+        // What others read of them; the directory gets back what it sent.
+        let name = name.map(|name| shown(&name).into_owned());
+        let email = mail(&document).map(|mail| shown(&mail).into_owned());
         let active = document["active"].as_bool().unwrap_or(active);
         document["active"] = active.into();
         let body = document.to_string();

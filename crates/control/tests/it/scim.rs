@@ -429,3 +429,21 @@ async fn a_list_of_groups_ends_where_its_members_would_be_too_many_and_goes_on_f
     let theirs = list(1, Some(&with), "").await;
     assert_eq!((theirs.total, theirs.resources.len()), (118, 100));
 }
+
+#[tokio::test]
+async fn a_name_that_would_turn_a_line_around_is_given_back_as_sent_and_shown_without_its_effect() {
+    let place = Place::new(32).await;
+    let actor = directory();
+    let operation = place.control.operation(&actor);
+    let directory = Directory::new(&operation, &place.source, BASE).unwrap();
+    let mut body = user_body("eve");
+    body["displayName"] = "Eve\u{202e}adA".into();
+    body["emails"] = json!([{"value": "e\u{2066}ve@acme.example", "primary": true}]);
+    let made = users::create(&directory, body).await.unwrap().resource;
+    assert_eq!(made["displayName"], "Eve\u{202e}adA");
+    let (store, org) = (&place.control.store, place.control.org);
+    let eve = store.person_by_stable(org, "entra", "eve").await;
+    let eve = eve.unwrap().unwrap();
+    assert_eq!(eve.name.as_deref(), Some("Eve\u{fffd}adA"));
+    assert_eq!(eve.email.as_deref(), Some("e\u{fffd}ve@acme.example"));
+}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use domain::acceptable_use::Way;
+use domain::text::shown;
 use domain::{Caller, Reason, ReasonCode, Refusal, Subject};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
@@ -90,7 +91,7 @@ pub(super) async fn read(
         person,
         binding: trip.binding.clone(),
         wanted: Some(latest.version),
-        name: caller.name.as_deref().unwrap_or(caller.label()).to_owned(),
+        name: shown(caller.name.as_deref().unwrap_or(caller.label())).into_owned(),
         email: caller.email.as_deref().unwrap_or_default().to_owned(),
         issuer: caller.issuer.to_string(),
     };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
 use axum::response::Response;
+use domain::text::shown;
 use domain::{ReasonCode, Refusal, Subject};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap};
@@ -101,7 +102,7 @@ pub async fn returned(
         person,
         binding: trip.binding,
         wanted: wanted.as_ref().map(|wanted| wanted.version),
-        name: caller.name.as_deref().unwrap_or(caller.label()).to_owned(),
+        name: shown(caller.name.as_deref().unwrap_or(caller.label())).into_owned(),
         email: caller.email.as_deref().unwrap_or_default().to_owned(),
         issuer: caller.issuer.to_string(),
     };

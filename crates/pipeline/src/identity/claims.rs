@@ -53,14 +53,16 @@ impl<'a> Claims<'a> {
         steps.try_fold(first, |value, step| value.as_object()?.get(&unescape(step)))
     }
 
-    /// A claim for people to read: cut to a reasonable length, without control characters; none when it is not a string.
-    pub(super) fn readable(self, name: &str) -> Option<&'a str> {
+    /// A claim for people to read: cut to a reasonable length, and as others may see it; none when it is not a string or holds control
+    /// characters.
+    pub(super) fn readable(self, name: &str) -> Option<String> {
         let text = self.0.get(name)?.as_str()?.trim();
         let cut = text
             .char_indices()
             .nth(limits::CLAIM_CHARS_MAX)
             .map_or(text, |(end, _)| &text[..end]);
-        (!cut.is_empty() && !cut.chars().any(char::is_control)).then_some(cut)
+        let is_text = !cut.is_empty() && !cut.chars().any(char::is_control);
+        is_text.then(|| domain::text::shown(cut).into_owned())
     }
 
     /// A list of strings; a single string counts as a list of one, an absent claim as an empty list.

@@ -268,10 +268,8 @@ impl Issuer {
         };
         Ok(About::Person(PersonFacts {
             stable_id,
-            email: claims
-                .readable(self.config.email_claim())
-                .map(str::to_owned),
-            name: claims.readable("name").map(str::to_owned),
+            email: claims.readable(self.config.email_claim()),
+            name: claims.readable("name"),
             groups,
         }))
     }

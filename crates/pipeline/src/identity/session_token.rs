@@ -297,8 +297,8 @@ impl SessionTokens {
                 .ok_or_else(|| wrong("start_ms", "is missing"))?,
             issuer_name: claims.required("idp")?.to_owned(),
             stable_id: claims.required("idp_sub")?.to_owned(),
-            email: claims.readable("email").map(str::to_owned),
-            name: claims.readable("name").map(str::to_owned),
+            email: claims.readable("email"),
+            name: claims.readable("name"),
             groups: claims.list("groups")?,
             // A token of an earlier version says nothing of it: then all that the directory took away counts as taken since.
             groups_stated: claims

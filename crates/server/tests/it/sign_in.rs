@@ -3,8 +3,36 @@
 use std::time::Duration;
 
 use server::demo::world::{Stage, World};
+use testkit::idp::Person;
 use testkit::sign_in::Device;
 use testkit::{Browser, Http, device_sign_in};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_would_turn_the_page_around_is_seen_to_and_does_nothing() {
+    let world = World::start(0).await.unwrap();
+    let name = "Mallory\u{202e}ecarG si\u{2066}";
+    let mallory = Person::new("mallory", name, "m\u{202e}allory@northwind.example");
+    world.stage.idp.enrol(mallory);
+    let device = Device::begin(&world.base).await.unwrap();
+    let mut browser = Browser::new();
+    let mut page = browser.open(device.verification_url()).await.unwrap();
+    for _ in 0..4 {
+        if page.source.contains("You will be") {
+            break;
+        }
+        let forward = page.button("mallory").or_else(|| page.button("continue"));
+        let (form, button) = forward.unwrap();
+        page = browser.submit(&page, form, button, &[]).await.unwrap();
+    }
+    for part in [
+        "Mallory\u{fffd}ecarG si\u{fffd}",
+        "m\u{fffd}allory@northwind.example",
+    ] {
+        assert!(page.source.contains(part), "{}", page.source);
+    }
+    assert!(!page.source.contains(['\u{202e}', '\u{2066}']));
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_fifty_polls_at_once_exactly_one_gets_the_tokens() {

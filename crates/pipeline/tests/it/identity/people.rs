@@ -121,6 +121,15 @@ async fn claims_of_a_wrong_form_are_refused_and_what_people_read_is_made_harmles
     let odd = json!({"email": ["a"], "name": "Ada\r\nx-admin: yes"});
     let ada = rig.caller(&rig.token("ada", &odd)).await;
     assert_eq!((ada.email.as_deref(), ada.name.as_deref()), (None, None));
+    let turned = json!({"email": "a\u{200f}da@acme.example", "name": "Ada\u{202e}ecalevoL"});
+    let ada = rig.caller(&rig.token("ada", &turned)).await;
+    assert_eq!(
+        (ada.email.as_deref(), ada.name.as_deref()),
+        (
+            Some("a\u{fffd}da@acme.example"),
+            Some("Ada\u{fffd}ecalevoL")
+        )
+    );
     let long = rig
         .caller(&rig.token("ada", &json!({"name": "ä".repeat(5_000)})))
         .await;
