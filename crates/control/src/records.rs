@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use domain::{Timestamp, limits};
 pub use ledger::record::{
     Change, ChangeKind, Decision, Door, Ended, Finding, Kind, Origin, Outcome, Record,
-    RecordedReason, SessionChange, SessionEvent, SignIn, System, SystemEvent, Verdict,
+    RecordedReason, SessionChange, SessionEvent, SignIn, System, SystemEvent, Text, Verdict,
 };
 pub use store::search::{FoundRecord, Place, Sought};
 

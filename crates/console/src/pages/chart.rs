@@ -423,7 +423,7 @@ mod tests {
 
     #[test]
     fn lines_across_stand_at_round_numbers() {
-        for (top, step) in [(1, 1), (3, 1), (10, 2), (664, 200), (4_200_00, 100_000)] {
+        for (top, step) in [(1, 1), (3, 1), (10, 2), (664, 200), (420_000, 100_000)] {
             assert_eq!(round_step(top), step, "{top}");
         }
     }

@@ -28,7 +28,7 @@ impl fmt::Display for Icon {
         let name = self.0;
         write!(
             out,
-            r##"<svg class="icon" aria-hidden="true"><use href="{sprite}#{name}"/></svg>"##
+            r#"<svg class="icon" aria-hidden="true"><use href="{sprite}#{name}"/></svg>"#
         )
     }
 }
@@ -74,7 +74,7 @@ impl fmt::Display for Shape {
         let (sprite, name) = (Assets::current().icons, self.0.class());
         write!(
             out,
-            r##"<svg class="shape" aria-hidden="true"><use href="{sprite}#s-{name}"/></svg>"##
+            r#"<svg class="shape" aria-hidden="true"><use href="{sprite}#s-{name}"/></svg>"#
         )
     }
 }
@@ -167,6 +167,10 @@ pub struct Copyable {
 
 impl Copyable {
     /// An id of a noun, whole.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "ids are copied, and callers need no more signs"
+    )]
     pub fn whole(what: &'static str, id: impl ToString) -> Self {
         let id = Said::from(id.to_string()).plain().to_owned();
         Self {

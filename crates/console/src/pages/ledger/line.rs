@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use control::records::{
     Change, ChangeKind, Decision, Ended, FoundRecord, Outcome, Record, SessionChange, SessionEvent,
-    SignIn, System, SystemEvent,
+    SignIn, System, SystemEvent, Text,
 };
 use domain::{ReasonCode, Timestamp};
 
@@ -102,7 +102,7 @@ pub fn caller(decision: &Decision, labels: &Labels) -> Said {
 
 /// The model asked for, or the action.
 pub fn asked(decision: &Decision) -> Said {
-    let model = decision.model.as_ref().map(|model| model.as_str());
+    let model = decision.model.as_ref().map(Text::as_str);
     Said::from(model.unwrap_or(decision.action.as_str()))
 }
 
@@ -233,7 +233,7 @@ fn of_outcome(outcome: &Outcome, labels: &Labels) -> Told {
     let by = outcome
         .subject
         .map_or_else(Said::default, |subject| named(&subject.to_string(), labels));
-    let model = outcome.model.as_ref().map(|model| model.as_str());
+    let model = outcome.model.as_ref().map(Text::as_str);
     (
         state(Tone::None, "Ended"),
         optional(model),
@@ -243,8 +243,8 @@ fn of_outcome(outcome: &Outcome, labels: &Labels) -> Told {
 }
 
 fn of_sign_in(sign_in: &SignIn) -> Told {
-    let who = sign_in.email.as_ref().map(|email| email.as_str());
-    let who = who.or(sign_in.stable_id.as_ref().map(|id| id.as_str()));
+    let who = sign_in.email.as_ref().map(Text::as_str);
+    let who = who.or(sign_in.stable_id.as_ref().map(Text::as_str));
     let reasons = sign_in
         .verdict
         .reasons()
@@ -268,7 +268,7 @@ fn of_sign_in(sign_in: &SignIn) -> Told {
     };
     (
         word,
-        optional(sign_in.issuer.as_ref().map(|issuer| issuer.as_str())),
+        optional(sign_in.issuer.as_ref().map(Text::as_str)),
         optional(who),
         Said::from(sub),
     )
@@ -280,7 +280,7 @@ fn of_session(session: &SessionChange, labels: &Labels) -> Told {
         SessionEvent::End => state(Tone::None, "Session ended"),
         SessionEvent::ReuseDetected => state(Tone::Stop, "Renewal used twice"),
     };
-    let cause = session.cause.as_ref().map(|cause| cause.as_str());
+    let cause = session.cause.as_ref().map(Text::as_str);
     (
         word,
         Said::from(session.session.to_string()),
@@ -299,7 +299,7 @@ fn of_change(change: &Change, labels: &Labels) -> Told {
     let about = labels
         .get(change.name.as_str())
         .map_or(change.name.as_str(), String::as_str);
-    let why = change.reason.as_ref().map(|reason| reason.as_str());
+    let why = change.reason.as_ref().map(Text::as_str);
     (
         state(Tone::None, format!("{noun} {done}")),
         Said::from(about),
@@ -320,8 +320,8 @@ fn of_system(system: &System) -> Told {
         SystemEvent::StrangersRefused => "Strangers refused",
         SystemEvent::KeyChanged => "Signing key changed",
     };
-    let detail = system.detail.as_ref().map(|detail| detail.as_str());
-    let version = system.version.as_ref().map(|version| version.as_str());
+    let detail = system.detail.as_ref().map(Text::as_str);
+    let version = system.version.as_ref().map(Text::as_str);
     (
         state(Tone::None, word),
         optional(version),
@@ -410,7 +410,7 @@ pub fn cells(
             let line = EventLine::of(found, Some(record), labels);
             line.by.plain().clone_into(&mut cells[4]);
             line.about.plain().clone_into(&mut cells[5]);
-            cells[6] = line.state.word().to_owned();
+            line.state.word().clone_into(&mut cells[6]);
             line.sub.plain().clone_into(&mut cells[7]);
         }
         None => {}

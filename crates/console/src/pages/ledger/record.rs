@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use control::records::{
-    self, Change, Decision, FoundRecord, Outcome, Place as Row, Record, SignIn, System,
+    self, Change, Decision, FoundRecord, Outcome, Place as Row, Record, SignIn, System, Text,
 };
 use control::{Right, people};
 use domain::Usage;
@@ -352,11 +352,7 @@ fn decided(decision: &Decision) -> Vec<Fact> {
             format!("{}{rule}", reason.code.as_str()),
         ));
     }
-    let granted: Vec<&str> = decision
-        .granted_by
-        .iter()
-        .map(|name| name.as_str())
-        .collect();
+    let granted: Vec<&str> = decision.granted_by.iter().map(Text::as_str).collect();
     if !granted.is_empty() {
         facts.push(text("Granted by", granted.join(", ")));
     }
@@ -442,7 +438,7 @@ fn used(outcome: &Outcome) -> Vec<Fact> {
         ),
         (false, false) => show::usd_of_a_call(outcome.cost),
     };
-    let paid: Vec<&str> = outcome.paid_from.iter().map(|name| name.as_str()).collect();
+    let paid: Vec<&str> = outcome.paid_from.iter().map(Text::as_str).collect();
     let mut facts = vec![
         text("Cost", cost),
         text("Input", format!("{} tokens", show::count(input_tokens))),

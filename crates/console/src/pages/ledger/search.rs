@@ -367,7 +367,7 @@ fn empty(visitor: &Visitor, which: &Which, notice: Notice) -> Page {
     let reason = asked::given(which.reason.as_ref());
     let who = asked::given(which.who.as_ref());
     let tab = |(word, name, _): &(&'static str, &'static str, &str)| Tab {
-        word: *name,
+        word: name,
         to: Filters::of("/console/ledger")
             .with("kind", word, "")
             .with("who", who, "")

@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::response::Response;
 use control::may_use::{self, Question, Tried};
-use control::records::{self, Decision, Place as Row, Record, RecordedReason};
+use control::records::{self, Decision, Place as Row, Record, RecordedReason, Text};
 use control::{Right, people, policies};
 use domain::policy::Document;
 use domain::{Client, PersonId, Policy, ReasonCode, Subject};
@@ -158,7 +158,7 @@ async fn again(
     models.extend(
         known
             .map(|model| model.id.clone())
-            .filter(|id| Some(id.as_str()) != decision.model.as_ref().map(|model| model.as_str())),
+            .filter(|id| Some(id.as_str()) != decision.model.as_ref().map(Text::as_str)),
     );
     let question = Question {
         models: &models,
@@ -236,7 +236,7 @@ fn ways_on(
     again: Option<&may_use::MayUse>,
 ) -> (String, Vec<WayOn>) {
     let mut ways = Vec::new();
-    let model = decision.model.as_ref().map(|model| model.as_str());
+    let model = decision.model.as_ref().map(Text::as_str);
     let now = again.map_or_else(String::new, |again| {
         let same = model.and_then(|model| again.answers.iter().find(|answer| answer.model == model));
         match same.map(|answer| &answer.decided) {

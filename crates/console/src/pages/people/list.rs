@@ -75,7 +75,7 @@ pub async fn list(visitor: Visitor, Asked(whom): Asked<Whom>) -> Result<Response
         ),
         q: part.to_owned(),
         chips: filters.chips(),
-        rows: found.into_iter().map(row).collect(),
+        rows: found.iter().map(row).collect(),
         pager: Pager::new(&filters, says, after.is_some(), next.as_deref()),
         none: none(part),
         source: Source(vec![
@@ -102,12 +102,12 @@ fn none(part: &str) -> Empty {
     .linked("Show everyone", "/console/people")
 }
 
-fn row(person: Person) -> Row {
-    let (state, since) = access_of(&person);
+fn row(person: &Person) -> Row {
+    let (state, since) = access_of(person);
     let more = person.groups.len().saturating_sub(GROUPS_SHOWN);
     Row {
         to: format!("/console/people/{}", person.id),
-        name: name_of(&person),
+        name: name_of(person),
         email: Said::from(person.email.as_deref().unwrap_or_default()),
         issuer: Said::from(&person.issuer),
         groups: person

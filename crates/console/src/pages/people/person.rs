@@ -67,6 +67,10 @@ struct TaskLine {
 
 /// What can be done to their access.
 #[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a way that is there or not"
+)]
 struct Acts {
     shut_out: bool,
     let_in: bool,
