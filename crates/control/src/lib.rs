@@ -195,6 +195,7 @@ impl ControlError {
             | Self::AlreadyClosed { .. } => ReasonCode::VersionConflict,
             Self::Ledger(_) => ReasonCode::LedgerUnavailable,
             Self::Store(StoreError::Full(_)) => ReasonCode::LimitReached,
+            Self::Store(StoreError::Nul) => ReasonCode::ParameterInvalid,
             Self::Store(StoreError::Damaged(_)) => ReasonCode::Internal,
             Self::Store(_) => ReasonCode::StoreUnavailable,
         }

@@ -6,7 +6,7 @@ use domain::window::Period;
 use domain::{AuditId, BudgetId, Usd};
 use ledger::record::ChangeKind;
 pub use store::SpendLimit;
-use store::spend_limits::Replaced;
+use store::spend_limits::{Added, Replaced};
 use store::{Page, SpendLimitAudit};
 
 use crate::access::Right;
@@ -80,11 +80,16 @@ pub async fn create(
     }
     let mut change = operation.change("spend_limit", &new.id.to_string(), ChangeKind::Created);
     change.after = Some(fingerprint(&described(&new)).as_str().into());
-    let entry = |before: Option<&SpendLimit>, after: &SpendLimit| {
-        audit(operation, "spend_limit.upsert", before, Some(after))
-    };
-    let setting = operation.store.set_spend_limit(operation.org, &new, entry);
-    operation.make(change, setting).await
+    let entry = audit(operation, "spend_limit.upsert", None, Some(&new));
+    let adding = operation.store.add_spend_limit(operation.org, &new, entry);
+    match operation.make(change, adding).await? {
+        Added::Made(made) => Ok(made),
+        Added::Stands(stands) => {
+            let why = "another was made for the same in between";
+            not_made(operation, &new.id.to_string(), why).await?;
+            Err(ControlError::LimitStands(Box::new(stands)))
+        }
+    }
 }
 
 /// Changes a limit's amount, if it still is the version that was read.

@@ -13,6 +13,9 @@ pub enum StoreError {
     /// The connection was lost while the commit was under way. Reading tells which it was.
     #[error("the store was lost during a commit; the change was written as a whole or not at all")]
     Uncertain(#[source] Option<sqlx::Error>),
+    /// A text to be stored or looked for holds a NUL, which PostgreSQL takes in none; nothing was written.
+    #[error("a text holds a NUL character, which cannot be stored or looked for")]
+    Nul,
     /// A row holds what we never wrote.
     #[error("the store holds a value of `{0}` that cannot be")]
     Damaged(&'static str),
@@ -104,6 +107,11 @@ impl std::fmt::Debug for StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code());
+        // `character_not_in_repertoire`: our texts are UTF-8 by their type, so it can only be a NUL.
+        if code.is_some_and(|code| code == "22021") {
+            return Self::Nul;
+        }
         Self::Database(error)
     }
 }

@@ -53,6 +53,15 @@ pub struct SpendLimitAudit {
     pub after_json: Option<String>,
 }
 
+/// What became of adding a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Added {
+    /// It is made.
+    Made(SpendLimit),
+    /// One stands for the same scope and period; nothing was written.
+    Stands(SpendLimit),
+}
+
 /// What became of replacing a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replaced {
@@ -84,37 +93,38 @@ impl Store {
         new: &SpendLimit,
         audit: impl FnOnce(Option<&SpendLimit>, &SpendLimit) -> SpendLimitAudit + Send,
     ) -> Result<SpendLimit> {
-        let mut tx = self.pools.begin().await?;
-        // Also the lock that makes `before` true.
-        next(&mut tx, org, SPEND_LIMITS).await?;
-        let before = of_scope(&mut tx, org, new).await?;
-        if before.is_none() && count(&mut tx, org).await? >= limits::SPEND_LIMITS_MAX {
-            return Err(StoreError::Full("spend limits"));
-        }
-        let row = tx
-            .row(
-                query(
-                    "INSERT INTO spend_limits (id, org, scope_type, scope_id, period, amount_cents, pooled_json, created, updated) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) \
-                     ON CONFLICT (org, scope_type, scope_id, period) DO UPDATE SET \
-                       amount_cents = excluded.amount_cents, pooled_json = excluded.pooled_json, updated = excluded.updated \
-                     RETURNING id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated",
-                )
-                .bind(new.id.to_string())
-                .bind(org.to_string())
-                .bind(new.scope.word())
-                .bind(new.scope.id())
-                .bind(new.period.as_str())
-                .bind(&new.amount_cents)
-                .bind(&new.pooled_json)
-                .bind(new.updated.unix_ms()),
-            )
-            .await?;
-        let after = read(&row.ok_or(StoreError::Damaged("spend_limits.id"))?)?;
+        let (mut tx, before) = self.with_limit_of(org, new).await?;
+        let after = put(&mut tx, org, new, before.is_none()).await?;
         let entry = audit(before.as_ref(), &after);
         insert_audit(&mut tx, org, &entry, after.id).await?;
         tx.commit().await?;
         Ok(after)
+    }
+
+    /// Makes the limit of a scope and period; where one stands, whoever made it first, that one is returned and nothing is written.
+    pub async fn add_spend_limit(
+        &self,
+        org: OrgId,
+        new: &SpendLimit,
+        audit: SpendLimitAudit,
+    ) -> Result<Added> {
+        let (mut tx, before) = self.with_limit_of(org, new).await?;
+        if let Some(stands) = before {
+            return Ok(Added::Stands(stands));
+        }
+        let made = put(&mut tx, org, new, true).await?;
+        insert_audit(&mut tx, org, &audit, made.id).await?;
+        tx.commit().await?;
+        Ok(Added::Made(made))
+    }
+
+    /// A transaction that alone changes limits, and the limit of the same scope and period as it stands in it.
+    async fn with_limit_of(&self, org: OrgId, new: &SpendLimit) -> Result<(Tx, Option<SpendLimit>)> {
+        let mut tx = self.pools.begin().await?;
+        // Also the lock that makes the limit that is read true until the end.
+        next(&mut tx, org, SPEND_LIMITS).await?;
+        let before = of_scope(&mut tx, org, new).await?;
+        Ok((tx, before))
     }
 
     /// Takes a limit away and returns it as it stood; none when there was none. `audit` makes the entry from what really stood.
@@ -262,6 +272,33 @@ const FORWARD: &str = "SELECT id, scope_type, scope_id, period, amount_cents, po
      FROM spend_limits WHERE org = $1 AND ($2 = '' OR scope_type = $2) AND id > $3 ORDER BY id LIMIT $4";
 const BACKWARD: &str = "SELECT id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated \
      FROM spend_limits WHERE org = $1 AND ($2 = '' OR scope_type = $2) AND id < $3 ORDER BY id DESC LIMIT $4";
+
+/// Writes a limit, over the one of the same scope and period; `is_new` says that there is none.
+async fn put(tx: &mut Tx, org: OrgId, new: &SpendLimit, is_new: bool) -> Result<SpendLimit> {
+    if is_new && count(tx, org).await? >= limits::SPEND_LIMITS_MAX {
+        return Err(StoreError::Full("spend limits"));
+    }
+    let row = tx
+        .row(
+            query(
+                "INSERT INTO spend_limits (id, org, scope_type, scope_id, period, amount_cents, pooled_json, created, updated) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) \
+                 ON CONFLICT (org, scope_type, scope_id, period) DO UPDATE SET \
+                   amount_cents = excluded.amount_cents, pooled_json = excluded.pooled_json, updated = excluded.updated \
+                 RETURNING id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated",
+            )
+            .bind(new.id.to_string())
+            .bind(org.to_string())
+            .bind(new.scope.word())
+            .bind(new.scope.id())
+            .bind(new.period.as_str())
+            .bind(&new.amount_cents)
+            .bind(&new.pooled_json)
+            .bind(new.updated.unix_ms()),
+        )
+        .await?;
+    read(&row.ok_or(StoreError::Damaged("spend_limits.id"))?)
+}
 
 async fn of_scope(tx: &mut Tx, org: OrgId, new: &SpendLimit) -> Result<Option<SpendLimit>> {
     let row = tx

@@ -120,6 +120,9 @@ impl From<ControlError> for Refused {
             | Cause::AlreadyClosed { .. } => {
                 Self::plain(StatusCode::PRECONDITION_FAILED, &error.detail())
             }
+            Cause::Store(_) if error.code() == ReasonCode::ParameterInvalid => {
+                ScimError::Bad(ScimType::InvalidValue, error.detail()).into()
+            }
             Cause::Store(_) if error.code() == ReasonCode::LimitReached => {
                 Self::plain(StatusCode::FORBIDDEN, &error.detail())
             }

@@ -3,7 +3,8 @@
 use domain::window::Period;
 use domain::{AuditId, BudgetId, OrgId, SpendScope};
 use sqlx::Connection as _;
-use store::{Page, SpendLimit, SpendLimitAudit, Store, StoreError};
+use store::spend_limits::Added;
+use store::{Engine, Page, SpendLimit, SpendLimitAudit, Store, StoreError};
 
 use crate::bed::{at, number, on_both_engines};
 
@@ -51,6 +52,29 @@ on_both_engines! {
         assert_ne!(weekly.id, first.id);
         assert_eq!(store.spend_limit(bed.org, first.id).await.unwrap(), Some(second.clone()));
         assert_eq!(store.spend_limits(bed.org).await.unwrap(), [second, weekly]);
+    }
+
+    async fn of_two_that_are_added_for_the_same_the_first_stands(bed) {
+        let store = &bed.store;
+        let mut standing = Vec::new();
+        for cents in ["500", "700"] {
+            let new = limit(("group", "staff"), Period::Daily, Some(cents));
+            let audit = entry("ada", None, Some(&new));
+            standing.push(store.add_spend_limit(bed.org, &new, audit).await.unwrap());
+        }
+        let [Added::Made(made), Added::Stands(stands)] = &*standing else { panic!("{standing:?}") };
+        assert_eq!(made, stands);
+        assert_eq!(store.spend_limits(bed.org).await.unwrap(), [made.clone()]);
+    }
+
+    /// Somebody else's mistake is no outage of ours.
+    async fn a_nul_in_a_text_is_told_apart_from_a_store_that_is_gone(bed) {
+        let new = limit(("user", "per_\0"), Period::Daily, Some("1"));
+        let added = bed.store.add_spend_limit(bed.org, &new, entry("ada", None, Some(&new))).await;
+        match bed.store.engine() {
+            Engine::Postgres => assert!(matches!(added, Err(StoreError::Nul)), "{added:?}"),
+            Engine::Sqlite => assert!(matches!(added, Ok(Added::Made(_))), "{added:?}"),
+        }
     }
 
     /// A word that nobody knows must not be read as everyone's limit.

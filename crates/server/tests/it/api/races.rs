@@ -103,6 +103,28 @@ async fn of_two_who_change_a_spend_limit_the_second_gets_what_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_make_the_same_spend_limit_at_once_one_makes_it_and_the_other_is_told() {
+    let setting = Setting::set().await;
+    let make = async |who: &'static str, cents: &str| {
+        let scope = json!({"type": "organization"});
+        let limit = json!({"scope": scope, "period": "weekly", "amount_cents": cents});
+        let client = setting.client(who);
+        client.post("/api/v1/spend-limits", &limit).await.unwrap()
+    };
+    let (ours, theirs) = tokio::join!(make("owner", "5"), make("admin", "7"));
+    let (made, told) = match ours.status {
+        201 => (ours, theirs),
+        _ => (theirs, ours),
+    };
+    assert_eq!((made.status, told.status), (201, 409), "{}", told.text());
+    assert_eq!(told.json()["conflict"]["id"], made.json()["id"]);
+    let stands = format!("/api/v1/spend-limits/{}", made.json()["id"].as_str().unwrap());
+    let stands = setting.client("owner").get(&stands).await.unwrap().json();
+    assert_eq!(stands["amount_cents"], made.json()["amount_cents"]);
+    setting.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_makes_a_spend_limit_that_stands_is_told_its_id_and_can_change_it() {
     let setting = Setting::set().await;
     let owner = setting.client("owner");
