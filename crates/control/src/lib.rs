@@ -127,6 +127,16 @@ pub enum ControlError {
         /// The latest version now.
         current: u64,
     },
+    /// The version is in force; not everything that it states beside its rules was done.
+    #[error(
+        "version {version} is in force, but not everything that its [administration] states was done; apply the same text again to do the rest ({})", cause.code()
+    )]
+    Partly {
+        /// The version.
+        version: u64,
+        /// Why the rest was not done.
+        cause: Box<ControlError>,
+    },
     /// Somebody else changed a spend limit in between; this stands now.
     #[error("somebody else changed this in between; nothing was written")]
     Changed(Box<store::SpendLimit>),
@@ -176,6 +186,7 @@ impl ControlError {
     /// The stable code, from which each face makes its answer.
     pub fn code(&self) -> ReasonCode {
         match self {
+            Self::Partly { cause, .. } => cause.code(),
             Self::Forbidden(_) | Self::Oneself => ReasonCode::RoleMissing,
             Self::OutOfScope(_) => ReasonCode::ScopeMissing,
             Self::LimitStands(_) => ReasonCode::ThingExists,
@@ -226,7 +237,11 @@ impl ControlError {
 
     /// Whether it is certain that nothing was written.
     pub const fn nothing_written(&self) -> bool {
-        !matches!(self, Self::Store(error) if !error.nothing_written())
+        match self {
+            Self::Store(error) => error.nothing_written(),
+            Self::Partly { .. } => false,
+            _ => true,
+        }
     }
 }
 

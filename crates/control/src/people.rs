@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::PersonId;
 use domain::vouching::groups_words;
+use domain::{PersonId, Vouching};
 use ledger::record::ChangeKind;
 use store::Store;
 pub use store::{PeopleCount, Person};
@@ -88,18 +88,13 @@ pub async fn labels(
 /// The roles a person holds now, and through what: their own bindings and those of their groups.
 pub async fn bindings(
     operation: &Operation<'_>,
+    vouching: &Vouching,
     person: &Person,
 ) -> Result<Vec<store::RoleBinding>, ControlError> {
     operation.require(Right::RolesRead)?;
-    let words = groups_words(&person.issuer, &person.stable_id);
-    let held = operation.store.roles(operation.org).await?.into_iter();
-    let is_theirs = |holder: &store::Holder| match holder {
-        store::Holder::Person(holder) => *holder == person.id,
-        store::Holder::Group { issuer, group } => {
-            words.contains(issuer) && person.groups.contains(group)
-        }
-    };
-    Ok(held.filter(|held| is_theirs(&held.holder)).collect())
+    let of = vouching.groups_words(&person.issuer, &person.stable_id);
+    let bindings = operation.store.roles(operation.org).await?;
+    Ok(roles::of(bindings, person.id, &of, &person.groups).collect())
 }
 
 /// Takes a person's access away: their sessions end, open streams are cut and new requests refused within a second on every

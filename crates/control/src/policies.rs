@@ -163,7 +163,7 @@ pub async fn apply(
         if steps.is_empty() {
             return Ok(Applied::Unchanged(plan.current));
         }
-        stated::take(operation, steps, reason).await?;
+        set_right(operation, steps, reason, plan.current).await?;
         return Ok(Applied::SetRight(plan.current));
     }
     let expected = named.unwrap_or(plan.current);
@@ -191,7 +191,7 @@ pub async fn apply(
         .await?
     {
         PutPolicy::Added(version) => {
-            stated::take(operation, steps, reason).await?;
+            set_right(operation, steps, reason, version).await?;
             Ok(Applied::Version(version))
         }
         PutPolicy::Conflict(current) => {
@@ -200,6 +200,20 @@ pub async fn apply(
             Err(ControlError::Conflict { current })
         }
     }
+}
+
+/// Does what a version states beside its rules. The version is in force already, so what fails says that.
+async fn set_right(
+    operation: &Operation<'_>,
+    steps: Vec<Step>,
+    reason: &str,
+    version: u64,
+) -> Result<(), ControlError> {
+    let taken = stated::take(operation, steps, reason).await;
+    taken.map_err(|cause| ControlError::Partly {
+        version,
+        cause: Box::new(cause),
+    })
 }
 
 /// Goes on only when the budgets stay as they are, or who acts may set spend limits: a budget of the policy is one.

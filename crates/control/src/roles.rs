@@ -122,11 +122,22 @@ pub(crate) async fn held_by(
     groups: &BTreeSet<String>,
 ) -> Result<BTreeSet<Role>, ControlError> {
     let bindings = store.roles(org).await?;
-    let theirs = bindings.iter().filter(|binding| match &binding.holder {
+    let theirs = of(bindings, person, issuers, groups);
+    Ok(theirs.map(|held| held.role).collect())
+}
+
+/// The bindings through which [`held_by`] has its roles.
+pub(crate) fn of(
+    bindings: Vec<RoleBinding>,
+    person: PersonId,
+    issuers: &[String],
+    groups: &BTreeSet<String>,
+) -> impl Iterator<Item = RoleBinding> {
+    let is_theirs = move |binding: &RoleBinding| match &binding.holder {
         Holder::Person(holder) => *holder == person,
         Holder::Group { issuer, group } => issuers.contains(issuer) && groups.contains(group),
-    });
-    Ok(theirs.map(|held| held.role).collect())
+    };
+    bindings.into_iter().filter(is_theirs)
 }
 
 /// `owner for per_…`, `auditor for the group audit of northwind`.

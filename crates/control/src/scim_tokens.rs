@@ -2,7 +2,8 @@
 //! The token itself is returned once and kept nowhere.
 
 use domain::opaque::hex;
-use domain::{Opaque, Timestamp, TokenId, limits};
+use domain::vouching::NoGroups;
+use domain::{Opaque, Timestamp, TokenId, Vouching, limits};
 use ledger::record::{Change, ChangeKind};
 use secrecy::SecretString;
 pub use store::{ScimToken, Source};
@@ -21,20 +22,30 @@ pub const OVERLAP_HOURS: u16 = 24;
 /// A token to make.
 #[derive(Debug, Clone)]
 pub struct NewScimToken {
-    /// What it provisions. Whoever calls has made sure that the issuer is configured.
-    pub source: Source,
+    /// The issuer whose directory it is, by its configured name.
+    pub issuer: String,
+    /// The issuer's tenant; need not be named where there is one, or none.
+    pub tenant: Option<String>,
     /// What people call it.
     pub name: String,
     /// After how many days it ends; never when left out.
     pub days: Option<u32>,
 }
 
-/// Makes a token. It opens as soon as this returns, on every replica.
+/// Makes a token for the directory of an issuer that vouches for people. It opens as soon as this returns, on every replica.
 pub async fn create(
     operation: &Operation<'_>,
+    vouching: &Vouching,
     new: NewScimToken,
 ) -> Result<(ScimToken, SecretString), ControlError> {
     operation.require(Right::DirectoryWrite)?;
+    let tenant = vouching
+        .tenant_of_directory(&new.issuer, new.tenant.as_deref())
+        .map_err(not_a_directory)?;
+    let source = Source {
+        issuer: new.issuer,
+        tenant,
+    };
     let name = text::name("name", &new.name)?;
     let days = 1..=limits::SERVICE_KEY_DAYS_MAX;
     if new.days.is_some_and(|given| !days.contains(&given)) {
@@ -48,7 +59,7 @@ pub async fn create(
     let token = ScimToken {
         id: TokenId::from_parts(unix_ms, random),
         token_hash: hex(&Opaque::DirectoryToken.sha256_of(&secret)),
-        source: new.source,
+        source,
         name,
         prefix: Opaque::DirectoryToken.shown_of(&secret),
         made_by: operation.actor.label().to_owned(),
@@ -62,6 +73,14 @@ pub async fn create(
     let adding = operation.store.add_scim_token(operation.org, &token);
     operation.make(change, adding).await?;
     Ok((token, secret))
+}
+
+fn not_a_directory(why: NoGroups) -> Unusable {
+    let field = match why {
+        NoGroups::Issuer => "issuer",
+        NoGroups::Tenant | NoGroups::WhichTenant(_) => "tenant",
+    };
+    Unusable::new(field, format!("cannot be: {why}"))
 }
 
 /// Every token: those that open before all others, then newest first. What opens nothing is kept for
@@ -116,6 +135,7 @@ pub async fn revoke(
 /// [`limits::SCIM_TOKEN_OVERLAP_HOURS_MAX`], in which the new one is brought to the directory.
 pub async fn rotate(
     operation: &Operation<'_>,
+    vouching: &Vouching,
     which: &str,
     overlap_hours: u16,
 ) -> Result<(ScimToken, SecretString), ControlError> {
@@ -127,12 +147,13 @@ pub async fn rotate(
     let old = find(operation, which).await?;
     let life_ms = old.expires.map(|expires| expires.ms_since(old.created));
     let new = NewScimToken {
-        source: old.source.clone(),
+        issuer: old.source.issuer.clone(),
+        tenant: old.source.tenant.clone(),
         name: old.name.clone(),
         // One that gives way already, to a successor that was taken away, may have lived less than a day.
         days: life_ms.and_then(|ms| u32::try_from((ms / DAY_MS).max(1)).ok()),
     };
-    let made = create(operation, new).await?;
+    let made = create(operation, vouching, new).await?;
     let end = operation.clock.now();
     let end = end.plus_ms(i64::from(overlap_hours) * HOUR_MS);
     let mut change = about(operation, &old, ChangeKind::Updated);

@@ -86,13 +86,19 @@ pub async fn end_own(
     take(operation, found, "ended by its owner").await
 }
 
-/// Ends every session of a person, and takes their personal tokens away; they may sign in again.
+/// Goes on only when who acts may end all sessions of somebody: their personal tokens go with them.
+pub fn require_for_all(operation: &Operation<'_>) -> Result<(), ControlError> {
+    operation.require(Right::SessionsWrite)?;
+    operation.require(Right::TokensWrite)
+}
+
+/// Ends every session of a person, and takes their personal tokens away, which takes the right to; they may sign in again.
 pub async fn end_of_person(
     operation: &Operation<'_>,
     person: PersonId,
     reason: &str,
 ) -> Result<(), ControlError> {
-    operation.require(Right::SessionsWrite)?;
+    require_for_all(operation)?;
     let reason = text::reason("reason", reason)?;
     let known = operation.store.person(operation.org, person).await?;
     known.ok_or(ControlError::NoSuch("person"))?;
@@ -102,7 +108,7 @@ pub async fn end_of_person(
 
 /// Ends the sessions of everyone, one's own included, and takes all personal tokens away; whoever may, signs in again.
 pub async fn end_everyones(operation: &Operation<'_>, reason: &str) -> Result<(), ControlError> {
-    operation.require(Right::SessionsWrite)?;
+    require_for_all(operation)?;
     let reason = text::reason("reason", reason)?;
     take_all(operation, ("every session", &Target::Everyone), &reason).await
 }

@@ -26,11 +26,30 @@ impl Vouching {
             })
     }
 
-    /// Whether the issuer's directory, that of a tenant where one is named, may say who its people are.
+    /// Whether the issuer's directory may say who its people are: that of a tenant, exactly where stable ids hold one.
     pub fn for_directory(&self, issuer: &str, tenant: Option<&str>) -> bool {
-        self.0
-            .get(issuer)
-            .is_some_and(|tenants| tenant.is_none_or(|tenant| tenants.contains(tenant)))
+        self.0.get(issuer).is_some_and(|tenants| match tenant {
+            None => tenants.is_empty(),
+            Some(tenant) => tenants.contains(tenant),
+        })
+    }
+
+    /// The tenant whose directory is meant where this one is named, in any case, or none: the only one of an issuer that has one need
+    /// not be. None where stable ids hold no tenant.
+    pub fn tenant_of_directory(
+        &self,
+        issuer: &str,
+        named: Option<&str>,
+    ) -> Result<Option<String>, NoGroups> {
+        let tenants = self.0.get(issuer).ok_or(NoGroups::Issuer)?;
+        match (named.map(str::to_ascii_lowercase), tenants.first()) {
+            (Some(named), _) if tenants.contains(&named) => Ok(Some(named)),
+            (Some(_), _) => Err(NoGroups::Tenant),
+            (None, Some(first)) if tenants.len() > 1 => {
+                Err(NoGroups::WhichTenant(format!("{issuer}/{first}")))
+            }
+            (None, first) => Ok(first.cloned()),
+        }
     }
 }
 
@@ -44,9 +63,7 @@ pub enum NoGroups {
     #[error("the issuer is not trusted for this tenant")]
     Tenant,
     /// It is trusted for several, and none is named.
-    #[error(
-        "the issuer is trusted for several tenants, whose groups may bear one name; say whose, as in {0}"
-    )]
+    #[error("the issuer is trusted for several tenants; say whose is meant, as in {0}")]
     WhichTenant(String),
 }
 
@@ -171,8 +188,29 @@ mod tests {
         check("okta", Some("tid-a"), false);
         check("entra", Some("tid-a"), true);
         check("entra", Some("tid-c"), false);
-        check("entra", None, true);
+        // Its people would be shut out under ids that no sign-in states.
+        check("entra", None, false);
+        check("single", None, false);
         check("gone", None, false);
         check(OWN_ISSUER, None, false);
+    }
+
+    #[test]
+    fn a_directory_is_of_the_tenant_that_sign_ins_state() {
+        let check =
+            |issuer: &str, named: Option<&str>, expected: Result<Option<&str>, NoGroups>| {
+                let found = vouching().tenant_of_directory(issuer, named);
+                let expected = expected.map(|tenant| tenant.map(str::to_owned));
+                assert_eq!(found, expected, "{issuer} {named:?}");
+            };
+        check("okta", None, Ok(None));
+        check("okta", Some("tid-a"), Err(NoGroups::Tenant));
+        check("single", None, Ok(Some("tid-a")));
+        check("single", Some("TID-A"), Ok(Some("tid-a")));
+        check("single", Some("tid-b"), Err(NoGroups::Tenant));
+        check("entra", Some("tid-b"), Ok(Some("tid-b")));
+        let which = NoGroups::WhichTenant("entra/tid-a".to_owned());
+        check("entra", None, Err(which));
+        check("gone", None, Err(NoGroups::Issuer));
     }
 }

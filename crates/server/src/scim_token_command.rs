@@ -5,13 +5,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use control::Operation;
 use control::scim::links;
-use control::scim_tokens::{self, NewScimToken, ScimToken, Source};
+use control::scim_tokens::{self, NewScimToken, ScimToken};
 use domain::opaque::hex;
 use domain::{Opaque, Timestamp};
+use pipeline::identity;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
@@ -91,6 +92,7 @@ pub async fn run(command: ScimTokenCommand) -> ExitCode {
 }
 
 async fn act(what: What, operation: &Operation<'_>, config: &Config) -> anyhow::Result<()> {
+    let vouching = identity::config::vouching(&config.issuers);
     match what {
         What::Create {
             name,
@@ -98,16 +100,16 @@ async fn act(what: What, operation: &Operation<'_>, config: &Config) -> anyhow::
             tenant,
             expires_in_days,
         } => {
-            let source = source(config, &issuer, tenant.as_deref())?;
             let new = NewScimToken {
-                source,
+                issuer,
+                tenant,
                 name,
                 days: expires_in_days,
             };
             show(
                 config,
                 operation,
-                &scim_tokens::create(operation, new).await?,
+                &scim_tokens::create(operation, &vouching, new).await?,
             );
         }
         What::List { json } => list(operation, json).await?,
@@ -115,7 +117,7 @@ async fn act(what: What, operation: &Operation<'_>, config: &Config) -> anyhow::
             which,
             overlap_hours,
         } => {
-            let made = scim_tokens::rotate(operation, &which, overlap_hours).await?;
+            let made = scim_tokens::rotate(operation, &vouching, &which, overlap_hours).await?;
             show(config, operation, &made);
         }
         What::Revoke { which, reason } => revoke(operation, &which, &reason).await?,
@@ -130,28 +132,6 @@ async fn act(what: What, operation: &Operation<'_>, config: &Config) -> anyhow::
         }
     }
     Ok(())
-}
-
-/// The directory of a configured issuer.
-fn source(config: &Config, issuer: &str, tenant: Option<&str>) -> anyhow::Result<Source> {
-    let found = config.issuers.iter().find(|known| known.name == issuer);
-    let found =
-        found.with_context(|| format!("no issuer in the configuration is called {issuer}"))?;
-    anyhow::ensure!(
-        found.vouches_for_people(),
-        "the issuer {issuer} vouches for no people"
-    );
-    let tenants = found.tenants();
-    let tenant = match (tenant.map(str::to_ascii_lowercase), tenants.len()) {
-        (Some(tenant), _) if tenants.contains(&tenant) => Some(tenant),
-        (Some(_), _) => bail!("the issuer {issuer} does not trust this tenant"),
-        (None, 0 | 1) => tenants.into_iter().next(),
-        (None, _) => bail!("the issuer {issuer} trusts several tenants; say which with --tenant"),
-    };
-    Ok(Source {
-        issuer: issuer.to_owned(),
-        tenant,
-    })
 }
 
 fn show(config: &Config, operation: &Operation<'_>, (token, secret): &(ScimToken, SecretString)) {

@@ -246,11 +246,7 @@ mod tests {
             ),
         ] {
             let plan = format!("EXPLAIN QUERY PLAN {sql}");
-            let rows = store
-                .pools
-                .rows(query(sqlx::AssertSqlSafe(plan)))
-                .await
-                .unwrap();
+            let rows = store.pools.rows(query(AssertSqlSafe(plan))).await.unwrap();
             let steps: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
             assert!(steps.join("\n").contains(index), "not {index}: {steps:#?}");
         }

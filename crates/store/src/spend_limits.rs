@@ -119,7 +119,11 @@ impl Store {
     }
 
     /// A transaction that alone changes limits, and the limit of the same scope and period as it stands in it.
-    async fn with_limit_of(&self, org: OrgId, new: &SpendLimit) -> Result<(Tx, Option<SpendLimit>)> {
+    async fn with_limit_of(
+        &self,
+        org: OrgId,
+        new: &SpendLimit,
+    ) -> Result<(Tx, Option<SpendLimit>)> {
         let mut tx = self.pools.begin().await?;
         // Also the lock that makes the limit that is read true until the end.
         next(&mut tx, org, SPEND_LIMITS).await?;

@@ -1,7 +1,7 @@
 //! The tokens with which a company's directory provisions by SCIM. A token is shown in the answer that makes it and never again.
 
 use axum::Json;
-use control::scim_tokens::{self, NewScimToken, ScimToken, Source};
+use control::scim_tokens::{self, NewScimToken, ScimToken};
 use domain::{Timestamp, TokenId};
 use http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -21,7 +21,7 @@ pub struct DirectoryTokenView {
     prefix: String,
     /// The issuer whose directory it is.
     issuer: String,
-    /// The issuer's tenant, where it has several.
+    /// The issuer's tenant; need not be named unless it has several.
     tenant: Option<String>,
     /// What people call it.
     name: String,
@@ -62,7 +62,7 @@ pub struct DirectoryTokenToMake {
     /// The issuer whose directory it is, by its configured name.
     #[schema(max_length = 128, example = "entra")]
     issuer: String,
-    /// The issuer's tenant, where it has several.
+    /// The issuer's tenant; need not be named unless it has several.
     #[schema(max_length = 128)]
     tenant: Option<String>,
     /// What people call it.
@@ -106,17 +106,13 @@ pub async fn create(
     Body(wanted): Body<DirectoryTokenToMake>,
 ) -> Result<(StatusCode, Json<MadeDirectoryToken>), Problem> {
     let operation = call.operation();
-    operation.require(control::Right::DirectoryWrite)?;
-    call.configured_issuer(&wanted.issuer)?;
     let new = NewScimToken {
-        source: Source {
-            issuer: wanted.issuer,
-            tenant: wanted.tenant,
-        },
+        issuer: wanted.issuer,
+        tenant: wanted.tenant,
         name: wanted.name,
         days: wanted.expires_in_days,
     };
-    let made = scim_tokens::create(&operation, new).await?;
+    let made = scim_tokens::create(&operation, call.vouching(), new).await?;
     Ok((
         StatusCode::CREATED,
         Json(shown_once(made, operation.clock.now())),
@@ -150,7 +146,7 @@ pub async fn rotate(
 ) -> Result<(StatusCode, Json<MadeDirectoryToken>), Problem> {
     let operation = call.operation();
     let overlap = wanted.overlap_hours.unwrap_or(scim_tokens::OVERLAP_HOURS);
-    let made = scim_tokens::rotate(&operation, &id.to_string(), overlap).await?;
+    let made = scim_tokens::rotate(&operation, call.vouching(), &id.to_string(), overlap).await?;
     Ok((
         StatusCode::CREATED,
         Json(shown_once(made, operation.clock.now())),

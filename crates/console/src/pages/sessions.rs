@@ -147,7 +147,7 @@ async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Response, 
             "No session here",
             "A session begins when somebody signs in with a program or at the console, and ends when they sign out, leave, or somebody ends it.",
         ),
-        may_end: visitor.actor().may(Right::SessionsWrite),
+        may_end: sessions::require_for_all(&visitor.operation()).is_ok(),
         is_ended_shown,
         source: Source(vec![
             "as the store has it now".to_owned(),
@@ -250,7 +250,7 @@ fn confirm_everyone(reason: &str, wrong: Option<String>) -> Confirm {
 }
 
 async fn ask_everyone(visitor: Visitor) -> Result<Response, Wrong> {
-    visitor.operation().require(Right::SessionsWrite)?;
+    sessions::require_for_all(&visitor.operation())?;
     visitor.fresh()?;
     Ok(confirm_everyone("", None).page(sure(&visitor)))
 }

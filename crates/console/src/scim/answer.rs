@@ -126,7 +126,7 @@ impl From<ControlError> for Refused {
             Cause::Store(_) if error.code() == ReasonCode::LimitReached => {
                 Self::plain(StatusCode::FORBIDDEN, &error.detail())
             }
-            Cause::Store(_) | Cause::Ledger(_) => {
+            Cause::Store(_) | Cause::Ledger(_) | Cause::Partly { .. } => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "a SCIM request cannot be done"

@@ -340,11 +340,14 @@ async fn whatever_hangs_on_an_issuer_that_is_configured_no_more_opens_nothing() 
     };
     let (_, own) = tokens::create(&operation, wanted).await.unwrap();
     let wanted = NewScimToken {
-        source: place.source.clone(),
+        issuer: "entra".to_owned(),
+        tenant: None,
         name: "entra".to_owned(),
         days: None,
     };
-    let (_, of_directory) = scim_tokens::create(&operation, wanted).await.unwrap();
+    let (_, of_directory) = scim_tokens::create(&operation, &place.control.vouching, wanted)
+        .await
+        .unwrap();
     let (own, of_directory) = (own.expose_secret(), of_directory.expose_secret());
     assert!(place.control.enter_by_token(own).await.is_ok());
     let entered = place.control.enter_by_directory_token(of_directory).await;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use control::scim::{Ask, Directory, Listed, Resource, ScimError, ScimType, Wanted, groups, users};
 use control::scim_tokens::{self, NewScimToken, Source};
 use control::{Actor, Control, ControlError, Entry};
-use domain::{Clock, Ids, OrgId, PersonId, limits};
+use domain::{Clock, Ids, OrgId, PersonId, Vouching, limits};
 use ledger::{ChainId, Ledger, SigningKey};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -319,16 +319,18 @@ async fn a_put_of_a_profile_brings_nobody_back_and_changes_nobodys_identity() {
 #[tokio::test]
 async fn only_an_owner_makes_a_directorys_token_and_only_the_token_is_the_directory() {
     let place = Place::new(3).await;
+    let vouching = &*place.control.vouching;
     let person = PersonId::from_parts(1, 1);
     let new = NewScimToken {
-        source: place.source.clone(),
+        issuer: "entra".to_owned(),
+        tenant: None,
         name: "entra".to_owned(),
         days: Some(30),
     };
     for role in control::Role::ALL.iter().copied() {
         let actor = Actor::person(person, "somebody", [role].into());
         let operation = place.control.operation(&actor);
-        let made = scim_tokens::create(&operation, new.clone()).await;
+        let made = scim_tokens::create(&operation, vouching, new.clone()).await;
         if role == control::Role::Owner {
             assert!(made.is_ok());
         } else {
@@ -342,7 +344,7 @@ async fn only_an_owner_makes_a_directorys_token_and_only_the_token_is_the_direct
     let machine = Actor::command_line("command line");
     let operation = place.control.operation(&machine);
     let first = scim_tokens::list(&operation).await.unwrap().remove(0);
-    let (second, secret) = scim_tokens::rotate(&operation, &first.prefix, 1)
+    let (second, secret) = scim_tokens::rotate(&operation, vouching, &first.prefix, 1)
         .await
         .unwrap();
     assert_eq!((second.source, second.name), (first.source, first.name));
@@ -361,10 +363,12 @@ async fn only_an_owner_makes_a_directorys_token_and_only_the_token_is_the_direct
     let theirs = place.control.operation(&actor);
     assert!(Directory::new(&theirs, &of_another, BASE).is_err());
     assert!(Directory::new(&theirs, &source, BASE).is_ok());
-    let third = scim_tokens::create(&operation, new.clone()).await;
+    let third = scim_tokens::create(&operation, vouching, new.clone()).await;
     assert!(third.is_err(), "two open at once");
     place.clock.advance_ms(3_600_001);
-    scim_tokens::create(&operation, new).await.unwrap();
+    scim_tokens::create(&operation, vouching, new)
+        .await
+        .unwrap();
     scim_tokens::revoke(&operation, &second.prefix, "test")
         .await
         .unwrap();
@@ -446,4 +450,38 @@ async fn a_name_that_would_turn_a_line_around_is_given_back_as_sent_and_shown_wi
     let eve = eve.unwrap().unwrap();
     assert_eq!(eve.name.as_deref(), Some("Eve\u{fffd}adA"));
     assert_eq!(eve.email.as_deref(), Some("e\u{fffd}ve@acme.example"));
+}
+
+/// Whom Entra's directory names by `oid` signs in as `tid/oid`: a token without the tenant would shut out nobody.
+#[tokio::test]
+async fn a_directorys_token_is_of_the_tenant_that_sign_ins_state_or_is_not_made() {
+    let place = Place::new(4).await;
+    let machine = Actor::command_line("command line");
+    let operation = place.control.operation(&machine);
+    let tenants = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let make = async |trusted: &[&str], tenant: Option<&str>| {
+        let vouching: Vouching = [("entra".to_owned(), tenants(trusted))]
+            .into_iter()
+            .collect();
+        let new = NewScimToken {
+            issuer: "entra".to_owned(),
+            tenant: tenant.map(str::to_owned),
+            name: "entra".to_owned(),
+            days: None,
+        };
+        let made = scim_tokens::create(&operation, &vouching, new).await;
+        made.map(|(token, _)| token.source.stable_id("OID-1"))
+    };
+    assert_eq!(make(&["tid-a"], None).await.unwrap(), "tid-a/oid-1");
+    let named = make(&["tid-a", "tid-b"], Some("TID-B")).await.unwrap();
+    assert_eq!(named, "tid-b/oid-1");
+    for (trusted, tenant) in [
+        (&["tid-a", "tid-b"][..], None),
+        (&["tid-a"], Some("tid-c")),
+        (&[], Some("tid-a")),
+    ] {
+        let refused = make(trusted, tenant).await;
+        let is_refused = matches!(&refused, Err(ControlError::Invalid(it)) if it.field == "tenant");
+        assert!(is_refused, "{trusted:?} {tenant:?}: {refused:?}");
+    }
 }

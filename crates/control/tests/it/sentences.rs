@@ -118,3 +118,16 @@ async fn whoever_publishes_second_is_told_of_the_version_and_not_to_apply_it() {
         "version 1 came in between and is in force; read it, lay your change over it, and send that",
     );
 }
+
+/// Nobody may take a version that is in force for one that is not.
+#[test]
+fn what_fails_after_a_policy_is_in_force_says_that_it_is() {
+    let error = ControlError::Partly {
+        version: 7,
+        cause: Box::new(ControlError::Ledger(ledger::LedgerError::Unavailable)),
+    };
+    let detail = error.detail();
+    assert!(detail.starts_with("version 7 is in force"), "{detail}");
+    assert!(!error.nothing_written());
+    assert_eq!(error.code(), ReasonCode::LedgerUnavailable);
+}

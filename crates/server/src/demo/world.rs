@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use control::Actor;
 use control::policies::{self, Applied};
-use control::scim_tokens::{self, NewScimToken, Source};
+use control::scim_tokens::{self, NewScimToken};
 use domain::{Clock, Ids};
-use pipeline::identity::hex;
+use pipeline::identity::{config::vouching, hex};
 use secrecy::{ExposeSecret as _, SecretString};
 use testkit::idp::{App, demo_people};
 use testkit::net::free_port;
@@ -233,14 +233,12 @@ async fn directory_token(
     let actor = Actor::command_line("the demo");
     let operation = control.operation(&actor);
     let new = NewScimToken {
-        source: Source {
-            issuer: "northwind".to_owned(),
-            tenant: None,
-        },
+        issuer: "northwind".to_owned(),
+        tenant: None,
         name: "northwind's directory".to_owned(),
         days: None,
     };
-    let (_, secret) = scim_tokens::create(&operation, new).await?;
+    let (_, secret) = scim_tokens::create(&operation, &vouching(&config.issuers), new).await?;
     control.store.close().await;
     Ok(secret)
 }

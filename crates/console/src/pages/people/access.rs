@@ -3,7 +3,7 @@
 
 use axum::response::Response;
 use control::people::{self, Person};
-use control::{Right, sessions};
+use control::{ControlError, Operation, Right, sessions};
 use domain::PersonId;
 use http::HeaderMap;
 
@@ -32,10 +32,10 @@ impl Act {
         }
     }
 
-    const fn right(self) -> Right {
+    fn require(self, operation: &Operation<'_>) -> Result<(), ControlError> {
         match self {
-            Self::ShutOut | Self::LetIn => Right::PeopleWrite,
-            Self::EndSessions => Right::SessionsWrite,
+            Self::ShutOut | Self::LetIn => operation.require(Right::PeopleWrite),
+            Self::EndSessions => sessions::require_for_all(operation),
         }
     }
 
@@ -91,7 +91,7 @@ fn shell(visitor: &Visitor, person: &Person) -> Shell {
 async fn ask(visitor: Visitor, id: PersonId, act: Act) -> Result<Response, Wrong> {
     let operation = visitor.operation();
     let person = people::read(&operation, id).await?;
-    operation.require(act.right())?;
+    act.require(&operation)?;
     visitor.fresh()?;
     Ok(act
         .confirm(&person, "", None)

@@ -174,7 +174,8 @@ fn acts(visitor: &Visitor, person: &Person) -> Acts {
     Acts {
         shut_out: may(Right::PeopleWrite) && person.shut_out_at.is_none() && !is_oneself,
         let_in: may(Right::PeopleWrite) && person.shut_out_at.is_some() && !is_oneself,
-        end_sessions: may(Right::SessionsWrite) && person.out_since().is_none(),
+        end_sessions: sessions::require_for_all(&visitor.operation()).is_ok()
+            && person.out_since().is_none(),
         records: may(Right::LedgerRead),
     }
 }
@@ -221,7 +222,12 @@ async fn roles_of(visitor: &Visitor, person: &Person) -> Result<Vec<RoleLine>, W
     if !visitor.actor().may(Right::RolesRead) {
         return Ok(Vec::new());
     }
-    let held = people::bindings(&visitor.operation(), person).await?;
+    let held = people::bindings(
+        &visitor.operation(),
+        &visitor.console().control.vouching,
+        person,
+    )
+    .await?;
     let line = |binding: roles::RoleBinding| RoleLine {
         role: binding.role.to_string(),
         through: match &binding.holder {

@@ -118,7 +118,10 @@ async fn of_two_who_make_the_same_spend_limit_at_once_one_makes_it_and_the_other
     };
     assert_eq!((made.status, told.status), (201, 409), "{}", told.text());
     assert_eq!(told.json()["conflict"]["id"], made.json()["id"]);
-    let stands = format!("/api/v1/spend-limits/{}", made.json()["id"].as_str().unwrap());
+    let stands = format!(
+        "/api/v1/spend-limits/{}",
+        made.json()["id"].as_str().unwrap()
+    );
     let stands = setting.client("owner").get(&stands).await.unwrap().json();
     assert_eq!(stands["amount_cents"], made.json()["amount_cents"]);
     setting.stop().await;

@@ -341,14 +341,14 @@ async fn directory_token(control: &Control) -> String {
         }
     }
     let new = NewScimToken {
-        source: Source {
-            issuer: "northwind".to_owned(),
-            tenant: None,
-        },
+        issuer: "northwind".to_owned(),
+        tenant: None,
         name: "a test".to_owned(),
         days: Some(1),
     };
-    let made = scim_tokens::create(&operation, new).await.unwrap();
+    let made = scim_tokens::create(&operation, &control.vouching, new)
+        .await
+        .unwrap();
     made.0.id.to_string()
 }
 

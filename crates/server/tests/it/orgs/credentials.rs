@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use control::scim_tokens::{self, NewScimToken, Source};
+use control::scim_tokens::{self, NewScimToken};
 use control::service_keys::{self, NewKey};
 use control::{Right, Role};
 use http::Method;
@@ -37,14 +37,13 @@ impl Proofs {
         let machine = machine();
         let made = service_keys::create(&control.operation(&machine), new).await;
         let new = NewScimToken {
-            source: Source {
-                issuer: "northwind".to_owned(),
-                tenant: None,
-            },
+            issuer: "northwind".to_owned(),
+            tenant: None,
             name: "a test".to_owned(),
             days: Some(1),
         };
-        let made_token = scim_tokens::create(&control.operation(&machine), new).await;
+        let made_token =
+            scim_tokens::create(&control.operation(&machine), &control.vouching, new).await;
         let owner = person(&control, "owner").await;
         give(&control, Role::Owner, owner).await;
         Self {
