@@ -143,14 +143,7 @@ impl Side {
 
     /// As its machine reaches it.
     pub(super) fn control(&self) -> Control {
-        Control {
-            org: self.wired.org,
-            vouching: Arc::default(),
-            store: self.wired.store.clone(),
-            ledger: Arc::clone(&self.wired.pipeline.ledger),
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(SystemIds),
-        }
+        self.wired.control()
     }
 
     /// Its configuration, as the program reads it.
