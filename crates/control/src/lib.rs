@@ -199,14 +199,14 @@ impl ControlError {
             | Self::NothingPublished
             | Self::NoDraft
             | Self::Linked
-            | Self::Ambiguous(_) => ReasonCode::ParameterInvalid,
+            | Self::Ambiguous(_)
+            | Self::Store(StoreError::Nul) => ReasonCode::ParameterInvalid,
             Self::Conflict { .. }
             | Self::Changed(_)
             | Self::DraftChanged
             | Self::AlreadyClosed { .. } => ReasonCode::VersionConflict,
             Self::Ledger(_) => ReasonCode::LedgerUnavailable,
             Self::Store(StoreError::Full(_)) => ReasonCode::LimitReached,
-            Self::Store(StoreError::Nul) => ReasonCode::ParameterInvalid,
             Self::Store(StoreError::Damaged(_)) => ReasonCode::Internal,
             Self::Store(_) => ReasonCode::StoreUnavailable,
         }

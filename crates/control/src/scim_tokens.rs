@@ -41,7 +41,7 @@ pub async fn create(
     operation.require(Right::DirectoryWrite)?;
     let tenant = vouching
         .tenant_of_directory(&new.issuer, new.tenant.as_deref())
-        .map_err(not_a_directory)?;
+        .map_err(|why| not_a_directory(&why))?;
     let source = Source {
         issuer: new.issuer,
         tenant,
@@ -75,7 +75,7 @@ pub async fn create(
     Ok((token, secret))
 }
 
-fn not_a_directory(why: NoGroups) -> Unusable {
+fn not_a_directory(why: &NoGroups) -> Unusable {
     let field = match why {
         NoGroups::Issuer => "issuer",
         NoGroups::Tenant | NoGroups::WhichTenant(_) => "tenant",

@@ -1,6 +1,8 @@
 //! What can go wrong between us and the database, told apart by what a caller must know: was something written or not. Never
 //! holds a value that was to be stored.
 
+use sqlx::error::DatabaseError;
+
 /// Why a query did not do what it should.
 #[derive(thiserror::Error)]
 pub enum StoreError {
@@ -107,7 +109,7 @@ impl std::fmt::Debug for StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(DatabaseError::code);
         // `character_not_in_repertoire`: our texts are UTF-8 by their type, so it can only be a NUL.
         if code.is_some_and(|code| code == "22021") {
             return Self::Nul;

@@ -195,15 +195,7 @@ async fn assemble(
         memory: Memory::of_one_among(orgs),
         ..Inference::new(Arc::clone(&pipeline), Arc::clone(&upstreams), catalogue)
     });
-    let contract = Arc::new(Contract {
-        org: ground.org,
-        org_name: config.server.org.clone(),
-        public_url: config.server.public_url.clone(),
-        door: Arc::clone(&door),
-        store: ground.store.clone(),
-        admin_keys: admin_keys(config),
-        telemetry: contract::telemetry::Counted::default(),
-    });
+    let contract = Arc::new(contract(config, &ground, &door));
     Ok(Wired {
         org: ground.org,
         store: ground.store.clone(),
@@ -225,6 +217,18 @@ async fn assemble(
         otlp: otlp(config)?,
         signin: Arc::new(sign_in(config, ground, people, acceptable_use, clock, ids)),
     })
+}
+
+fn contract(config: &Config, ground: &Ground, door: &Arc<Inference>) -> Contract {
+    Contract {
+        org: ground.org,
+        org_name: config.server.org.clone(),
+        public_url: config.server.public_url.clone(),
+        door: Arc::clone(door),
+        store: ground.store.clone(),
+        admin_keys: admin_keys(config),
+        telemetry: contract::telemetry::Counted::default(),
+    }
 }
 
 async fn ground(config: &Config, clock: &Arc<dyn Clock>, ids: &dyn Ids) -> anyhow::Result<Ground> {

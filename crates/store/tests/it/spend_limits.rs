@@ -64,7 +64,7 @@ on_both_engines! {
         }
         let [Added::Made(made), Added::Stands(stands)] = &*standing else { panic!("{standing:?}") };
         assert_eq!(made, stands);
-        assert_eq!(store.spend_limits(bed.org).await.unwrap(), [made.clone()]);
+        assert_eq!(store.spend_limits(bed.org).await.unwrap(), std::slice::from_ref(made));
     }
 
     /// Somebody else's mistake is no outage of ours.

@@ -105,13 +105,13 @@ async fn of_two_who_change_a_spend_limit_the_second_gets_what_stands() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_who_make_the_same_spend_limit_at_once_one_makes_it_and_the_other_is_told() {
     let setting = Setting::set().await;
-    let make = async |who: &'static str, cents: &str| {
+    let add = async |who: &'static str, cents: &str| {
         let scope = json!({"type": "organization"});
         let limit = json!({"scope": scope, "period": "weekly", "amount_cents": cents});
         let client = setting.client(who);
         client.post("/api/v1/spend-limits", &limit).await.unwrap()
     };
-    let (ours, theirs) = tokio::join!(make("owner", "5"), make("admin", "7"));
+    let (ours, theirs) = tokio::join!(add("owner", "5"), add("admin", "7"));
     let (made, told) = match ours.status {
         201 => (ours, theirs),
         _ => (theirs, ours),

@@ -36,10 +36,16 @@ async fn a_cookie_of_one_organisation_opens_nothing_at_the_other(stores: Stores)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_store_for_each_a_cookie_is_of_one_organisation() {
-    a_cookie_of_one_organisation_opens_nothing_at_the_other(Stores::Apart).await;
+    Box::pin(a_cookie_of_one_organisation_opens_nothing_at_the_other(
+        Stores::Apart,
+    ))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_one_store_for_both_a_cookie_is_of_one_organisation() {
-    a_cookie_of_one_organisation_opens_nothing_at_the_other(Stores::One).await;
+    Box::pin(a_cookie_of_one_organisation_opens_nothing_at_the_other(
+        Stores::One,
+    ))
+    .await;
 }
