@@ -183,6 +183,7 @@ fn status_of(code: ReasonCode) -> StatusCode {
         // What the rules say no to: of these, only what keeps a caller out can come from this door.
         Code::RoleMissing
         | Code::ScopeMissing
+        | Code::ProofStale
         | Code::PersonNeeded
         | Code::NotGranted
         | Code::ModelNotAllowed

@@ -117,6 +117,7 @@ reasons! {
     // administration
     RoleMissing "role_missing" Policy false "Your role does not allow this." "Ask an owner for a role that does; the message names what is missing.";
     ScopeMissing "scope_missing" Caller false "The token's scopes do not allow this." "Make a token with the scope that the message names, or sign in yourself.";
+    ProofStale "proof_stale" Caller false "This needs a proof of who you are that is no older than ten minutes." "Sign in again; the page leads back to here.";
     PersonNeeded "person_needed" Caller false "The admin API is for people and their tokens, not for services." "Sign in as a person, or make a personal access token (`dwp_…`).";
     AccessTokenUnknown "access_token_unknown" Caller false "The token is not known, has ended or was taken away." "Make a new one.";
     ThingUnknown "thing_unknown" Caller false "There is nothing of this id here." "Look the id up again; it may belong to another organisation or be gone.";

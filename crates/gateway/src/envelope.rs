@@ -73,6 +73,7 @@ pub fn face_of(code: ReasonCode) -> Face {
         | Code::NetworkNotAllowed
         | Code::RoleMissing
         | Code::ScopeMissing
+        | Code::ProofStale
         | Code::PersonNeeded
         | Code::AcceptableUseRequired
         | Code::EndpointNotOffered => face(StatusCode::FORBIDDEN, "permission_error", false),

@@ -1,4 +1,4 @@
-//! Style sheets and icons, in the program itself: served by name and hash, so that browsers may keep them for ever and an old page
+//! Style sheets, icons and the one script, in the program itself: served by name and hash, so that browsers may keep them for ever and an old page
 //! never meets a new sheet. Never anything that differs from one visitor to the next. Mounted once, by `server`.
 
 use std::sync::LazyLock;
@@ -28,7 +28,7 @@ fn asset_of(name: &str, kind: &'static str, text: &'static str) -> Asset {
     }
 }
 
-static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
     [
         asset_of("tokens.css", STYLES, include_str!("../assets/tokens.css")),
         asset_of("app.css", STYLES, include_str!("../assets/app.css")),
@@ -36,6 +36,11 @@ static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
             "icons.svg",
             "image/svg+xml",
             include_str!("../assets/icons.svg"),
+        ),
+        asset_of(
+            "copy.js",
+            "text/javascript; charset=utf-8",
+            include_str!("../assets/copy.js"),
         ),
     ]
 });
@@ -49,16 +54,19 @@ pub struct Assets {
     pub app: &'static str,
     /// The sprite: `{icons}#name`.
     pub icons: &'static str,
+    /// A module that makes the copy buttons work.
+    pub copy: &'static str,
 }
 
 impl Assets {
     /// Those of this program.
     pub fn current() -> Self {
-        let [tokens, app, icons] = &*ASSETS;
+        let [tokens, app, icons, copy] = &*ASSETS;
         Self {
             tokens: &tokens.path,
             app: &app.path,
             icons: &icons.path,
+            copy: &copy.path,
         }
     }
 }
@@ -88,7 +96,9 @@ mod tests {
 
     #[test]
     fn each_asset_has_a_path_of_its_own_that_changes_with_its_text() {
-        let Assets { tokens, app, icons } = Assets::current();
+        let Assets {
+            tokens, app, icons, ..
+        } = Assets::current();
         assert!(tokens != app && app != icons);
         assert_ne!(
             asset_of("a.css", STYLES, "a").path,

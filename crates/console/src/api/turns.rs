@@ -1,5 +1,5 @@
 //! How many requests of one caller are under way: a body that never ends, or many large ones at once, take memory, and everyone who
-//! can sign in may send them. Called by the entrance of the admin API.
+//! can sign in may send them. Called by the entrances of the admin API and of the pages.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

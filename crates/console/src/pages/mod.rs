@@ -64,9 +64,11 @@ use self::shell::Shell;
 use self::visit::Visitor;
 use self::wrong::Wrong;
 use crate::Console;
+use crate::api::turns::Turns;
 
 /// Every page. Whoever is not signed in is led to the sign-in before anything is looked at, even whether a page is there.
 pub fn router(console: Arc<Console>) -> Router {
+    let entrance = (Arc::clone(&console), Arc::new(Turns::default()));
     Router::new()
         .merge(overview::routes())
         .merge(ledger::routes())
@@ -78,7 +80,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/console/{*rest}", any(nothing_here))
         .route("/me/{*rest}", any(nothing_here))
         .method_not_allowed_fallback(other_method)
-        .layer(from_fn_with_state(Arc::clone(&console), around))
+        .layer(from_fn_with_state(entrance, around))
         .with_state(console)
 }
 
@@ -95,15 +97,23 @@ async fn other_method() -> Wrong {
     Wrong::plain(ReasonCode::MethodNotAllowed)
 }
 
-/// Knows who looks before a page does, and makes the page of what went wrong.
-async fn around(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
+/// Knows who looks before a page does, gives nobody more than their share, and makes the page of what went wrong.
+async fn around(
+    State((console, turns)): State<(Arc<Console>, Arc<Turns>)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (mut parts, body) = request.into_parts();
     let visitor = match Visitor::from_request_parts(&mut parts, &console).await {
         Ok(visitor) => visitor,
         Err(elsewhere) => return elsewhere.into_response(),
     };
     parts.extensions.insert(visitor.clone());
-    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let turn = turns.take(visitor.actor().person_id());
+    let mut response = match &turn {
+        Some(_) => next.run(Request::from_parts(parts, body)).await,
+        None => Wrong::plain(ReasonCode::ConcurrencyLimit).into_response(),
+    };
     if let Some(wrong) = response.extensions_mut().remove::<Wrong>() {
         response = wrong.page(Shell::apart(&visitor, "Not shown"));
     }

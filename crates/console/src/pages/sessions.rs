@@ -166,11 +166,8 @@ fn link(labels: &BTreeMap<String, String>, session: &Session) -> Link {
 
 fn told(word: &str) -> Option<Notice> {
     match word {
-        "ended" => Some(Notice::done(
-            "The session ended; its streams are cut within a second.",
-        )),
-        "everyone" => Some(Notice::done(
-            "Every session ended, yours included; you signed in anew.",
+        "ended" | "everyone" => Some(Notice::info(
+            "What is open now stands below. A session that is ended is over on every replica within a second.",
         )),
         _ => None,
     }

@@ -101,12 +101,6 @@ pub struct Stale {
     pub prove: String,
 }
 
-impl IntoResponse for Stale {
-    fn into_response(self) -> Response {
-        elsewhere(&self.prove)
-    }
-}
-
 impl FromRequestParts<Arc<Console>> for Visitor {
     type Rejection = Response;
 

@@ -22,8 +22,6 @@ pub struct Wrong {
     mistakes: Vec<String>,
     /// A way on that helps, and its words.
     way_on: Option<(String, String)>,
-    /// Whether a new proof of who it is is all that is missing.
-    is_stale: bool,
 }
 
 impl Wrong {
@@ -36,7 +34,6 @@ impl Wrong {
             detail: detail.into(),
             mistakes: Vec::new(),
             way_on: None,
-            is_stale: false,
         }
     }
 
@@ -68,11 +65,7 @@ impl Wrong {
     pub(super) fn page(&self, shell: Shell) -> Response {
         let page = WrongPage {
             shell,
-            title: if self.is_stale {
-                "Prove who you are first"
-            } else {
-                title(self.code)
-            },
+            title: title(self.code),
             wrong: self,
             fault: fault(self.code.fault()),
             again: if self.code.retryable() {
@@ -126,12 +119,7 @@ impl From<Stale> for Wrong {
     fn from(stale: Stale) -> Self {
         let detail = "What you are about to do cannot be taken back easily, and you proved who you are too long ago. Sign in again; \
                       you come back to here.";
-        let wrong = Self::new(ReasonCode::SessionEnded, detail);
-        Self {
-            is_stale: true,
-            status: StatusCode::FORBIDDEN,
-            ..wrong.leading_to("Sign in again", stale.prove)
-        }
+        Self::new(ReasonCode::ProofStale, detail).leading_to("Sign in again", stale.prove)
     }
 }
 
@@ -159,6 +147,8 @@ fn sentence(text: &str) -> String {
 const fn title(code: ReasonCode) -> &'static str {
     match code {
         ReasonCode::ThingUnknown | ReasonCode::PathUnknown => "There is nothing here",
+        ReasonCode::ProofStale => "Prove who you are first",
+        ReasonCode::ConcurrencyLimit => "Too many pages at once",
         ReasonCode::RoleMissing => "Your role does not show this",
         ReasonCode::VersionConflict => "Somebody else was quicker",
         _ => match code.fault() {

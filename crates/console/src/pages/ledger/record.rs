@@ -132,10 +132,7 @@ fn page(
         about: event.about.clone(),
         at: When::full(found.place.at),
         state: event.state,
-        way_says: way.as_ref().and_then(Way::stopped_at).map_or_else(
-            || "passed every stage".to_owned(),
-            |stage| format!("stopped at stage {stage} of 8"),
-        ),
+        way_says: way.as_ref().map_or_else(String::new, Way::says),
         way,
         groups: groups(
             visitor,

@@ -114,7 +114,11 @@ pub async fn read(
     let person = people::read(&operation, id).await?;
     let name = name_of(&person);
     let shell = Shell::new(&visitor, Place::People, name.plain()).within(name.plain());
-    let shell = shell.telling(told(asked::given(which.done.as_ref()), name.plain()));
+    let shell = shell.telling(told(
+        asked::given(which.done.as_ref()),
+        &person,
+        name.plain(),
+    ));
     let (state, since) = access_of(&person);
     let now = operation.clock.now();
     let may = may_use_of(&visitor, &person).await?;
@@ -149,20 +153,24 @@ pub async fn read(
     }))
 }
 
-/// What became of the last action, by the word that its redirect carries.
-fn told(word: &str, name: &str) -> Option<Notice> {
+/// What became of the last action, by the word that its redirect carries. The word is in the address, where anybody can write it, so
+/// nothing is said that does not stand.
+fn told(word: &str, person: &Person, name: &str) -> Option<Notice> {
     match word {
-        "shut-out" => Some(Notice::done(format!(
+        "shut-out" if person.shut_out_at.is_some() => Some(Notice::done(format!(
             "{name} is shut out. Sessions ended, streams are cut within a second, and tokens open nothing."
         ))),
-        "let-in" => Some(Notice::done(format!(
+        "let-in" if person.out_since().is_none() => Some(Notice::done(format!(
             "{name} may sign in again. What was ended stays ended."
         ))),
-        "sessions-ended" => Some(Notice::done(format!(
-            "Every session of {name} ended. They may sign in again."
+        "let-in" if person.shut_out_at.is_none() => Some(Notice::info(format!(
+            "{name} is still out: their directory says so, and it alone can take that back."
         ))),
-        "session-ended" => Some(Notice::done(
-            "The session ended; its streams are cut within a second.",
+        "sessions-ended" => Some(Notice::info(format!(
+            "What {name} had open when all their sessions were ended is over. They may sign in again; what is open now stands below."
+        ))),
+        "session-ended" => Some(Notice::info(
+            "What is open now stands below. A session that is ended is over on every replica within a second.",
         )),
         _ => None,
     }
