@@ -158,7 +158,7 @@ pub enum ControlError {
     )]
     NothingPublished,
     /// No such person.
-    #[error("nobody here has this id, stable id, e-mail address or name")]
+    #[error("nobody here has this id, stable id or e-mail address")]
     NoSuchPerson,
     /// No such key.
     #[error("no service key that still opens has this id, and no service of this name has one")]

@@ -11,7 +11,7 @@ pub use store::{PeopleCount, Person};
 use crate::access::{Actor, Right, Role};
 use crate::{ControlError, Operation, roles, text as words};
 
-/// The one person of this id, stable id, e-mail or name. An id of ours is nobody else's, whatever they call themselves.
+/// The one person of this id, stable id or e-mail. An id of ours is nobody else's, whatever they call themselves.
 pub async fn find(operation: &Operation<'_>, text: &str) -> Result<Person, ControlError> {
     operation.require(Right::PeopleRead)?;
     if let Ok(id) = text.parse() {
@@ -136,6 +136,7 @@ pub async fn restore(
     if by == Some(person.id) {
         return Err(ControlError::Oneself);
     }
+    guard_owner(operation, &person).await?;
     let mut change = operation.change("person", &person.id.to_string(), ChangeKind::Updated);
     change.reason = Some(format!("restored: {why}").as_str().into());
     operation.record(change).await?;
@@ -156,7 +157,10 @@ pub(crate) async fn as_now(store: &Store, person: Person) -> store::Result<Perso
 }
 
 /// Only an owner shuts an owner out: an administrator who could would be the last word. Their groups must be those that hold now.
-async fn guard_owner(operation: &Operation<'_>, person: &Person) -> Result<(), ControlError> {
+pub(crate) async fn guard_owner(
+    operation: &Operation<'_>,
+    person: &Person,
+) -> Result<(), ControlError> {
     let (store, org) = (operation.store, operation.org);
     let of = groups_words(&person.issuer, &person.stable_id);
     let held = roles::held_by(store, org, person.id, &of, &person.groups).await?;

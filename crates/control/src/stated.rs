@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::limits;
 use domain::policy::{Administration, StatedRole, StatedSpendLimit};
 
 use crate::access::{Right, Role};
@@ -122,10 +123,14 @@ async fn role_steps(
         wanted.insert((known, holder));
     }
     let (bindings, _) = roles::list(operation).await?;
-    let of_groups: Vec<_> = bindings
+    let (of_groups, of_people): (Vec<_>, Vec<_>) = bindings
         .into_iter()
-        .filter(|binding| matches!(binding.holder, Holder::Group { .. }))
-        .collect();
+        .partition(|binding| matches!(binding.holder, Holder::Group { .. }));
+    let most = limits::ROLE_BINDINGS_MAX;
+    if i64::try_from(of_people.len() + wanted.len()).is_ok_and(|all| all > most) {
+        let why = format!("states more than there may be: {most}, with those of people");
+        return Err(Unusable::new("administration.role", why).into());
+    }
     let is = |binding: &roles::RoleBinding, role: Role, holder: &Holder| {
         binding.role == role && binding.holder == *holder
     };
@@ -150,6 +155,9 @@ async fn limit_steps(
 ) -> Result<Vec<Step>, ControlError> {
     let mut places = BTreeSet::new();
     for limit in stated {
+        if let Some(group) = &limit.group {
+            text::name("administration.spend_limit.group", group)?;
+        }
         if !places.insert((&limit.group, limit.period)) {
             let why = "states one group and period twice";
             return Err(Unusable::new("administration.spend_limit", why).into());

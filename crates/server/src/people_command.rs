@@ -29,7 +29,7 @@ enum What {
 
 #[derive(Debug, Args)]
 struct Whom {
-    /// Id, stable id, e-mail or name
+    /// Id, stable id or e-mail
     person: String,
     /// Why, for whoever reads the ledger
     #[arg(long)]

@@ -34,7 +34,7 @@ enum What {
         /// owner, admin, approver, auditor or technician
         #[arg(value_parser = role)]
         role: Role,
-        /// The person: id, stable id, e-mail or name
+        /// The person: id, stable id or e-mail
         #[arg(long, conflicts_with = "group", required_unless_present = "group")]
         person: Option<String>,
         /// The group, as its issuer names it
@@ -91,7 +91,11 @@ async fn act(what: What, operation: &Operation<'_>, config: &Config) -> anyhow::
             reason,
         } => {
             let holder = match (person, group) {
-                (Some(person), _) => Holder::Person(people::find(operation, &person).await?.id),
+                (Some(person), _) => {
+                    let person = people::find(operation, &person).await?;
+                    complain(&format!("found: {}", whole(&person)));
+                    Holder::Person(person.id)
+                }
                 (None, Some(group)) => Holder::Group {
                     issuer: issuer_of(config, issuer)?,
                     group,
@@ -112,6 +116,14 @@ async fn act(what: What, operation: &Operation<'_>, config: &Config) -> anyhow::
         What::List => list(operation).await?,
     }
     Ok(())
+}
+
+/// Whom a text has found, with all that tells them from others.
+fn whole(person: &people::Person) -> String {
+    let known = [&person.name, &person.email].into_iter().flatten();
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    let (issuer, stable_id) = (&person.issuer, &person.stable_id);
+    format!("{} ({issuer}, {stable_id})", known.join(", "))
 }
 
 async fn list(operation: &Operation<'_>) -> anyhow::Result<()> {

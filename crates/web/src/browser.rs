@@ -74,8 +74,9 @@ impl Browsers<'_> {
         let mut values = headers
             .get_all(COOKIE)
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|line| line.split(';'))
+            // Pair by pair: another cookie of the host may hold bytes that are no text.
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+            .filter_map(|pair| std::str::from_utf8(pair).ok())
             .filter_map(|pair| pair.trim().split_once('='))
             .filter(|(name, _)| *name == wanted)
             .map(|(_, value)| value);
@@ -130,6 +131,11 @@ impl Browsers<'_> {
             ));
         }
         Ok(browser)
+    }
+
+    /// Whether another site's page sent this: an image of theirs, a form, a link.
+    pub fn is_from_another_site(headers: &HeaderMap) -> bool {
+        headers.get("sec-fetch-site").map(HeaderValue::as_bytes) == Some(b"cross-site")
     }
 
     fn is_same_origin(&self, headers: &HeaderMap) -> bool {
@@ -208,6 +214,17 @@ mod tests {
             map.append(*name, HeaderValue::from_str(value).unwrap());
         }
         map
+    }
+
+    #[test]
+    fn another_cookie_that_is_no_text_hides_none_of_ours() {
+        let browsers = of("https://ai.example");
+        let browser = browsers.new_browser();
+        let ours = format!("{}={}", browsers.cookie_name(), browser.secret);
+        let line = [b"x=\xfc; ".as_slice(), ours.as_bytes()].concat();
+        let mut map = HeaderMap::new();
+        map.insert(COOKIE, HeaderValue::from_bytes(&line).unwrap());
+        assert!(browsers.known(&map).is_some());
     }
 
     fn check(pairs: &[(&'static str, &str)], csrf: &str, accepted: bool) {

@@ -144,7 +144,8 @@ pub(super) async fn page(visitor: &Visitor, done: &str) -> Result<Response, Wron
 }
 
 fn told(word: &str) -> Option<Notice> {
-    (word == "ended").then(|| Notice::done("The session ended. That program must sign in again."))
+    let text = "What is open now stands below. A program whose session ended must sign in again.";
+    (word == "ended").then(|| Notice::info(text))
 }
 
 fn own_session(visitor: &Visitor, session: &sessions::Session) -> OwnSession {

@@ -8,7 +8,7 @@ use store::{DirectoryUser, Person, UserWrite};
 use crate::access::Right;
 use crate::{ControlError, Operation, people, text};
 
-/// Hangs a user on the person of this id, stable id, e-mail or name, who must be of the same issuer. The person the user hung on before is
+/// Hangs a user on the person of this id, stable id or e-mail, who must be of the same issuer. The person the user hung on before is
 /// shut out, unless it is the same; so is the new one when the directory has the user inactive.
 pub async fn link(
     operation: &Operation<'_>,

@@ -120,6 +120,16 @@ async fn an_admin_cannot_shut_out_whoever_is_owner_through_a_group_of_the_direct
     let stands = people::read(&operation, ada.id).await.unwrap();
     assert_eq!(stands.out_since(), None);
     assert_eq!(stands.groups, BTreeSet::from(["owners".to_owned()]));
+    // Nor lets in whom an owner has shut out, who would be an owner again.
+    let owner = Actor::person(PersonId::from_parts(8, 8), "an owner", [Role::Owner].into());
+    let owners = place.control.operation(&owner);
+    people::revoke(&owners, ada.id, "dismissed").await.unwrap();
+    let back = people::restore(&operation, ada.id, "a coup").await;
+    assert!(
+        matches!(back, Err(ControlError::Forbidden(Right::RolesWrite))),
+        "{back:?}"
+    );
+    people::restore(&owners, ada.id, "heard").await.unwrap();
     place.clock.advance_ms(1);
     place.take_out(&group, &user).await;
     people::revoke(&operation, ada.id, "an owner no longer")

@@ -75,7 +75,7 @@ async fn whoever_names_nobody_is_not_told_of_signing_in_which_provisioned_people
     check(
         &found.unwrap_err(),
         ReasonCode::ThingUnknown,
-        "nobody here has this id, stable id, e-mail address or name",
+        "nobody here has this id, stable id or e-mail address",
     );
 }
 

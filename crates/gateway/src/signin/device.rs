@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use store::{DeviceCode, DeviceState};
 use url::Url;
-use web::browser;
+use web::browser::{self, Browsers};
 
 use super::console::Way;
 use super::device_authorization::tidy_user_code;
@@ -59,7 +59,9 @@ pub async fn show(
     Query(asked): Query<Asked>,
     request: Request,
 ) -> Response {
-    let Some(typed) = asked.user_code else {
+    // What another site sends would count as guesses of everybody behind this address; who follows a link from there types the code.
+    let is_elsewhere = Browsers::is_from_another_site(request.headers());
+    let Some(typed) = asked.user_code.filter(|_| !is_elsewhere) else {
         return pages::respond(
             StatusCode::OK,
             &EnterCode::new(&Frame::of(&state), "Sign in a device"),

@@ -175,6 +175,12 @@ async fn a_sign_in_that_another_issuer_answers_lets_nobody_in() {
 async fn codes_cannot_be_guessed() {
     let world = World::start(0).await.unwrap();
     let http = Http::new();
+    // Another site's images would use up the guesses of everybody behind an address.
+    for _ in 0..12 {
+        let image = http.get(&format!("{}/device?user_code=BCDF-GHJK", world.base));
+        let page = image.header("sec-fetch-site", "cross-site").send().await;
+        assert_eq!(page.unwrap().status, 200);
+    }
     let mut statuses = Vec::new();
     for _ in 0..12 {
         statuses.push(

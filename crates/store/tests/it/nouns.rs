@@ -100,7 +100,7 @@ on_both_engines! {
         let ada = bed.person("tid/oid").await;
         let id = ada.id.to_string();
         for (text, found) in [
-            (id.as_str(), 1), ("tid/oid", 1), ("Ada", 1), ("ADA@acme.example", 1),
+            (id.as_str(), 1), ("tid/oid", 1), ("Ada", 0), ("ADA@acme.example", 1),
             ("Ad", 0), ("%", 0), ("' OR 1=1 --", 0), ("", 0),
         ] {
             let people = bed.store.find_people(bed.org, text).await.unwrap();

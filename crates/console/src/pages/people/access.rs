@@ -12,6 +12,7 @@ use crate::pages::asked::{self, Form, Named, Reasoned};
 use crate::pages::confirm::Confirm;
 use crate::pages::parts::Field;
 use crate::pages::shell::{Place, Shell};
+use crate::pages::show::Said;
 use crate::pages::visit::Visitor;
 use crate::pages::wrong::{Wrong, of_field};
 
@@ -68,10 +69,20 @@ impl Act {
                 ],
             ),
         };
+        // Names are whatever people call themselves, so what tells them apart stands first.
+        let email = Said::from(person.email.as_deref().unwrap_or("nobody's e-mail address"));
+        let stable_id = Said::from(&person.stable_id);
+        let who = format!(
+            "This is {}, whom {} knows as {}.",
+            email.plain(),
+            person.issuer,
+            stable_id.plain()
+        );
+        let does = std::iter::once(who.as_str()).chain(does.iter().copied());
         Confirm {
             verb: verb.to_owned(),
             whom: Some(name_of(person)),
-            does: does.iter().map(|line| (*line).to_owned()).collect(),
+            does: does.map(str::to_owned).collect(),
             action: format!("/console/people/{}/{}", person.id, self.word()),
             button: button.to_owned(),
             is_risk: self != Self::LetIn,

@@ -141,6 +141,8 @@ async fn who_may_not_give_roles_gives_none_by_a_policy() {
         STATED.replace("\"auditor\"", "\"member\""),
         STATED.replace("internal-audit", "internal\u{202e}audit"),
         STATED.replace("\"northwind\"", "\"nortwind\""),
+        STATED.replace("\"engineering\"", "\"\""),
+        STATED.replace("\"engineering\"", "\" x\""),
     ] {
         let (status, problem) = apply(&setting, "owner", &format!("{text}{wrong}")).await;
         assert_eq!(status, 400, "{wrong}");
