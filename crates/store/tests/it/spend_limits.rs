@@ -58,7 +58,7 @@ on_both_engines! {
         let store = &bed.store;
         let mut standing = Vec::new();
         for cents in ["500", "700"] {
-            let new = limit(("group", "staff"), Period::Daily, Some(cents));
+            let new = limit(("rbac_group", "staff"), Period::Daily, Some(cents));
             let audit = entry("ada", None, Some(&new));
             standing.push(store.add_spend_limit(bed.org, &new, audit).await.unwrap());
         }
