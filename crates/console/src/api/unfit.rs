@@ -204,8 +204,8 @@ mod tests {
     #[test]
     fn a_body_that_does_not_fit_names_the_member_and_what_was_expected() {
         check(
-            r#"{"servce": "x"}"#,
-            "The body has a member `servce` that is not known; known here: `service`, `groups`, `days`, `inner`, `values`, `kind`",
+            r#"{"machine": "x"}"#,
+            "The body has a member `machine` that is not known; known here: `service`, `groups`, `days`, `inner`, `values`, `kind`",
         );
         check("{}", "The body lacks the member `service`");
         check(
@@ -263,8 +263,8 @@ mod tests {
             assert_eq!(query(&refused).detail(), expected, "{uri}");
         };
         check(
-            "/x?limt=5",
-            "The query has a parameter `limt` that is not known; known here: `limit` or `after`.",
+            "/x?rows=5",
+            "The query has a parameter `rows` that is not known; known here: `limit` or `after`.",
         );
         check(
             "/x?limit=many",
