@@ -190,4 +190,4 @@ def test_a_revoked_person_is_refused_at_the_next_request(claude_binary, doorward
             assert time.monotonic() < deadline, "the revocation took no effect"
         assert machine.ask("hello").status != 0
     finally:
-        doorward.command("policy", "restore", "grace@northwind.example", "--reason", "came back")
+        doorward.command("people", "restore", "grace@northwind.example", "--reason", "came back")
