@@ -105,9 +105,9 @@ async fn whom_a_link_by_hand_shuts_out_has_a_record() {
     place.set_active(&user, false).await;
     let machine = Actor::command_line("machine");
     let operation = place.control.operation(&machine);
-    let hostile = links::link(&operation, user.parse().unwrap(), "Bob", "a\nb").await;
+    let hostile = links::link(&operation, user.parse().unwrap(), "bob", "a\nb").await;
     assert!(hostile.is_err());
-    let linked = links::link(&operation, user.parse().unwrap(), "Bob", "the mapping").await;
+    let linked = links::link(&operation, user.parse().unwrap(), "bob", "the mapping").await;
     assert_eq!(linked.unwrap().1.id, bob.id);
     assert!(place.is_out(ada.id).await && place.is_out(bob.id).await);
     let told = place.told(ada.id);

@@ -252,9 +252,9 @@ mod tests {
 
     #[test]
     fn nothing_is_claimed_that_no_record_speaks_of() {
-        let sent = decision(None);
+        let allowed = decision(None);
         let check = |outcome: Option<Outcome>, says: &str, passed: usize, upstream: &str| {
-            let way = Way::of(&sent, outcome.as_ref());
+            let way = Way::of(&allowed, outcome.as_ref());
             let shown = way.to_string();
             assert_eq!(way.says(), says, "{outcome:?}");
             assert_eq!(
