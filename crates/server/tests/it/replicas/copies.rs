@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use domain::limits;
+use testkit::limits::PATIENCE;
 use testkit::{Http, device_sign_in};
 
 use super::world::{LOOK, Pair, Replica};
@@ -27,12 +28,16 @@ async fn ready(replica: &Replica) -> (u16, String) {
 }
 
 async fn until_unready(replica: &Replica) -> String {
-    loop {
-        match ready(replica).await {
-            (503, why) => return why,
-            _ => tokio::time::sleep(LOOK).await,
+    let unready = async {
+        loop {
+            match ready(replica).await {
+                (503, why) => return why,
+                _ => tokio::time::sleep(LOOK).await,
+            }
         }
-    }
+    };
+    let unready = tokio::time::timeout(PATIENCE, unready).await;
+    unready.expect("the replica says that it takes no calls")
 }
 
 #[tokio::test(flavor = "multi_thread")]
