@@ -49,6 +49,11 @@ macro_rules! id {
             pub const fn from_parts(unix_ms: u64, random: u128) -> Self {
                 Self(((unix_ms as u128 & 0xffff_ffff_ffff) << 80) | (random & ((1 << 80) - 1)))
             }
+
+            /// When it was made, in Unix milliseconds.
+            pub const fn unix_ms(self) -> u64 {
+                (self.0 >> 80) as u64
+            }
         }
 
         impl fmt::Display for $name {
@@ -142,6 +147,22 @@ id!(
     /// Something tried out on purpose and measured.
     DrillId, "drl"
 );
+id!(
+    /// What a person asked for beyond what they may use.
+    AccessRequestId, "ask"
+);
+id!(
+    /// What somebody found about a connector before it was enabled.
+    ConnectorReviewId, "crv"
+);
+id!(
+    /// What a check found, and kept.
+    EvidenceId, "evi"
+);
+id!(
+    /// A call of a connector's action that somebody has to approve.
+    ApprovalId, "apr"
+);
 
 #[cfg(test)]
 mod tests {
@@ -180,5 +201,6 @@ mod tests {
         let early = RequestId::from_parts(1_000, u128::MAX);
         let late = RequestId::from_parts(1_001, 0);
         assert!(early < late && early.to_string() < late.to_string());
+        assert_eq!((early.unix_ms(), late.unix_ms()), (1_000, 1_001));
     }
 }

@@ -4,9 +4,13 @@
 //! other crate may depend on this one; it depends on none of ours.
 
 pub mod acceptable_use;
+pub mod access_request;
+pub mod approval;
+pub mod break_glass;
 pub mod caller;
 pub mod client;
 pub mod clock;
+pub mod connectors;
 pub mod console;
 pub mod groups;
 pub mod ids;
@@ -27,13 +31,17 @@ pub mod vouching;
 pub mod window;
 pub mod words;
 
+pub use access_request::{AccessState, AskedKind};
+pub use approval::ApprovalState;
 pub use caller::{Caller, Credential, OWN_ISSUER, Subject};
 pub use client::{Client, ClientKind, Version};
 pub use clock::{Clock, Ids, Timestamp};
+pub use connectors::{ActionClass, ActionState, ConnectorName};
 pub use groups::PersonGroups;
 pub use ids::{
-    AuditId, BindingId, BudgetId, DirectoryGroupId, DirectoryUserId, DrillId, OrgId, PersonId,
-    RequestId, ServiceId, SessionId, TaskId, TokenId,
+    AccessRequestId, ApprovalId, AuditId, BindingId, BudgetId, ConnectorReviewId, DirectoryGroupId,
+    DirectoryUserId, DrillId, EvidenceId, OrgId, PersonId, RequestId, ServiceId, SessionId, TaskId,
+    TokenId,
 };
 pub use model::ModelId;
 pub use money::Usd;

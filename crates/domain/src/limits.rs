@@ -11,6 +11,27 @@ pub const MESSAGES_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Fields of a form. Each is compared with all before it; the longest form of ours has a dozen.
 pub const FORM_FIELDS_MAX: usize = 32;
+/// Largest settings file of a client that is looked through; of a larger one only that is said.
+pub const SETTINGS_FILE_BYTES_MAX: usize = 256 * 1024;
+/// How long the break-glass account is open after its code was used; then its session ends.
+pub const BREAK_GLASS_MS: i64 = 60 * 60 * 1_000;
+/// Wrong codes of the break-glass account from one address that are recorded in ten minutes; more are refused unrecorded, and the right
+/// one opens all the same.
+pub const BREAK_GLASS_TRIES: u32 = 5;
+/// Facts of one piece of evidence; further ones are left out.
+pub const EVIDENCE_FACTS_MAX: usize = 40;
+/// How long a piece of evidence counts; then its check is to be made again.
+pub const EVIDENCE_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
+/// Rollout checks of what leaves that run at the same time; a further one is refused (`overloaded`).
+pub const ROLLOUT_CHECKS_AT_ONCE: usize = 1;
+/// Fields of a form of the first run, where each model has a box; a form with more is refused.
+pub const SETUP_FIELDS_MAX: usize = 256;
+/// Longest secret or list that is typed in the first run; a longer one is refused beside its field.
+pub const SETUP_SECRET_CHARS_MAX: usize = 4_096;
+/// How long `doorward setup` waits for its walk to be finished; then it ends, and nothing was written.
+pub const SETUP_MS: i64 = 4 * 60 * 60 * 1_000;
+/// Models or groups of the first run that are offered to choose from; others can be typed.
+pub const SETUP_CHOICES_MAX: usize = 60;
 /// Largest OTLP export; a larger one is refused with 413 (`body_too_large`).
 pub const OTLP_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Deepest nesting of a JSON body; deeper is refused (`body_malformed`).
@@ -106,6 +127,33 @@ pub const REFRESH_GRACE_MS: i64 = 30_000;
 pub const DEVICE_CODE_MS: i64 = 10 * 60 * 1_000;
 /// How often a client may ask for the outcome of its device code.
 pub const DEVICE_POLL_S: u32 = 5;
+/// How long an authorization code lives; programs exchange it at once.
+pub const AUTHORIZATION_CODE_MS: i64 = 60 * 1_000;
+/// How long it is remembered that a code was used, so that its second use is seen.
+pub const AUTHORIZATION_CODE_KEPT_MS: i64 = 60 * 60 * 1_000;
+/// Programs that may have registered themselves; beyond it the oldest that nobody was let in through leaves, and when there is none new
+/// ones are refused.
+pub const OAUTH_CLIENTS_MAX: i64 = 5_000;
+/// How long a program that nobody was let in through stays registered.
+pub const OAUTH_CLIENT_UNUSED_MS: i64 = 24 * 60 * 60 * 1_000;
+/// How long a program stays registered after its last use: longer than any session that it could carry on.
+pub const OAUTH_CLIENT_KEPT_MS: i64 = 3 * REFRESH_TOKEN_MS;
+/// Redirect addresses of one program; more are refused (`invalid_redirect_uri`).
+pub const OAUTH_REDIRECTS_MAX: usize = 10;
+/// Longest redirect address, client id and metadata address, in bytes.
+pub const OAUTH_URI_BYTES_MAX: usize = 1_024;
+/// Longest `state` of a program, in bytes; it comes back as it was.
+pub const OAUTH_STATE_BYTES_MAX: usize = 4_096;
+/// Largest client metadata document; a larger one is refused.
+pub const CLIENT_DOCUMENT_BYTES_MAX: usize = 16 * 1_024;
+/// How long a client metadata document is believed before it is fetched anew.
+pub const CLIENT_DOCUMENT_MS: i64 = 5 * 60 * 1_000;
+/// Client metadata documents remembered; the least used leaves first.
+pub const CLIENT_DOCUMENTS_MAX: usize = 500;
+/// Client metadata documents that are fetched at once; further ones are refused (`temporarily_unavailable`).
+pub const CLIENT_DOCUMENT_FETCHES_MAX: usize = 8;
+/// Longest lifetime of an identity assertion, in seconds; one of a longer life is refused (`invalid_grant`).
+pub const ASSERTION_LIFETIME_MAX_S: i64 = 60 * 60;
 /// Device sign-ins that may be open at once; beyond it new ones get `slow_down`.
 pub const DEVICE_CODES_OPEN_MAX: usize = 10_000;
 /// Longest notice that a client shows at sign-in, in characters.
@@ -132,6 +180,8 @@ pub const LEDGER_GATHER_MS: u64 = 200;
 pub const LEDGER_CHECKPOINT_MS: u64 = 1_000;
 /// How often a ledger that could not be written tries again.
 pub const LEDGER_PROBE_MS: u64 = 250;
+/// Bytes of the end of its ledger that a replica verifies when somebody asks for it in the console; the rest is for `ledger verify`.
+pub const LEDGER_VERIFY_NOW_BYTES: u64 = 16 * 1024 * 1024;
 /// Chains that one verification follows; records of further ones are reported as not followed.
 pub const VERIFY_CHAINS_MAX: usize = 256;
 /// Places of each chain that a verification remembers, to tell a repeat from a fork.
@@ -213,6 +263,16 @@ pub const STORE_LISTEN_AGAIN_MS: u64 = 1_000;
 pub const STORE_LISTEN_PROOF_MS: u64 = 15_000;
 /// Largest policy text.
 pub const POLICY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest policy text that the console's pages change; a larger one is changed by the command line or the API.
+pub const POLICY_PAGE_BYTES_MAX: usize = 256 * 1024;
+/// Largest form that carries such a text: each byte of it may take three, and there are other fields.
+pub const POLICY_FORM_BYTES_MAX: usize = 3 * POLICY_PAGE_BYTES_MAX + SMALL_BODY_BYTES_MAX;
+/// People for whom two policies are decided to see what changes; the page says when there are more.
+pub const POLICY_PEOPLE_MAX: usize = 10_000;
+/// Entries times people that are looked at for it; with more entries fewer people are.
+pub const POLICY_LOOKS_MAX: usize = 2_000_000;
+/// How far back the programs are looked for that a new demand would refuse.
+pub const POLICY_PROGRAMS_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// Largest text of an acceptable-use policy, its variables filled.
 pub const ACCEPTABLE_USE_BYTES_MAX: usize = 64 * 1024;
 /// Longest value of a variable of such a text, in characters.
@@ -225,6 +285,14 @@ pub const ACCEPTABLE_USE_MISTAKES_MAX: usize = 50;
 pub const ACCEPTABLE_USE_SENTENCE_WORDS: usize = 35;
 /// Shortest time between two looks in the store for the acceptance of one credential's person; in between a refusal stands.
 pub const ACCEPTANCE_LOOK_MS: i64 = 250;
+/// How long what a person asked for beyond what they may use waits for an answer; then it has expired, and may be asked anew.
+pub const ACCESS_REQUEST_OPEN_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// Such requests of one person that are open at once; beyond it new ones are refused (`limit_reached`).
+pub const ACCESS_REQUESTS_OPEN_MAX: i64 = 20;
+/// Such requests of one person in 24 hours, those counted that were taken back; beyond it new ones are refused (`limit_reached`).
+pub const ACCESS_REQUESTS_PER_DAY: i64 = 50;
+/// How long such a request is kept, with the words it was asked and answered in; then the ledger alone knows that there was one.
+pub const ACCESS_REQUESTS_KEPT_MS: i64 = 400 * 24 * 60 * 60 * 1_000;
 /// How often people's access is compared with the tasks that it demands.
 pub const TASKS_FOLLOW_MS: u64 = 15_000;
 /// Lines that go and come between two texts of which it is looked for what they share; more are shown as one change.
@@ -237,8 +305,12 @@ pub const EVIDENCE_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const MEMBER_LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Largest member list that the API takes, in bytes of its request; a larger one is refused with 413 (`body_too_large`).
 pub const MEMBER_UPLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest member list that is pasted into a page of the console: some ten thousand members; a larger one goes by the API or the command line.
+pub const MEMBER_PASTE_BYTES_MAX: usize = 512 * 1024;
 /// Member lists that one replica checks at the same time for the API; more are told to come back (`overloaded`).
 pub const MEMBER_CHECKS_AT_ONCE: usize = 1;
+/// Drafts of a policy that one replica holds against everybody at the same time; more are told to come back (`concurrency_limit`).
+pub const REHEARSALS_AT_ONCE: usize = 2;
 /// Findings of a check that are kept together.
 pub const MEMBER_FINDINGS_PIECE: usize = 1_000;
 /// Findings that the answer to a check holds; the rest are read page by page.
@@ -389,5 +461,106 @@ pub const CONSOLE_PROOF_MS: i64 = 10 * 60 * 1_000;
 pub const CONSOLE_PROOF_AGE_MS: i64 = 2 * 60 * 1_000;
 /// How often the last use of a console session is written down at most.
 pub const CONSOLE_SEEN_NOTED_MS: i64 = 60 * 1_000;
+/// Rows of a list to which one thing may be done at once; more are refused.
+pub const CHOSEN_MAX: usize = 100;
+/// What the find box shows of one kind; beyond it there is a list.
+pub const FOUND_OF_A_KIND: u32 = 6;
 /// Longest address that a sign-in leads back to; a longer one leads to the console's first page.
 pub const WAY_BACK_BYTES_MAX: usize = 500;
+/// Tests of upstreams under way at once, by the console: each asks a provider one question.
+pub const UPSTREAM_TESTS_AT_ONCE: usize = 2;
+/// A sensor's last word is noted at most so often, in milliseconds.
+pub const SENSOR_NOTED_MS: i64 = 60 * 1_000;
+/// Longest name of a connector.
+pub const CONNECTOR_NAME_BYTES_MAX: usize = 32;
+/// Longest prefix of a connector's actions in the list of all: real clients take 64 characters of a name, their own prefix included.
+pub const CONNECTOR_PREFIX_BYTES_MAX: usize = 12;
+/// Longest name of an action; a longer one is never offered.
+pub const ACTION_NAME_BYTES_MAX: usize = 128;
+/// Connectors of one policy; one with more is a mistake.
+pub const CONNECTORS_MAX: usize = 200;
+/// Rules on arguments of one entry; one with more is a mistake.
+pub const ARGUMENT_RULES_MAX: usize = 64;
+/// How long a call waits for somebody's approval; then it counts as denied by nobody.
+pub const APPROVAL_OPEN_MS: i64 = 15 * 60 * 1_000;
+/// How long an approval may be used after it was given; then it is asked for anew.
+pub const APPROVAL_GOOD_MS: i64 = 15 * 60 * 1_000;
+/// Approvals of one person that wait at the same time; a call that needs one more is refused.
+pub const APPROVALS_OPEN_MAX: i64 = 20;
+/// How long a client is kept waiting on its own stream for an approval; then it is told where the page is. Real clients give up no sooner
+/// than after a minute.
+pub const APPROVAL_HOLD_MS: u64 = 50_000;
+/// How often a call that is kept waiting looks whether somebody has decided.
+pub const APPROVAL_LOOK_MS: u64 = 1_000;
+/// At each so many looks the client is told that it still waits.
+pub const APPROVAL_TOLD_LOOKS: u32 = 10;
+/// Calls that are kept waiting for approvals at once; one more is told at once where the page is.
+pub const APPROVALS_HELD_MAX: usize = 256;
+/// Largest arguments of a call that can be approved, in their canonical form: a page shows them whole. Larger ones are refused.
+pub const APPROVAL_ARGUMENTS_BYTES_MAX: usize = 64 * 1024;
+/// How long after an approval is over its arguments are kept, sealed, for its page.
+pub const APPROVAL_ARGUMENTS_KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
+/// How long approvals are kept without their arguments.
+pub const APPROVALS_KEPT_MS: i64 = 400 * 24 * 60 * 60 * 1_000;
+/// Approvals that one look at what waits reads; beyond it the oldest are shown.
+pub const APPROVALS_LOOKED_AT: u32 = 200;
+/// How often a replica notes what expired.
+pub const APPROVALS_FOLLOW_MS: u64 = 5_000;
+/// How often a replica looks whether somebody is to be told of a call that waits.
+pub const NOTICES_FOLLOW_MS: u64 = 2_000;
+/// Calls that one look tells of.
+pub const NOTICES_AT_ONCE: u32 = 20;
+/// Tries to tell of one call; then its page and lists alone do.
+pub const NOTICE_TRIES_MAX: u64 = 5;
+/// How long after the first try the second one is; each further one waits twice as long.
+pub const NOTICE_RETRY_MS: i64 = 10_000;
+/// Longest JSON of one action's definition or arguments that is read; a longer one is refused, and a definition so long is blocked.
+pub const ACTION_JSON_BYTES_MAX: usize = 256 * 1024;
+/// Deepest nesting of it; deeper is refused.
+pub const ACTION_JSON_DEPTH_MAX: usize = 64;
+/// Most values in it; more are refused.
+pub const ACTION_JSON_VALUES_MAX: usize = 20_000;
+/// Longest argument that a rule reads; a longer one is in doubt, which blocks.
+pub const ACTION_RULE_TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Longest canonical definition of an action that is kept; one that is longer stays blocked.
+pub const ACTION_KEPT_BYTES_MAX: usize = 64 * 1024;
+/// Most actions of one connector that are noted; those beyond stay blocked.
+pub const ACTIONS_NOTED_MAX: usize = 500;
+/// Longest name of an action that is noted; one that is longer stays blocked.
+pub const ACTION_NOTED_NAME_BYTES_MAX: usize = 256;
+/// Most names of other connectors' actions that a new one is compared with.
+pub const ACTION_NEIGHBOURS_MAX: u32 = 5_000;
+/// Most reviews of one connector that are shown.
+pub const CONNECTOR_REVIEWS_SHOWN: u32 = 50;
+/// How old what is held of a connector's approvals may be, in milliseconds; then it is read again.
+pub const PINS_FRESH_MS: i64 = 500;
+/// Most connectors at one place each of which approvals are held; beyond it they are read for each request.
+pub const PINS_HELD_MAX: usize = 1_000;
+/// Lists of actions that wait to be noted; beyond it a list is not noted, and the next one is.
+pub const PINS_NOTES_MAX: usize = 64;
+/// Most findings about one definition that are kept.
+pub const ACTION_FINDINGS_MAX: usize = 20;
+/// Largest message of a client to a connector; a larger one is refused with 413 (`body_too_large`).
+pub const MCP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest message of a connector; with a larger one its answer ends with an error (`upstream_garbled`).
+pub const MCP_MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Messages of clients to connectors held in memory at once; beyond it new ones get 529 (`overloaded`).
+pub const MCP_BYTES_IN_FLIGHT_MAX: usize = 128 * 1024 * 1024;
+/// Members of one object that is taken apart; one with more is refused (`body_malformed`).
+pub const MCP_MEMBERS_MAX: usize = 1_024;
+/// Longest id of a request; a longer one is refused.
+pub const MCP_ID_BYTES_MAX: usize = 256;
+/// Longest name of a method; a longer one is refused.
+pub const MCP_METHOD_BYTES_MAX: usize = 128;
+/// Longest id of an upstream's session that is taken; a longer one is an error of the upstream.
+pub const MCP_SESSION_BYTES_MAX: usize = 1_024;
+/// Events of one answer's stream; with more it ends with an error.
+pub const MCP_EVENTS_MAX: u64 = 100_000;
+/// Messages and streams between clients and connectors at once; beyond it new ones get 529 (`overloaded`).
+pub const MCP_CALLS_MAX: usize = 4_096;
+/// As many of one caller; beyond it they get 429 (`concurrency_limit`).
+pub const MCP_CALLS_OF_ONE_MAX: usize = 256;
+/// How long a connector may take to begin its answer; then 504 (`upstream_timeout`). Real clients give up no later.
+pub const MCP_HEADERS_MS: u64 = 300_000;
+/// Events that wait for a client which reads slowly; beyond it the connector is not read on.
+pub const MCP_EVENTS_WAITING: usize = 8;

@@ -50,6 +50,11 @@ impl Usd {
         trim_decimal(i128::from(self.0), 7)
     }
 
+    /// What [`Usd::cents_text`] writes, read again; none where the text is no such amount.
+    pub fn of_cents_text(text: &str) -> Option<Self> {
+        decimal(text, 7).map(Self)
+    }
+
     /// Dollars with two decimals, for people (`$12.34`); halves round away from zero.
     pub fn display_dollars(self) -> String {
         let sign = if self.0 < 0 { "-" } else { "" };
@@ -86,22 +91,22 @@ impl FromStr for Usd {
     type Err = InvalidUsd;
 
     fn from_str(text: &str) -> Result<Self, InvalidUsd> {
-        let (negative, digits) = text
-            .strip_prefix('-')
-            .map_or((false, text), |rest| (true, rest));
-        let (whole, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
-        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if !all_digits(whole) || !all_digits(decimals) || decimals.len() > 9 || whole.len() > 10 {
-            return Err(InvalidUsd);
-        }
-        let whole: i64 = whole.parse().map_err(|_| InvalidUsd)?;
-        let rest: i64 = format!("{decimals:0<9}").parse().map_err(|_| InvalidUsd)?;
-        let nanos = whole
-            .checked_mul(NANOS)
-            .and_then(|n| n.checked_add(rest))
-            .ok_or(InvalidUsd)?;
-        Ok(Self(if negative { -nanos } else { nanos }))
+        decimal(text, 9).map(Self).ok_or(InvalidUsd)
     }
+}
+
+/// The reverse of [`trim_decimal`]: digits with at most `places` decimals; none where it is anything else, or too much.
+fn decimal(text: &str, places: usize) -> Option<i64> {
+    let (negative, digits) = text
+        .strip_prefix('-')
+        .map_or((false, text), |rest| (true, rest));
+    let (whole, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !all_digits(whole) || !all_digits(decimals) || decimals.len() > places {
+        return None;
+    }
+    let value: i64 = format!("{whole}{decimals:0<places$}").parse().ok()?;
+    Some(if negative { -value } else { value })
 }
 
 impl Serialize for Usd {
@@ -154,6 +159,8 @@ mod tests {
             "99999999999",
         ] {
             assert!(text.parse::<Usd>().is_err(), "{text}");
+            let few = text != "0.0000000001" && text != "99999999999";
+            assert!(!few || Usd::of_cents_text(text).is_none(), "{text}");
         }
     }
 
@@ -170,6 +177,7 @@ mod tests {
         fn every_amount_survives_a_round_trip(nanos in -9_000_000_000_000_000_000i64..9_000_000_000_000_000_000) {
             let amount = Usd::from_nanos(nanos);
             prop_assert_eq!(amount.to_string().parse::<Usd>().unwrap(), amount);
+            prop_assert_eq!(Usd::of_cents_text(&amount.cents_text()), Some(amount));
         }
     }
 }

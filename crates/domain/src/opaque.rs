@@ -95,6 +95,15 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     out
 }
 
+/// HMAC with SHA-256 (RFC 2104).
+pub fn hmac_sha256(key: &[u8], bytes: &[u8]) -> [u8; 32] {
+    use aws_lc_rs::hmac;
+    let mut out = [0; 32];
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), bytes);
+    out.copy_from_slice(tag.as_ref());
+    out
+}
+
 /// Lower-case hexadecimal, as hashes stand in the store.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

@@ -91,6 +91,15 @@ reasons! {
     RegionNotAvailable "region_not_available" Policy false "No provider in an allowed region serves this model." "Pick another model, or ask your administrator.";
     EndpointNotOffered "endpoint_not_offered" Policy false "This endpoint is not offered here, because budgets or isolation would not hold on it." "Use the Messages API.";
     AcceptableUseRequired "acceptable_use_required" Policy false "The acceptable-use policy has not been accepted." "Open the link, accept it, and send your request again.";
+    // connectors
+    ConnectorNotAvailable "connector_not_available" Policy false "There is no such connector for you." "Ask your administrator for it.";
+    ActionNotAvailable "action_not_available" Policy false "This action is not available to you." "Use one of the connector's listed actions, or ask your administrator.";
+    ArgumentsNotAllowed "arguments_not_allowed" Policy false "The rules do not allow this action with these arguments." "Use other arguments, or ask your administrator.";
+    ApprovalNeeded "approval_needed" Policy false "This call needs an approval before it is sent." "It is sent once somebody has approved exactly this call.";
+    OriginNotAllowed "origin_not_allowed" Caller false "Requests from this web page are not accepted here." "Connect with a client your company supports, not from a web page.";
+    McpSessionUnknown "mcp_session_unknown" Caller false "There is no such session of yours at this connector." "Begin a new session with `initialize`.";
+    McpVersion "mcp_version" Caller false "The protocol version is not one that this connector speaks." "Use one of the versions that the answer names.";
+    McpHeaders "mcp_headers" Caller false "The protocol headers are missing, or say something else than the message." "Send each header as the protocol version demands it, equal to the body.";
     // inspection
     ContentBlocked "content_blocked" Policy false "The request holds something the rules keep from leaving." "Take it out and send the request again.";
     ContentUnreadable "content_unreadable" Caller false "The request's content could not be read for inspection." "Send well-formed JSON.";

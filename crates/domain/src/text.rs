@@ -5,17 +5,25 @@
 use std::borrow::Cow;
 
 /// Whether a character does something to the text around it or hides: control characters, line and paragraph separators, the marks that
-/// turn the direction of what follows (a name with U+202E reads backwards, and so does the line it stands in), annotations and tags.
+/// turn the direction of what follows (a name with U+202E reads backwards, and so does the line it stands in), annotations, tags, and what
+/// takes no room (two names that differ by a U+200B look the same). The two that join and part letters stay: scripts need them.
 pub fn is_hostile(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            '\u{61c}'
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{180e}'
+                | '\u{200b}'
                 | '\u{200e}'
                 | '\u{200f}'
                 | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
                 | '\u{feff}'
+                | '\u{ffa0}'
                 | '\u{fff9}'..='\u{fffb}'
                 | '\u{e0000}'..='\u{e007f}'
         )
@@ -24,15 +32,28 @@ pub fn is_hostile(character: char) -> bool {
 /// The text as others may see it: U+FFFD in the place of each such character, so that it is seen that there was one. Letters of any script
 /// stay, and what joins them.
 pub fn shown(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_hostile) {
+    marked(text, is_hostile)
+}
+
+/// The same of a text of several lines: their ends stay, and tabs.
+pub fn shown_lines(text: &str) -> Cow<'_, str> {
+    marked(text, |character| {
+        is_hostile(character) && !matches!(character, '\n' | '\t')
+    })
+}
+
+fn marked(text: &str, is_unfit: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_unfit) {
         return Cow::Borrowed(text);
     }
-    text.chars()
-        .map(|character| match character {
-            character if is_hostile(character) => char::REPLACEMENT_CHARACTER,
-            character => character,
-        })
-        .collect()
+    let mark = |character| {
+        if is_unfit(character) {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            character
+        }
+    };
+    text.chars().map(mark).collect()
 }
 
 #[cfg(test)]
@@ -59,11 +80,21 @@ mod tests {
     }
 
     #[test]
+    fn lines_stay_lines_and_nothing_else_works_in_them() {
+        assert_eq!(shown_lines("a\n\tb"), "a\n\tb");
+        assert_eq!(
+            shown_lines("a\r\nb\u{1b}[2J\u{202e}"),
+            "a\u{fffd}\nb\u{fffd}[2J\u{fffd}"
+        );
+    }
+
+    #[test]
     fn what_turns_breaks_or_hides_text_is_seen_instead_of_working() {
         check("Ada\u{202e}ecalevoL", "Ada\u{fffd}ecalevoL");
         check("Ada\r\nis an owner", "Ada\u{fffd}\u{fffd}is an owner");
         check("\u{1b}[2JAda", "\u{fffd}[2JAda");
         check("A\u{2066}b\u{2069}\u{61c}", "A\u{fffd}b\u{fffd}\u{fffd}");
+        check("Ada\u{200b}\u{2060}\u{3164}", "Ada\u{fffd}\u{fffd}\u{fffd}");
         check(
             "Ada\u{e0041}\u{feff}\u{2029}",
             "Ada\u{fffd}\u{fffd}\u{fffd}",

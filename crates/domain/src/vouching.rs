@@ -53,6 +53,21 @@ impl Vouching {
     }
 }
 
+impl Vouching {
+    /// Every directory there may be, by its issuer and tenant, as [`Vouching::for_directory`] takes them.
+    pub fn directories(&self) -> Vec<(String, Option<String>)> {
+        let all = self.0.iter().flat_map(|(name, tenants)| {
+            let alone = tenants.is_empty().then_some(None);
+            let of_tenants = tenants.iter().cloned().map(Some);
+            alone
+                .into_iter()
+                .chain(of_tenants)
+                .map(move |tenant| (name.clone(), tenant))
+        });
+        all.collect()
+    }
+}
+
 /// Why nobody's groups are meant by a word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoGroups {
@@ -184,6 +199,11 @@ mod tests {
             let found = vouching().for_directory(issuer, tenant);
             assert_eq!(found, expected, "{issuer} {tenant:?}");
         };
+        let all = vouching().directories();
+        assert_eq!(all.len(), 4);
+        for (issuer, tenant) in all {
+            check(&issuer, tenant.as_deref(), true);
+        }
         check("okta", None, true);
         check("okta", Some("tid-a"), false);
         check("entra", Some("tid-a"), true);

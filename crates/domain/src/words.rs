@@ -60,6 +60,10 @@ pub(crate) use words;
 #[cfg(test)]
 mod tests {
     use crate::acceptable_use::Way;
+    use crate::access_request::{AccessState, AskedKind};
+    use crate::approval::ApprovalState;
+    use crate::connectors::{ActionClass, ActionState, DataClass};
+    use crate::policy::connectors::{Credentials, Definitions, Operator, Transport};
     use crate::role::Role;
     use crate::task::EvidenceKind;
 
@@ -80,5 +84,15 @@ mod tests {
         check!(Way);
         check!(Role);
         check!(EvidenceKind);
+        check!(AccessState);
+        check!(AskedKind);
+        check!(ActionState);
+        check!(ActionClass);
+        check!(DataClass);
+        check!(Transport);
+        check!(Credentials);
+        check!(Definitions);
+        check!(Operator);
+        check!(ApprovalState);
     }
 }

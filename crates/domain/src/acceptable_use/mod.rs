@@ -31,6 +31,8 @@ words! {
         Device "device",
         /// On the page that a refusal links to.
         Link "link",
+        /// On the page that connects a program.
+        Connect "connect",
         /// By the person's own program, at the admin API.
         Api "api",
         /// Nobody did: a drill's made-up person.

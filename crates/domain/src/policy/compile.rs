@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use super::connectors::Connector;
 use super::document::{
     AcceptableUse, Budget, BudgetFor, Document, Grant, Inspect, Limit, Require, Who,
 };
+use super::reach::CallerAction;
 use crate::acceptable_use::{Demand, Published};
 use crate::window::Period;
 use crate::{Caller, PersonId, Subject, Usd};
@@ -111,6 +113,8 @@ impl Policy {
             limits: pick(&document.limit, |l| &l.who, caller),
             inspects: pick(&document.inspect, |i| &i.who, caller),
             budgets: applicable_budgets(budgets, caller),
+            connectors: self.connectors_for(caller),
+            actions: self.actions_for(caller),
             acceptable_use: self.demand(caller),
         }
     }
@@ -120,6 +124,32 @@ impl Policy {
         let rule = self.document.acceptable_use.as_ref()?;
         rule.concerns(caller)
             .then(|| self.published.map_or(Demand::Unpublished, Demand::Version))
+    }
+
+    fn connectors_for(&self, caller: &Caller) -> Vec<Connector> {
+        let mut found = pick(&self.document.connector, |c| &c.who, caller);
+        found.retain(|connector| !(self.has_namesakes && connector.who.is_of_any_issuer()));
+        found
+    }
+
+    fn actions_for(&self, caller: &Caller) -> Vec<CallerAction> {
+        pick(&self.document.action, |a| &a.who, caller)
+            .into_iter()
+            .map(|entry| CallerAction {
+                permits: !(self.has_namesakes && entry.who.is_of_any_issuer()),
+                entry,
+            })
+            .collect()
+    }
+
+    /// Connectors and entries about actions that let nobody in, because they name people or groups and not whose.
+    pub fn reach_of_namesakes(&self) -> impl Iterator<Item = &str> {
+        let connectors = self.document.connector.iter().map(|c| (&*c.name, &c.who));
+        let actions = self.document.action.iter().map(|a| (&*a.name, &a.who));
+        connectors
+            .chain(actions)
+            .filter(|(_, who)| self.has_namesakes && who.is_of_any_issuer())
+            .map(|(name, _)| name)
     }
 
     fn grants_for(&self, caller: &Caller) -> Vec<Grant> {
@@ -149,6 +179,10 @@ pub struct CallerPolicy {
     pub inspects: Vec<Inspect>,
     /// Budgets that count for the caller: at most one of their own per period, and every shared one.
     pub budgets: Vec<Budget>,
+    /// Connectors that exist for the caller.
+    pub connectors: Vec<Connector>,
+    /// What they may do there.
+    pub actions: Vec<CallerAction>,
     /// The acceptable-use policy they must have accepted.
     pub acceptable_use: Option<Demand>,
 }
@@ -177,6 +211,17 @@ impl CallerPolicy {
 }
 
 impl Budget {
+    /// Whether what this caller spends counts against it, as far as no closer one of the same period does.
+    pub fn concerns(&self, caller: &Caller) -> bool {
+        let is_service = matches!(caller.subject, Subject::Service(_));
+        match self.scope {
+            BudgetFor::Org => true,
+            BudgetFor::Service => is_service && self.who.selects(caller),
+            BudgetFor::Person => !is_service && self.who.selects(caller),
+            BudgetFor::Member | BudgetFor::Group => self.who.selects(caller),
+        }
+    }
+
     /// Whether the money is one caller's alone, rather than shared.
     pub fn is_own(&self) -> bool {
         matches!(
@@ -232,14 +277,8 @@ fn applicable_budgets<'a>(
     budgets: impl Iterator<Item = &'a Budget>,
     caller: &Caller,
 ) -> Vec<Budget> {
-    let is_service = matches!(caller.subject, Subject::Service(_));
     let (own, mut kept): (Vec<&Budget>, Vec<&Budget>) = budgets
-        .filter(|budget| budget.scope == BudgetFor::Org || budget.who.selects(caller))
-        .filter(|budget| match budget.scope {
-            BudgetFor::Service => is_service,
-            BudgetFor::Person => !is_service,
-            BudgetFor::Member | BudgetFor::Group | BudgetFor::Org => true,
-        })
+        .filter(|budget| budget.concerns(caller))
         .partition(|budget| budget.is_own());
     for period in Period::ALL {
         let closest = own
@@ -309,13 +348,14 @@ fn mistakes(document: &Document) -> Vec<InvalidPolicy> {
             );
         }
     }
+    super::connectors::mistakes(document, &mut say);
     found
 }
 
 /// Refusals name entries, so names must be there, short, and unique within their section.
 fn mistaken_names(document: &Document, say: &mut impl FnMut(String, &str)) {
     let mut names = std::collections::BTreeSet::new();
-    let sections: [(&str, Vec<&str>); 7] = [
+    let sections: [(&str, Vec<&str>); 9] = [
         ("grant", document.grant.iter().map(|e| &*e.name).collect()),
         (
             "require",
@@ -335,6 +375,11 @@ fn mistaken_names(document: &Document, say: &mut impl FnMut(String, &str)) {
             "desktop_settings",
             document.desktop_settings.iter().map(|e| &*e.name).collect(),
         ),
+        (
+            "connector",
+            document.connector.iter().map(|e| &*e.name).collect(),
+        ),
+        ("action", document.action.iter().map(|e| &*e.name).collect()),
     ];
     for (section, entries) in sections {
         for (index, name) in entries.into_iter().enumerate() {

@@ -91,7 +91,8 @@ impl CallerPolicy {
         granted_by
     }
 
-    fn regions(&self) -> Option<BTreeSet<String>> {
+    /// The regions that every region list has in common; none where nothing keeps data anywhere.
+    pub fn regions(&self) -> Option<BTreeSet<String>> {
         self.grants
             .iter()
             .filter(|grant| !grant.regions.is_empty())
@@ -100,7 +101,12 @@ impl CallerPolicy {
     }
 }
 
-fn unmet(require: &super::Require, caller: &Caller, ask: &Ask<'_>, reasons: &mut Vec<Reason>) {
+pub(super) fn unmet(
+    require: &super::Require,
+    caller: &Caller,
+    ask: &Ask<'_>,
+    reasons: &mut Vec<Reason>,
+) {
     let kind = ask.client.kind;
     let mut say =
         |code: ReasonCode, text: String| reasons.push(Reason::new(code, text).by(&require.name));

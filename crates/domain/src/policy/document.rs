@@ -1,4 +1,4 @@
-//! The policy document as people write it, in TOML. Seven lists, each entry with a name that refusals and records
+//! The policy document as people write it, in TOML. Nine lists, each entry with a name that refusals and records
 //! repeat, and the demand to accept the acceptable-use policy; an unknown key is a mistake, never ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::connectors::{Action, Connector};
 use crate::model::ModelPattern;
 use crate::window::Period;
 use crate::{ClientKind, Usd, Version};
@@ -35,6 +36,12 @@ pub struct Document {
     /// Settings that Claude Desktop receives.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub desktop_settings: Vec<DesktopSettings>,
+    /// What Claude may reach besides models. What is not listed does not exist.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub connector: Vec<Connector>,
+    /// What may be done there. Without a matching entry nothing may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub action: Vec<Action>,
     /// Whether people must accept the acceptable-use policy before they use Claude.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acceptable_use: Option<AcceptableUse>,

@@ -1,11 +1,12 @@
 //! What clients receive: the settings of every entry that concerns a caller, merged in the document's order.
 //!
 //! A later entry's value replaces an earlier one's, objects merge key by key, and lists that forbid (`deny`, `ask`, `denied…`,
-//! `blocked…`) or that run (`hooks`) are joined, so that no entry can loosen what another forbids.
+//! `blocked…`) or that run (`hooks`) are joined, so that no entry can loosen what another forbids. With them clients are told of the
+//! connectors that the caller may reach; what an entry says of one under the same name stays.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::Policy;
+use super::{CallerPolicy, Policy};
 use crate::Caller;
 
 impl Policy {
@@ -29,6 +30,67 @@ impl Policy {
                 .filter(|entry| entry.who.selects(caller))
                 .map(|entry| &entry.settings),
         )
+    }
+}
+
+/// The key under which both clients read which servers the company names: an object for Claude Code, a list for Claude Desktop.
+const SERVERS: &str = "managedMcpServers";
+
+impl CallerPolicy {
+    /// Claude Code's settings, and in them every connector that the caller may reach at this address.
+    pub fn with_connectors_for_code(
+        &self,
+        own: Option<Map<String, Value>>,
+        public_url: &str,
+    ) -> Option<Map<String, Value>> {
+        let mut servers: Map<String, Value> = self
+            .addresses(public_url)
+            .map(|(name, url)| (name.to_owned(), json!({"type": "http", "url": url})))
+            .collect();
+        if servers.is_empty() {
+            return own;
+        }
+        let mut settings = own.unwrap_or_default();
+        if let Some(Value::Object(named)) = settings.remove(SERVERS) {
+            servers.extend(named);
+        }
+        settings.insert(SERVERS.to_owned(), Value::Object(servers));
+        Some(settings)
+    }
+
+    /// Claude Desktop's settings, and in them every connector that the caller may reach at this address.
+    pub fn with_connectors_for_desktop(
+        &self,
+        own: Option<Map<String, Value>>,
+        public_url: &str,
+    ) -> Option<Map<String, Value>> {
+        let mut servers: Vec<Value> = self
+            .addresses(public_url)
+            .map(
+                |(name, url)| json!({"name": name, "url": url, "transport": "http", "oauth": true}),
+            )
+            .collect();
+        if servers.is_empty() {
+            return own;
+        }
+        let mut settings = own.unwrap_or_default();
+        if let Some(Value::Array(named)) = settings.remove(SERVERS) {
+            servers.retain(|server| named.iter().all(|own| own["name"] != server["name"]));
+            servers.extend(named);
+        }
+        settings.insert(SERVERS.to_owned(), Value::Array(servers));
+        Some(settings)
+    }
+
+    /// The connectors and where clients find them. None where the address is not https: clients pass such servers over with a warning.
+    fn addresses(&self, public_url: &str) -> impl Iterator<Item = (&str, String)> {
+        let url = public_url.trim_end_matches('/');
+        let is_taken = url.starts_with("https://");
+        let reachable = self.reachable().filter(move |_| is_taken);
+        reachable.map(move |connector| {
+            let name = connector.name.as_str();
+            (name, format!("{url}/mcp/{name}"))
+        })
     }
 }
 
@@ -72,7 +134,7 @@ fn lay_over(under: &mut Map<String, Value>, over: &Map<String, Value>, in_hooks:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::{Credential, OrgId, PersonId, Subject};
 
     fn check(documents: &[Value], merged: &Value) {
         let documents: Vec<_> = documents
@@ -104,6 +166,91 @@ mod tests {
                 json!({"permissions": {"deny": ["Bash(curl)", "Read(.env)"], "allow": []}, "deniedMcpServers": [2]}),
             ],
             &json!({"permissions": {"deny": ["Read(.env)", "Bash(curl)"], "allow": []}, "deniedMcpServers": [1, 2]}),
+        );
+    }
+
+    fn reach(text: &str) -> CallerPolicy {
+        let someone = Caller {
+            org: OrgId::from_parts(0, 0),
+            subject: Subject::Person(PersonId::from_parts(1, 7)),
+            stable_id: "ada".into(),
+            issuer: "company".into(),
+            email: None,
+            name: None,
+            groups: ["staff".to_owned()].into(),
+            session: None,
+            credential: Credential::IdToken,
+        };
+        Policy::parse(1, text).unwrap().for_caller(&someone)
+    }
+
+    const CONNECTORS: &str = r#"
+        [[connector]]
+        name = "tasks"
+        url = "https://tasks.example/mcp"
+
+        [[connector]]
+        name = "crm"
+        url = "https://crm.example/mcp"
+
+        [[action]]
+        name = "reading tasks"
+        who = { groups = ["staff"] }
+        connector = "tasks"
+        classes = ["read"]
+        state = "allow"
+    "#;
+
+    #[test]
+    fn clients_are_told_of_the_connectors_that_somebody_may_reach_and_of_no_other() {
+        let reach = reach(CONNECTORS);
+        let url = "https://claude.example/";
+        let tasks = "https://claude.example/mcp/tasks";
+        let code = reach.with_connectors_for_code(None, url);
+        assert_eq!(
+            code.map(Value::Object),
+            Some(json!({"managedMcpServers": {"tasks": {"type": "http", "url": tasks}}}))
+        );
+        let desktop = reach.with_connectors_for_desktop(None, url);
+        assert_eq!(
+            desktop.map(Value::Object),
+            Some(json!({"managedMcpServers":
+                [{"name": "tasks", "url": tasks, "transport": "http", "oauth": true}]}))
+        );
+        assert_eq!(
+            reach.with_connectors_for_code(None, "http://127.0.0.1"),
+            None
+        );
+        assert_eq!(
+            reach.with_connectors_for_desktop(None, "http://127.0.0.1"),
+            None
+        );
+    }
+
+    #[test]
+    fn what_an_entry_says_of_a_server_of_the_same_name_stays() {
+        let reach = reach(CONNECTORS);
+        let url = "https://claude.example";
+        let own = |settings: Value| settings.as_object().cloned();
+        let code = reach.with_connectors_for_code(
+            own(json!({"model": "a", "managedMcpServers": {"tasks": {"url": "x"}, "wiki": {"url": "y"}}})),
+            url,
+        );
+        assert_eq!(
+            code.map(Value::Object),
+            Some(
+                json!({"model": "a", "managedMcpServers": {"tasks": {"url": "x"}, "wiki": {"url": "y"}}})
+            )
+        );
+        let desktop = reach.with_connectors_for_desktop(
+            own(json!({"managedMcpServers": [{"name": "tasks", "url": "x"}, {"name": "wiki", "url": "y"}]})),
+            url,
+        );
+        assert_eq!(
+            desktop.map(Value::Object),
+            Some(
+                json!({"managedMcpServers": [{"name": "tasks", "url": "x"}, {"name": "wiki", "url": "y"}]})
+            )
         );
     }
 

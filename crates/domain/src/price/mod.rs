@@ -16,7 +16,7 @@ pub use times::{Multiplier, Times, What};
 pub const SHIPPED: &str = include_str!("../../data/prices.toml");
 
 /// Prices of one model from one date on, in dollars per million tokens.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
     /// Which models the line covers; the first matching line in force wins.
@@ -134,6 +134,11 @@ impl PriceBook {
     /// The list that ships with this version.
     pub fn shipped() -> Self {
         Self::parse(SHIPPED).expect("a test reads the shipped list")
+    }
+
+    /// The line in force for short calls of a model at a moment; none where the fallback would be used.
+    pub fn price(&self, model: &str, at: Timestamp) -> Option<&Price> {
+        self.line(model, 0, at)
     }
 
     /// What `usage` of `model` at the moment `at` costs: tokens at their prices, times every multiplier of its terms, rounded up

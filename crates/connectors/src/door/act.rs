@@ -1,0 +1,185 @@
+//! What does something: decided, looked at and written down before it is sent.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use domain::policy::ArgumentRule;
+use domain::{ActionClass, ActionState, ApprovalId, ReasonCode, Refusal};
+use ledger::record::Ended;
+use pipeline::{ActionCall, Admitted, Call, Charge, End, Inspection, Pipeline, Reserved};
+
+use super::Connectors;
+use super::approve::Able;
+use super::shown::{Approved, Speaker};
+use crate::arguments::Arguments;
+use crate::method::{Act, class_of_tool, is_tool_name};
+use crate::place::Place;
+use crate::refused::Asked;
+use crate::stream;
+use crate::upstream::Outgoing;
+
+/// What somebody would do, with everything that it is decided on. Nothing of it is borrowed: it may wait for an approval.
+pub(super) struct Doing {
+    pub(super) action: String,
+    pub(super) is_tool: bool,
+    pub(super) class: ActionClass,
+    pub(super) arguments: Arguments,
+    pub(super) approved: Approved,
+    pub(super) able: Able,
+    pub(super) outgoing: Outgoing,
+    place: Place,
+}
+
+impl Doing {
+    /// The hash of the definition it is decided on; a method has none.
+    pub(super) fn definition(&self) -> Option<&str> {
+        let hash = self.approved.held.hash(&self.action);
+        hash.filter(|_| self.is_tool)
+    }
+
+    /// What it is decided on.
+    fn decided_on<'a>(
+        &'a self,
+        meets: &'a dyn Fn(&ArgumentRule) -> bool,
+        approval: Option<&'a str>,
+    ) -> ActionCall<'a> {
+        ActionCall {
+            action: &self.action,
+            class: self.class,
+            arguments: Some(self.arguments.hash()),
+            definition: self.definition(),
+            meets,
+            approval,
+        }
+    }
+
+    /// Whether it is there to be done, as far as its definition goes.
+    fn is_offered(&self) -> bool {
+        !self.is_tool || (is_tool_name(&self.action) && self.approved.held.may_call(&self.action))
+    }
+
+    /// Everything that would leave, shown to an inspection.
+    pub(super) fn inspection(&self, pipeline: &Pipeline, call: &Call<Admitted>) -> Inspection {
+        let mut inspection = pipeline.inspection_of_action(call);
+        if inspection.is_on() {
+            stream::texts(
+                &String::from_utf8_lossy(&self.outgoing.body),
+                &mut inspection,
+            );
+        }
+        inspection
+    }
+}
+
+impl Connectors {
+    /// What does something: decided, looked at and written down before it is sent.
+    pub(super) async fn act(
+        self: &Arc<Self>,
+        mut call: Call<Admitted>,
+        asked: Asked,
+        (outgoing, able): (Outgoing, Able),
+        place: Place,
+        act: &Act<'_>,
+    ) -> Result<Response, Response> {
+        let arguments = if act.is_tool {
+            Arguments::read(act.arguments)
+        } else {
+            Arguments::of_method(act.arguments)
+        };
+        let arguments = match arguments {
+            Ok(arguments) => arguments,
+            Err(error) => {
+                call.refuse(Refusal::new(ReasonCode::BodyMalformed, error.to_string()));
+                return Err(asked.malformed(-32602, &error.to_string()));
+            }
+        };
+        let approved = match self.approved(call.connector(), b"").await {
+            Ok(approved) => approved,
+            Err(refusal) => return Err(asked.refused(&call.refuse(refusal))),
+        };
+        let class = match approved.held.class(&act.action) {
+            Some(class) if act.is_tool => class,
+            None if act.is_tool => class_of_tool(&act.action),
+            _ => act.class,
+        };
+        let doing = Doing {
+            action: act.action.clone().into_owned(),
+            is_tool: act.is_tool,
+            class,
+            arguments,
+            approved,
+            able,
+            outgoing,
+            place,
+        };
+        let meets = |rule: &ArgumentRule| doing.arguments.meets(rule);
+        let standing = self
+            .pipeline
+            .weigh_action(&mut call, &doing.decided_on(&meets, None));
+        if !doing.is_offered() {
+            let refusal = Refusal::plain(ReasonCode::ActionNotAvailable);
+            return Err(asked.refused(&call.refuse(refusal)));
+        }
+        match standing.state {
+            ActionState::Ask => self.ask_first(call, asked, doing, standing).await,
+            ActionState::Allow | ActionState::Blocked => self.go(call, asked, doing, None).await,
+        }
+    }
+
+    /// Does it, if the rules allow it, or `approval` does where they ask for one.
+    pub(super) async fn go(
+        &self,
+        call: Call<Admitted>,
+        asked: Asked,
+        doing: Doing,
+        approval: Option<ApprovalId>,
+    ) -> Result<Response, Response> {
+        let refused = |refusal: Refusal| asked.refused(&refusal);
+        let inspection = doing.inspection(&self.pipeline, &call);
+        let (connector, policy, who) = (
+            Arc::clone(call.connector()),
+            Arc::clone(call.policy()),
+            Arc::clone(call.who()),
+        );
+        let approval = approval.map(|id| id.to_string());
+        let permitted = {
+            let meets = |rule: &ArgumentRule| doing.arguments.meets(rule);
+            let action = doing.decided_on(&meets, approval.as_deref());
+            self.pipeline.permit_action(call, &action)
+        };
+        let call = permitted.map_err(refused)?;
+        let call = self.pipeline.inspect(call, inspection).map_err(refused)?;
+        let reserved = self.pipeline.reserve(call, Charge::Free).await;
+        let mut call: Call<Reserved> = reserved.map_err(refused)?;
+        let inspection = self.pipeline.inspection_of_answer(&call);
+        let Doing {
+            approved,
+            outgoing,
+            place,
+            ..
+        } = doing;
+        let had_session = outgoing.session.is_some();
+        let sent = self.upstream.act(&mut call, &connector, outgoing).await;
+        let mut running = call.into_running();
+        match sent {
+            Ok(answer) => {
+                running.answered(&connector.name, None, answer.status.as_u16());
+                let speaker = Speaker {
+                    connector,
+                    policy,
+                    who,
+                    shown: approved,
+                    opens_pages: false,
+                    place,
+                };
+                let (running, inspection) = (Some(running), Some(inspection));
+                self.answered(asked, speaker, answer, had_session, running, inspection)
+                    .await
+            }
+            Err(refusal) => {
+                running.end(End::unseen(Ended::Error, Some(refusal.code())));
+                Err(asked.refused(&refusal))
+            }
+        }
+    }
+}

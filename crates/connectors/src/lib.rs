@@ -1,0 +1,50 @@
+//! The second door: connectors, which are servers of the Model Context Protocol. Default deny; every call of an action takes the
+//! pipeline's stages and ends in a record; bytes are forwarded as they came and parsed beside.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`door`] | the routes, and a message's whole way |
+//! | [`headers`] | what the protocol's headers must agree with, and where requests may come from |
+//! | [`envelope`], [`strict`] | a message taken apart so that nobody can read it otherwise |
+//! | [`method`] | what a request would do |
+//! | [`place`] | how much runs at once |
+//! | [`session`] | sessions, which are ours |
+//! | [`upstream`] | the connectors, and the only place that holds their credentials |
+//! | [`stream`], [`frames`], [`listing`] | answers on their way back |
+//! | [`arguments`] | the arguments of a call, canonical and against the rules |
+//! | [`approval`] | what an approval of a call binds |
+//! | [`pins`] | what was approved of a connector's actions |
+//! | [`refused`] | how a refusal looks to a client |
+//!
+//! What a connector is and who may do what there stands in the policy ([`domain::policy::connectors`]); the decision is
+//! [`domain::policy::reach`]. Decision record 0017 says why.
+
+pub mod approval;
+pub mod arguments;
+pub mod door;
+pub mod envelope;
+pub mod frames;
+pub mod headers;
+pub mod listing;
+pub mod method;
+pub mod pins;
+pub mod place;
+pub mod refused;
+pub mod session;
+pub mod stream;
+pub mod strict;
+pub mod upstream;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::any;
+
+pub use door::Connectors;
+
+/// The connectors' endpoints.
+pub fn routes(door: Arc<Connectors>) -> Router {
+    Router::new()
+        .route("/mcp/{connector}", any(door::connector))
+        .with_state(door)
+}

@@ -1,0 +1,205 @@
+//! What a request would do: talk, browse, or act. Every method that is not known to do nothing is an action, by its own name, and so
+//! falls under the policy. Pure; the one place that says so.
+
+use std::borrow::Cow;
+
+use domain::ActionClass;
+use domain::connectors::is_action_name;
+
+use crate::strict::{Malformed, Members};
+
+/// What a request would do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Deed<'a> {
+    /// Says hello, lists what may be done, sets how much is logged, or listens. It needs no more than leave to speak.
+    Talk,
+    /// Lists what there is to read, by the name of an action.
+    Browse(&'static str),
+    /// Does something.
+    Act(Act<'a>),
+}
+
+/// An action.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Act<'a> {
+    /// Its name: a tool's, or a method's.
+    pub action: Cow<'a, str>,
+    /// Whether it is a tool.
+    pub is_tool: bool,
+    /// What a method does to the world; a tool's class is found elsewhere.
+    pub class: ActionClass,
+    /// Its arguments, as they are written.
+    pub arguments: Option<&'a str>,
+    /// What the `Mcp-Name` header must repeat.
+    pub named: Option<Cow<'a, str>>,
+}
+
+/// Why a request's parameters are none of its method's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoDeed {
+    /// Not to be read in one way.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// A parameter that must be there.
+    #[error("params.{0} is missing or not a text")]
+    Missing(&'static str),
+}
+
+const KNOWN: &[&str] = &["name", "arguments", "uri", "_meta"];
+
+/// What this request would do.
+pub fn deed<'a>(method: &Cow<'a, str>, params: Option<&'a str>) -> Result<Deed<'a>, NoDeed> {
+    let browse = match &**method {
+        "initialize"
+        | "ping"
+        | "server/discover"
+        | "tools/list"
+        | "logging/setLevel"
+        | "subscriptions/listen" => return Ok(Deed::Talk),
+        "resources/list" => Some("resources/list"),
+        "resources/templates/list" => Some("resources/templates/list"),
+        "prompts/list" => Some("prompts/list"),
+        _ => None,
+    };
+    if let Some(action) = browse {
+        return Ok(Deed::Browse(action));
+    }
+    let members = Members::read(params.unwrap_or("{}"), KNOWN)?;
+    let text = |key: &'static str| members.string(key).ok_or(NoDeed::Missing(key));
+    let is_tool = &**method == "tools/call";
+    let named = match &**method {
+        "tools/call" | "prompts/get" => Some(text("name")?),
+        "resources/read" => Some(text("uri")?),
+        _ => None,
+    };
+    let arguments = members.get("arguments");
+    Ok(Deed::Act(Act {
+        action: match (&named, is_tool) {
+            (Some(name), true) => name.clone(),
+            _ => method.clone(),
+        },
+        is_tool,
+        class: class_of_method(method),
+        arguments: if is_tool { arguments } else { params },
+        named,
+    }))
+}
+
+fn class_of_method(method: &str) -> ActionClass {
+    match method {
+        "resources/read"
+        | "resources/subscribe"
+        | "resources/unsubscribe"
+        | "prompts/get"
+        | "completion/complete"
+        | "tasks/get"
+        | "tasks/result"
+        | "tasks/list" => ActionClass::Read,
+        "tasks/update" | "tasks/cancel" => ActionClass::Write,
+        _ => ActionClass::Generic,
+    }
+}
+
+/// Whether a text can be the name of a tool that is ever offered. None has a slash, so that none is taken for a method.
+pub fn is_tool_name(name: &str) -> bool {
+    is_action_name(name) && !name.contains('/')
+}
+
+/// What a tool does to the world, by the verb that its name begins with: reading where that is plain, destructive otherwise.
+pub fn class_of_tool(name: &str) -> ActionClass {
+    let verb: String = name
+        .split(['_', '-', '.'])
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .enumerate()
+        .take_while(|(place, letter)| *place == 0 || !letter.is_ascii_uppercase())
+        .map(|(_, letter)| letter.to_ascii_lowercase())
+        .collect();
+    match verb.as_str() {
+        "get" | "list" | "search" | "read" | "find" | "describe" => ActionClass::Read,
+        _ => ActionClass::Destructive,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn act(method: &str, params: &str) -> Result<(String, ActionClass, bool), NoDeed> {
+        let method = Cow::Owned(method.to_owned());
+        match deed(&method, Some(params))? {
+            Deed::Act(act) => Ok((act.action.into_owned(), act.class, act.is_tool)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn whatever_is_not_known_to_do_nothing_is_an_action() {
+        use ActionClass::{Generic, Read, Write};
+        for method in [
+            "initialize",
+            "ping",
+            "tools/list",
+            "server/discover",
+            "subscriptions/listen",
+        ] {
+            assert_eq!(deed(&Cow::Borrowed(method), None), Ok(Deed::Talk));
+        }
+        assert_eq!(
+            deed(&Cow::Borrowed("prompts/list"), None),
+            Ok(Deed::Browse("prompts/list"))
+        );
+        for (method, params, action, class) in [
+            (
+                "tools/call",
+                r#"{"name":"put","arguments":{}}"#,
+                "put",
+                Generic,
+            ),
+            (
+                "resources/read",
+                r#"{"uri":"file:///x"}"#,
+                "resources/read",
+                Read,
+            ),
+            ("prompts/get", r#"{"name":"x"}"#, "prompts/get", Read),
+            ("tasks/cancel", "{}", "tasks/cancel", Write),
+            ("Tools/list", "{}", "Tools/list", Generic),
+            ("tools/run", "{}", "tools/run", Generic),
+            ("x", "{}", "x", Generic),
+        ] {
+            let expected = (action.to_owned(), class, method == "tools/call");
+            assert_eq!(act(method, params), Ok(expected), "{method}");
+        }
+    }
+
+    #[test]
+    fn a_call_whose_name_can_be_read_in_two_ways_is_none() {
+        for params in [
+            "{}",
+            r#"{"name":5}"#,
+            r#"{"name":"a","name":"b"}"#,
+            r#"{"name":"a","Name":"b"}"#,
+            r#"{"name":"a","Arguments":{}}"#,
+        ] {
+            assert!(act("tools/call", params).is_err(), "{params}");
+        }
+    }
+
+    #[test]
+    fn a_tool_reads_only_where_its_verb_says_so() {
+        for (name, class) in [
+            ("get_item", ActionClass::Read),
+            ("listItems", ActionClass::Read),
+            ("search", ActionClass::Read),
+            ("getter_of_things", ActionClass::Destructive),
+            ("forget_item", ActionClass::Destructive),
+            ("send", ActionClass::Destructive),
+            ("", ActionClass::Destructive),
+        ] {
+            assert_eq!(class_of_tool(name), class, "{name}");
+        }
+        assert!(is_tool_name("get_item") && !is_tool_name("tools/list") && !is_tool_name("a b"));
+    }
+}

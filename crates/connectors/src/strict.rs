@@ -1,0 +1,260 @@
+//! JSON read so that nobody can read it otherwise: no member twice, no member that differs from a known one by case alone, bounded
+//! depth. What a policy is decided on is read through here, and the bytes go on as they came. Pure.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use domain::limits;
+use serde::Deserialize as _;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
+
+/// Why a text cannot be read in one way only.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Not UTF-8.
+    #[error("the text is not UTF-8")]
+    Encoding,
+    /// Nested deeper than [`limits::JSON_DEPTH_MAX`].
+    #[error("the JSON is nested deeper than {} levels", limits::JSON_DEPTH_MAX)]
+    Depth,
+    /// Not JSON of the shape asked for, or with a member twice. Says where, never what.
+    #[error("the JSON cannot be read at line {line}, column {column}")]
+    Shape {
+        /// The line.
+        line: usize,
+        /// The column.
+        column: usize,
+    },
+    /// A member that some programs would take for another one.
+    #[error("a member is spelt almost like `{0}`")]
+    Alike(&'static str),
+}
+
+impl From<serde_json::Error> for Malformed {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Shape {
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+}
+
+/// The bytes as text, no deeper than we read.
+pub fn text(bytes: &[u8]) -> Result<&str, Malformed> {
+    let text = str::from_utf8(bytes).map_err(|_| Malformed::Encoding)?;
+    let (mut depth, mut in_text, mut escaped) = (0usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limits::JSON_DEPTH_MAX {
+            return Err(Malformed::Depth);
+        }
+    }
+    Ok(text)
+}
+
+/// The members of one object, each as it is written.
+#[derive(Debug, Default)]
+pub struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// Reads an object. `known` are the members that mean something here: another spelling of one is refused.
+    pub fn read(text: &'a str, known: &[&'static str]) -> Result<Self, Malformed> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let members = reader.deserialize_map(Pairs)?;
+        reader.end()?;
+        for (name, _) in &members {
+            let alike = |wanted: &&&str| name.eq_ignore_ascii_case(wanted) && name != *wanted;
+            if let Some(wanted) = known.iter().find(alike) {
+                return Err(Malformed::Alike(wanted));
+            }
+        }
+        Ok(Self(members))
+    }
+
+    /// The text of a member.
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        let mut all = self.0.iter();
+        all.find(|(known, _)| known == name)
+            .map(|(_, raw)| raw.get())
+    }
+
+    /// A member that is a text.
+    pub fn string(&self, name: &str) -> Option<Cow<'a, str>> {
+        serde_json::from_str::<Borrowed<'a>>(self.get(name)?)
+            .ok()
+            .map(|text| text.0)
+    }
+}
+
+/// A text, borrowed where nothing in it is escaped.
+#[derive(serde::Deserialize)]
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+
+struct Pairs;
+
+impl<'de> Visitor<'de> for Pairs {
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut seen = BTreeSet::new();
+        let mut pairs = Vec::new();
+        while let Some(name) = map.next_key::<Borrowed<'de>>()? {
+            if !seen.insert(name.0.clone()) || seen.len() > limits::MCP_MEMBERS_MAX {
+                return Err(serde::de::Error::custom("a member stands twice"));
+            }
+            pairs.push((name.0, map.next_value::<&'de RawValue>()?));
+        }
+        Ok(pairs)
+    }
+}
+
+/// The items of an array, each as it is written.
+pub fn items(text: &str) -> Result<Vec<&RawValue>, Malformed> {
+    Ok(serde_json::from_str(text)?)
+}
+
+/// A whole value, no member of which stands twice at any depth.
+pub fn value(text: &str) -> Result<Value, Malformed> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = Whole.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
+struct Whole;
+
+impl<'de> DeserializeSeed<'de> for Whole {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Whole {
+    type Value = Value;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
+        Ok(Value::Bool(truth))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::from(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::from(number))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Value, E> {
+        let number = Number::from_f64(number);
+        number
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("a number that is none"))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::String(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(item) = items.next_element_seed(Whole)? {
+            all.push(item);
+        }
+        Ok(Value::Array(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut all = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let value = members.next_value_seed(Whole)?;
+            if all.insert(name, value).is_some() {
+                return Err(serde::de::Error::custom("a member stands twice"));
+            }
+        }
+        Ok(Value::Object(all))
+    }
+}
+
+/// Whether a value is `null`, for members whose absence and null differ.
+pub fn is_null(text: &str) -> bool {
+    Value::deserialize(&mut serde_json::Deserializer::from_str(text)).is_ok_and(|v| v.is_null())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_read_member_by_member_as_it_is_written() {
+        let text = r#"{ "b" : 1.0 , "a\u0061":{"z":1,"z":2}, "n":null }"#;
+        let members = Members::read(text, &["b"]).unwrap();
+        assert_eq!(members.get("b"), Some("1.0"));
+        assert_eq!(members.get("aa"), Some(r#"{"z":1,"z":2}"#));
+        assert_eq!(members.get("n"), Some("null"));
+        assert!(members.get("c").is_none() && members.string("b").is_none());
+    }
+
+    #[test]
+    fn what_two_programs_would_read_in_two_ways_is_refused() {
+        for text in [
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"name":1,"Name":2}"#,
+            r#"{"NAME":1}"#,
+            "{\"a\":1}x",
+            "[]",
+            "",
+        ] {
+            assert!(Members::read(text, &["name"]).is_err(), "{text}");
+        }
+        for text in [
+            r#"{"a":{"b":1,"b":2}}"#,
+            r#"[{"b":1,"\u0062":2}]"#,
+            "1 2",
+            "",
+        ] {
+            assert!(value(text).is_err(), "{text}");
+        }
+        assert_eq!(
+            value(r#"{"a":[1,-2,0.5,"x",null,true]}"#).unwrap(),
+            serde_json::json!({"a": [1, -2, 0.5, "x", null, true]})
+        );
+    }
+
+    #[test]
+    fn depth_is_bounded_and_brackets_in_texts_are_none() {
+        let deep = |count: usize| format!("{}{}", "[".repeat(count), "]".repeat(count));
+        assert!(text(deep(limits::JSON_DEPTH_MAX).as_bytes()).is_ok());
+        assert_eq!(
+            text(deep(limits::JSON_DEPTH_MAX + 1).as_bytes()),
+            Err(Malformed::Depth)
+        );
+        let quoted = format!("\"\\\"{}\"", "[".repeat(500));
+        assert!(text(quoted.as_bytes()).is_ok());
+        assert_eq!(text(b"\xff"), Err(Malformed::Encoding));
+    }
+}

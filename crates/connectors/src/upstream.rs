@@ -1,0 +1,260 @@
+//! Connectors themselves: one request to one, and its answer's head judged. The only place that holds their credentials; the caller's
+//! own never comes here. Follows no redirect. An action goes out only by [`Upstream::act`], which takes a call whose decision is
+//! durable.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use domain::policy::Connector;
+use domain::policy::connectors::{Credentials, Transport};
+use domain::{Reason, ReasonCode, Refusal, limits};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use pipeline::fetch::{Fetch, FetchError};
+use pipeline::{Call, Reserved};
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use crate::headers::SESSION;
+
+/// A shared header that some connectors want, out of the boot configuration.
+#[derive(Debug, Clone)]
+pub struct SharedHeader {
+    /// Its name.
+    pub name: HeaderName,
+    /// Its value.
+    pub value: SecretString,
+}
+
+/// The client for connectors, and what it authenticates with.
+#[derive(Debug)]
+pub struct Upstream {
+    fetch: Fetch,
+    shared: BTreeMap<String, SharedHeader>,
+}
+
+/// A request to a connector.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// POST, GET or DELETE.
+    pub method: Method,
+    /// What of the client's headers goes on.
+    pub headers: HeaderMap,
+    /// The upstream's session.
+    pub session: Option<String>,
+    /// The message.
+    pub body: Bytes,
+}
+
+/// What a connector began to answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// The session it has begun.
+    pub session: Option<String>,
+    /// Its body.
+    pub body: Body,
+}
+
+/// The body, by what it says it is.
+#[derive(Debug)]
+pub enum Body {
+    /// One JSON text, to be read whole.
+    Json(Incoming),
+    /// Events.
+    Events(Incoming),
+    /// Nothing, or nothing that can be understood.
+    Nothing,
+}
+
+impl Upstream {
+    /// With a client and the shared headers by the names that the policy calls them.
+    pub fn new(fetch: Fetch, shared: BTreeMap<String, SharedHeader>) -> Self {
+        Self { fetch, shared }
+    }
+
+    /// Whether the boot configuration holds a secret of this name.
+    pub fn knows_secret(&self, name: &str) -> bool {
+        self.shared.contains_key(name)
+    }
+
+    /// Sends an action. Only a call whose decision is durable can.
+    pub async fn act(
+        &self,
+        call: &mut Call<Reserved>,
+        connector: &Connector,
+        outgoing: Outgoing,
+    ) -> Result<Answer, Refusal> {
+        let (_, running) = call.leaving();
+        running.leaves();
+        self.send(connector, outgoing).await
+    }
+
+    /// Sends what does nothing: a greeting, a list, an answer to what the connector asked.
+    pub async fn talk(&self, connector: &Connector, outgoing: Outgoing) -> Result<Answer, Refusal> {
+        self.send(connector, outgoing).await
+    }
+
+    async fn send(&self, connector: &Connector, outgoing: Outgoing) -> Result<Answer, Refusal> {
+        let url = address(connector)?;
+        let mut request = http::Request::new(Full::new(outgoing.body));
+        *request.method_mut() = outgoing.method;
+        *request.headers_mut() = outgoing.headers;
+        if let Some(session) = &outgoing.session {
+            let value = HeaderValue::from_str(session);
+            let value = value.map_err(|_| Refusal::plain(ReasonCode::McpSessionUnknown))?;
+            request.headers_mut().insert(SESSION, value);
+        }
+        self.authenticate(connector, request.headers_mut())?;
+        let answer = self.fetch.stream(&url, request, limits::MCP_HEADERS_MS);
+        let response = answer.await.map_err(|error| unreached(connector, &error))?;
+        let (head, body) = response.into_parts();
+        let session = head.headers.get(SESSION);
+        Ok(Answer {
+            status: head.status,
+            session: session
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned),
+            body: match head.headers.get(header::CONTENT_TYPE).map(media_type) {
+                Some(kind) if kind == "application/json" => Body::Json(body),
+                Some(kind) if kind == "text/event-stream" => Body::Events(body),
+                _ => Body::Nothing,
+            },
+        })
+    }
+
+    fn authenticate(&self, connector: &Connector, headers: &mut HeaderMap) -> Result<(), Refusal> {
+        match connector.credential {
+            Credentials::None => Ok(()),
+            Credentials::Header => {
+                let secret = connector.secret.as_deref().unwrap_or_default();
+                let shared = self.shared.get(secret).ok_or_else(|| {
+                    tracing::error!(
+                        connector = connector.name,
+                        secret,
+                        "the boot configuration has no such [[connector_secret]]"
+                    );
+                    Refusal::plain(ReasonCode::UpstreamCredential)
+                })?;
+                let mut value = HeaderValue::from_str(shared.value.expose_secret())
+                    .map_err(|_| Refusal::plain(ReasonCode::UpstreamCredential))?;
+                value.set_sensitive(true);
+                headers.insert(shared.name.clone(), value);
+                Ok(())
+            }
+            Credentials::Grant | Credentials::ServiceAccount => {
+                Err(not_yet(connector, "its kind of credential"))
+            }
+        }
+    }
+}
+
+/// Where a connector is reached; refused for what is not spoken to yet, never guessed.
+fn address(connector: &Connector) -> Result<Url, Refusal> {
+    if connector.transport == Transport::Sse {
+        return Err(not_yet(connector, "the old transport"));
+    }
+    let Some(url) = &connector.url else {
+        return Err(not_yet(connector, "a program as a connector"));
+    };
+    Url::parse(url).map_err(|_| Refusal::plain(ReasonCode::UpstreamUnavailable))
+}
+
+fn not_yet(connector: &Connector, what: &str) -> Refusal {
+    tracing::error!(
+        connector = connector.name,
+        what,
+        "this version cannot reach the connector"
+    );
+    let text = format!(
+        "This version of Doorward cannot speak to this connector: {what} is not supported."
+    );
+    Refusal::one(Reason::new(ReasonCode::UpstreamCredential, text))
+}
+
+fn unreached(connector: &Connector, error: &FetchError) -> Refusal {
+    tracing::warn!(
+        connector = connector.name,
+        error = error.chain(),
+        "a connector is not reached"
+    );
+    Refusal::plain(match error {
+        FetchError::Timeout(_) => ReasonCode::UpstreamTimeout,
+        _ => ReasonCode::UpstreamUnavailable,
+    })
+}
+
+fn media_type(value: &HeaderValue) -> String {
+    let text = value.to_str().unwrap_or_default();
+    let kind = text.split(';').next().unwrap_or_default();
+    kind.trim().to_ascii_lowercase()
+}
+
+/// The whole of a JSON answer, within its bound and its time.
+pub async fn whole(body: Incoming) -> Result<Bytes, Refusal> {
+    let body = Limited::new(body, limits::MCP_MESSAGE_BYTES_MAX).collect();
+    let time = std::time::Duration::from_millis(limits::MCP_HEADERS_MS);
+    let collected = tokio::time::timeout(time, body)
+        .await
+        .map_err(|_| Refusal::plain(ReasonCode::UpstreamTimeout))?;
+    collected
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(|_| Refusal::plain(ReasonCode::UpstreamGarbled))
+}
+
+/// What an answer's status comes to where it brings no message that could be passed on.
+pub fn refusal_of_status(status: StatusCode, had_session: bool) -> Refusal {
+    match status {
+        StatusCode::NOT_FOUND if had_session => Refusal::plain(ReasonCode::McpSessionUnknown),
+        StatusCode::METHOD_NOT_ALLOWED => Refusal::plain(ReasonCode::MethodNotAllowed),
+        // Its 401 is about our credential, and never a bad login of the person.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            Refusal::plain(ReasonCode::UpstreamCredential)
+        }
+        status if status.is_redirection() => Refusal::one(Reason::new(
+            ReasonCode::UpstreamGarbled,
+            "The connector answered with a redirect, which is never followed.",
+        )),
+        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            Refusal::plain(ReasonCode::UpstreamUnavailable)
+        }
+        _ => Refusal::plain(ReasonCode::UpstreamGarbled),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_connector_says_of_our_credential_is_never_a_bad_login() {
+        for (status, session, code) in [
+            (401, false, ReasonCode::UpstreamCredential),
+            (403, true, ReasonCode::UpstreamCredential),
+            (404, true, ReasonCode::McpSessionUnknown),
+            (404, false, ReasonCode::UpstreamGarbled),
+            (405, false, ReasonCode::MethodNotAllowed),
+            (302, false, ReasonCode::UpstreamGarbled),
+            (429, false, ReasonCode::UpstreamUnavailable),
+            (503, false, ReasonCode::UpstreamUnavailable),
+            (200, false, ReasonCode::UpstreamGarbled),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(refusal_of_status(status, session).code(), code, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_media_type_is_read_without_its_parameters() {
+        for (text, kind) in [
+            ("application/json; charset=utf-8", "application/json"),
+            ("Text/Event-Stream", "text/event-stream"),
+            ("text/event-streams", "text/event-streams"),
+        ] {
+            assert_eq!(media_type(&HeaderValue::from_static(text)), kind);
+        }
+    }
+}

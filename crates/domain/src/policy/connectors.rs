@@ -1,0 +1,665 @@
+//! Connectors and their actions as people write them into the policy: two lists of [`super::document`], and what can be wrong with
+//! them. What they come to for one call is [`super::reach`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::document::{Document, Who};
+use crate::connectors::{ActionClass, ActionPattern, ActionState, DataClass, is_slug};
+use crate::limits;
+use crate::words::words;
+
+words! {
+    /// How a connector is spoken to.
+    Transport ("transport") {
+        /// Streamable HTTP. The default for an address.
+        Http "http",
+        /// HTTP with server-sent events, as servers before March 2025 speak.
+        Sse "sse",
+    }
+}
+
+words! {
+    /// With what Doorward authenticates at the connector. The caller's own credential never goes there.
+    Credentials ("credential of a connector") {
+        /// With nothing.
+        None "none",
+        /// With what each person has granted for themselves.
+        Grant "grant",
+        /// With one header for everybody, out of the boot configuration.
+        Header "header",
+        /// With one account for everybody, out of the boot configuration.
+        ServiceAccount "service-account",
+    }
+}
+
+words! {
+    /// What follows when an action is defined otherwise than it was reviewed.
+    Definitions ("way with changed definitions") {
+        /// It is blocked until it has been reviewed.
+        Block "block",
+        /// The reviewed definition goes on being shown.
+        ServePinned "serve_pinned",
+        /// It is served, with a warning.
+        Warn "warn",
+    }
+}
+
+words! {
+    /// What a rule on arguments asks of the value at its place.
+    Operator ("operator") {
+        /// It is the value.
+        Equals "equals",
+        /// It begins with the text.
+        StartsWith "starts-with",
+        /// It is one of the values.
+        OneOf "one-of",
+        /// It is a text of this form, `*` for any run of characters.
+        Matches "matches",
+        /// It is a number above.
+        GreaterThan "greater-than",
+        /// It is a number below.
+        LessThan "less-than",
+        /// It is there.
+        Present "present",
+        /// It is not there.
+        Absent "absent",
+    }
+}
+
+/// What Claude may reach besides models: a server of the Model Context Protocol. What is not listed does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connector {
+    /// What its path, refusals and records call it; see [`crate::ConnectorName`].
+    pub name: String,
+    /// For whom it exists.
+    #[serde(default)]
+    pub who: Who,
+    /// For people to read.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// What stands before its actions' names in the list of all connectors; the name where that is short enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Its address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Or the exact program and its arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// How it is spoken to, by address.
+    #[serde(default = "http", skip_serializing_if = "is_http")]
+    pub transport: Transport,
+    /// With what Doorward authenticates there.
+    #[serde(default = "no_credential", skip_serializing_if = "is_no_credential")]
+    pub credential: Credentials,
+    /// The secret of the boot configuration that a shared credential is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// What it holds.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub data_classes: BTreeSet<DataClass>,
+    /// What follows when an action's definition changes.
+    #[serde(default = "block", skip_serializing_if = "is_block")]
+    pub definitions: Definitions,
+    /// Whether what it says of its own actions may be believed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub trusted_annotations: bool,
+    /// Why the ceiling of its data does not hold for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Exception>,
+}
+
+/// Why a ceiling does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exception {
+    /// Why.
+    pub reason: String,
+    /// Who has decided it.
+    pub approved_by: String,
+}
+
+/// Who approves a call that needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Approver {
+    /// The person whose call it is.
+    #[default]
+    Own,
+    /// Somebody else who may.
+    Second,
+    /// Somebody else, of any of these groups.
+    Groups(BTreeSet<String>),
+}
+
+/// As it is written: a word, or a list of groups.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenApprover {
+    Word(String),
+    Groups(BTreeSet<String>),
+}
+
+impl Serialize for Approver {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Own => WrittenApprover::Word("self".to_owned()),
+            Self::Second => WrittenApprover::Word("second".to_owned()),
+            Self::Groups(groups) => WrittenApprover::Groups(groups.clone()),
+        }
+        .serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Approver {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match WrittenApprover::deserialize(from)? {
+            WrittenApprover::Word(word) if word == "self" => Ok(Self::Own),
+            WrittenApprover::Word(word) if word == "second" => Ok(Self::Second),
+            WrittenApprover::Word(_) => Err(serde::de::Error::custom(
+                "an approver is \"self\", \"second\" or a list of groups",
+            )),
+            WrittenApprover::Groups(groups) => Ok(Self::Groups(groups)),
+        }
+    }
+}
+
+impl Approver {
+    /// Whoever both of them accept.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Groups(ours), Self::Groups(theirs)) => {
+                Self::Groups(ours.intersection(&theirs).cloned().collect())
+            }
+            (ours, theirs) => ours.max(theirs),
+        }
+    }
+
+    const fn is_own(&self) -> bool {
+        matches!(self, Self::Own)
+    }
+}
+
+/// Says what its callers may do at a connector. Of several, the most restrictive counts; without one nothing may be done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Action {
+    /// What refusals call it.
+    pub name: String,
+    /// Whom it concerns.
+    #[serde(default)]
+    pub who: Who,
+    /// The connector; `*` for all.
+    pub connector: String,
+    /// Actions by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionPattern>,
+    /// Actions by what they do to the world.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub classes: BTreeSet<ActionClass>,
+    /// Whether they may be done.
+    pub state: ActionState,
+    /// Who approves, where that is needed.
+    #[serde(default, skip_serializing_if = "Approver::is_own")]
+    pub approver: Approver,
+    /// What is asked of the arguments besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub argument: Vec<ArgumentRule>,
+}
+
+/// One rule on the arguments of a call. It narrows what its entry says and never widens it: of the rules that are met the strictest
+/// counts; and where rules of a place say what is allowed, the value there must be one of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArgumentRule {
+    /// Where, as a JSON Pointer (RFC 6901).
+    pub at: String,
+    /// What is asked of the value there.
+    pub is: Operator,
+    /// What with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    /// What follows when it is so.
+    pub then: ActionState,
+}
+
+impl Connector {
+    /// What people read.
+    pub fn title(&self) -> &str {
+        if self.title.is_empty() {
+            &self.name
+        } else {
+            &self.title
+        }
+    }
+
+    /// What stands before its actions' names in the list of all; none where nothing short enough is known.
+    pub fn prefix(&self) -> Option<&str> {
+        let fits = |text: &&str| text.len() <= limits::CONNECTOR_PREFIX_BYTES_MAX;
+        self.prefix
+            .as_deref()
+            .or_else(|| Some(&*self.name).filter(fits))
+    }
+
+    /// The class of its data that an action of this class lies above, unless an exception is written.
+    pub fn ceiling(&self, class: ActionClass) -> Option<DataClass> {
+        let mut classes = self.data_classes.iter().copied();
+        classes.find(|data| self.exception.is_none() && data.forbids(class))
+    }
+}
+
+impl Action {
+    /// Whether it is about this connector.
+    pub fn is_at(&self, connector: &str) -> bool {
+        self.connector == "*" || self.connector == connector
+    }
+}
+
+/// What is wrong with the two lists, by path.
+pub(super) fn mistakes(document: &Document, say: &mut impl FnMut(String, &str)) {
+    if document.connector.len() > limits::CONNECTORS_MAX {
+        say("connector".to_owned(), "has more than 200 entries");
+    }
+    let mut prefixes: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, connector) in document.connector.iter().enumerate() {
+        mistaken_connector(connector, &mut |key, what| {
+            say(format!("connector[{index}].{key}"), what);
+        });
+        if let Some(prefix) = connector.prefix()
+            && prefixes.insert(prefix, index).is_some()
+        {
+            let key = if connector.prefix.is_some() {
+                "prefix"
+            } else {
+                "name"
+            };
+            say(
+                format!("connector[{index}].{key}"),
+                "is the prefix of another connector; actions in the list of all would be the same",
+            );
+        }
+    }
+    let names: BTreeSet<&str> = document.connector.iter().map(|c| &*c.name).collect();
+    for (index, action) in document.action.iter().enumerate() {
+        if action.connector != "*" && !names.contains(&*action.connector) {
+            say(
+                format!("action[{index}].connector"),
+                "is the name of no connector of this policy; write \"*\" for all",
+            );
+        }
+        mistaken_action(action, &mut |key, what| {
+            say(format!("action[{index}]{key}"), what);
+        });
+    }
+}
+
+fn mistaken_connector(connector: &Connector, say: &mut dyn FnMut(&str, &str)) {
+    if crate::ConnectorName::new(&connector.name).is_err() {
+        say(
+            "name",
+            "must begin with a small letter, then small letters, digits and dashes, at most 32 in all",
+        );
+    }
+    if let Some(prefix) = &connector.prefix
+        && !is_slug(prefix, limits::CONNECTOR_PREFIX_BYTES_MAX, true)
+    {
+        say(
+            "prefix",
+            "must begin with a small letter, then small letters, digits and dashes, at most 12 in all",
+        );
+    }
+    if connector.title.chars().any(crate::text::is_hostile) || connector.title.len() > 200 {
+        say("title", "must be one line of at most 200 bytes");
+    }
+    mistaken_place(connector, say);
+    let is_shared = matches!(
+        connector.credential,
+        Credentials::Header | Credentials::ServiceAccount
+    );
+    match &connector.secret {
+        None if is_shared => say(
+            "credential",
+            "needs secret, the name of a secret of the boot configuration",
+        ),
+        Some(_) if !is_shared => say(
+            "secret",
+            "goes with credential = \"header\" or \"service-account\" only",
+        ),
+        Some(secret) if !is_slug(secret, 64, true) => say(
+            "secret",
+            "is the name of a secret of the boot configuration: small letters, digits and dashes",
+        ),
+        _ => {}
+    }
+    if let Some(exception) = &connector.exception {
+        if connector.data_classes.is_empty() {
+            say("exception", "is from no ceiling: data_classes names none");
+        }
+        if exception.reason.trim().is_empty() || exception.approved_by.trim().is_empty() {
+            say("exception", "needs a reason and who has decided it");
+        }
+    }
+}
+
+fn mistaken_place(connector: &Connector, say: &mut dyn FnMut(&str, &str)) {
+    match (&connector.url, connector.command.is_empty()) {
+        (Some(url), true) => {
+            if !is_address(url) {
+                say(
+                    "url",
+                    "must be https://… or http://… with a host, without a user, a password or a #fragment",
+                );
+            }
+        }
+        (None, false) => {
+            if !connector.command[0].starts_with('/') {
+                say("command", "must begin with the whole path of a program");
+            }
+            if connector.command.iter().any(|part| part.contains('\0')) {
+                say("command", "has a character that no argument can have");
+            }
+            if connector.transport != Transport::Http {
+                say("transport", "goes with url only");
+            }
+        }
+        (Some(_), false) => say(
+            "command",
+            "does not go with url: a connector is one or the other",
+        ),
+        (None, true) => say("url", "is missing: a connector is an address or a command"),
+    }
+}
+
+/// An address with a host and nothing secret in it.
+fn is_address(url: &str) -> bool {
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let Some(rest) = rest else { return false };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    url.len() <= 2_000
+        && !authority.is_empty()
+        && !authority.contains('@')
+        && !rest.contains('#')
+        && rest
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'<' | b'>'))
+}
+
+fn mistaken_action(action: &Action, say: &mut dyn FnMut(String, &str)) {
+    if action.actions.is_empty() && action.classes.is_empty() {
+        say(
+            String::new(),
+            "is about no action; write actions = [\"*\"] for all, or name classes",
+        );
+    }
+    for (index, pattern) in action.actions.iter().enumerate() {
+        if !pattern.is_sound() {
+            say(
+                format!(".actions[{index}]"),
+                "must be the name of an action, with at most one * at its end",
+            );
+        }
+    }
+    if action.state != ActionState::Ask
+        && !action.approver.is_own()
+        && action
+            .argument
+            .iter()
+            .all(|rule| rule.then != ActionState::Ask)
+    {
+        say(
+            ".approver".to_owned(),
+            "is never asked: nothing here says \"ask\"",
+        );
+    }
+    if matches!(&action.approver, Approver::Groups(groups) if groups.is_empty()) {
+        say(".approver".to_owned(), "names no group");
+    }
+    if action.argument.len() > limits::ARGUMENT_RULES_MAX {
+        say(".argument".to_owned(), "has more than 64 rules");
+    }
+    for (index, rule) in action.argument.iter().enumerate() {
+        if !rule.at.is_empty() && !rule.at.starts_with('/') {
+            say(
+                format!(".argument[{index}].at"),
+                "is a JSON Pointer: empty for the whole, or /key/…",
+            );
+        }
+        if let Some(what) = mistaken_value(rule) {
+            say(format!(".argument[{index}].value"), what);
+        }
+    }
+}
+
+fn mistaken_value(rule: &ArgumentRule) -> Option<&'static str> {
+    let is_plain = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+    match (rule.is, &rule.value) {
+        (Operator::Present | Operator::Absent, None) => None,
+        (Operator::Present | Operator::Absent, Some(_)) => Some("does not go with this operator"),
+        (_, None) => Some("is missing"),
+        (Operator::Equals, Some(value)) if is_plain(value) => None,
+        (Operator::Equals, Some(_)) => Some("must be a text, a number or true or false"),
+        (Operator::StartsWith | Operator::Matches, Some(Value::String(text)))
+            if !text.is_empty() =>
+        {
+            None
+        }
+        (Operator::StartsWith | Operator::Matches, Some(_)) => Some("must be a text"),
+        (Operator::OneOf, Some(Value::Array(values)))
+            if !values.is_empty() && values.iter().all(is_plain) =>
+        {
+            None
+        }
+        (Operator::OneOf, Some(_)) => Some("must be a list of texts, numbers or truths"),
+        (Operator::GreaterThan | Operator::LessThan, Some(value)) if value.is_number() => None,
+        (Operator::GreaterThan | Operator::LessThan, Some(_)) => Some("must be a number"),
+    }
+}
+
+const fn http() -> Transport {
+    Transport::Http
+}
+
+const fn no_credential() -> Credentials {
+    Credentials::None
+}
+
+const fn block() -> Definitions {
+    Definitions::Block
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_http(transport: &Transport) -> bool {
+    matches!(transport, Transport::Http)
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_no_credential(credential: &Credentials) -> bool {
+    matches!(credential, Credentials::None)
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_block(definitions: &Definitions) -> bool {
+    matches!(definitions, Definitions::Block)
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_false(truth: &bool) -> bool {
+    !*truth
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Policy, UnreadablePolicy};
+
+    fn check(text: &str, expected: &[&str]) {
+        let found: Vec<String> = match Policy::parse(1, text) {
+            Ok(_) => Vec::new(),
+            Err(UnreadablePolicy::Invalid(mistakes)) => {
+                mistakes.into_iter().map(|mistake| mistake.path).collect()
+            }
+            Err(other) => panic!("{text}: {other}"),
+        };
+        assert_eq!(found, expected, "{text}");
+    }
+
+    const SOUND: &str = "[[connector]]\nname = \"tasks\"\nurl = \"https://mcp.example/mcp\"\n";
+
+    #[test]
+    fn connectors_and_actions_read_as_people_write_them() {
+        let text = r#"
+            [[connector]]
+            name = "crm"
+            title = "Customers"
+            prefix = "c"
+            url = "https://mcp.example/crm?x=1"
+            transport = "sse"
+            credential = "header"
+            secret = "crm-key"
+            data_classes = ["member-pii"]
+            definitions = "serve_pinned"
+            trusted_annotations = true
+            exception = { reason = "sales must write", approved_by = "the board" }
+            [[connector]]
+            name = "files"
+            who = { groups = ["staff"] }
+            command = ["/usr/bin/node", "server.js", ""]
+            [[action]]
+            name = "reading"
+            connector = "*"
+            classes = ["read"]
+            state = "allow"
+            [[action]]
+            name = "paths"
+            connector = "crm"
+            actions = ["fetch", "get_*"]
+            state = "ask"
+            approver = ["leads"]
+            [[action.argument]]
+            at = "/path"
+            is = "starts-with"
+            value = "/users/"
+            then = "blocked"
+            [[action.argument]]
+            at = "/limit"
+            is = "greater-than"
+            value = 10
+            then = "ask"
+        "#;
+        check(text, &[]);
+    }
+
+    #[test]
+    fn every_mistake_of_a_connector_is_named() {
+        check(
+            "[[connector]]\nname = \"Tasks\"\ntitle = \"a\\nb\"\nprefix = \"toolongprefixxx\"\nsecret = \"x\"\n",
+            &[
+                "connector[0].name",
+                "connector[0].prefix",
+                "connector[0].title",
+                "connector[0].url",
+                "connector[0].secret",
+            ],
+        );
+        let both = "url = \"https://a/\"\ncommand = [\"/bin/x\"]\n";
+        check(
+            &format!("[[connector]]\nname = \"a\"\n{both}"),
+            &["connector[0].command"],
+        );
+        check(
+            "[[connector]]\nname = \"a\"\ncommand = [\"npx\"]\ntransport = \"sse\"\n",
+            &["connector[0].command", "connector[0].transport"],
+        );
+        check(
+            "[[connector]]\nname = \"a\"\nurl = \"https://a/\"\ncredential = \"header\"\nexception = { reason = \"\", approved_by = \"x\" }\n",
+            &[
+                "connector[0].credential",
+                "connector[0].exception",
+                "connector[0].exception",
+            ],
+        );
+        check(
+            "[[connector]]\nname = \"a\"\nurl = \"https://a/\"\n[[connector]]\nname = \"b\"\nprefix = \"a\"\nurl = \"https://b/\"\n",
+            &["connector[1].prefix"],
+        );
+    }
+
+    #[test]
+    fn an_address_has_a_host_and_no_secret() {
+        for url in [
+            "",
+            "ftp://a/",
+            "https://",
+            "https:///x",
+            "https://u:p@a/",
+            "https://a/#x",
+            "https://a /",
+            "https://ä/",
+            "HTTPS://a/",
+        ] {
+            check(
+                &format!("[[connector]]\nname = \"a\"\nurl = \"{url}\"\n"),
+                &["connector[0].url"],
+            );
+        }
+    }
+
+    #[test]
+    fn every_mistake_of_an_action_is_named() {
+        let action = |rest: &str| format!("{SOUND}[[action]]\nname = \"a\"\n{rest}");
+        check(
+            &action("connector = \"task\"\nstate = \"allow\"\napprover = \"second\"\n"),
+            &["action[0].connector", "action[0]", "action[0].approver"],
+        );
+        check(
+            &action(
+                "connector = \"tasks\"\nactions = [\"*\", \"a*b\"]\nstate = \"ask\"\napprover = []\n",
+            ),
+            &["action[0].actions[1]", "action[0].approver"],
+        );
+        for (rule, is_sound) in [
+            ("at = \"/a\"\nis = \"equals\"\nvalue = true", true),
+            ("at = \"\"\nis = \"present\"", true),
+            ("at = \"/a\"\nis = \"one-of\"\nvalue = [\"a\", 1]", true),
+            ("at = \"/a\"\nis = \"equals\"\nvalue = [1]", false),
+            ("at = \"/a\"\nis = \"equals\"", false),
+            ("at = \"/a\"\nis = \"one-of\"\nvalue = []", false),
+            ("at = \"/a\"\nis = \"starts-with\"\nvalue = 1", false),
+            ("at = \"/a\"\nis = \"less-than\"\nvalue = \"1\"", false),
+            ("at = \"/a\"\nis = \"absent\"\nvalue = 1", false),
+        ] {
+            let text = action(&format!(
+                "connector = \"tasks\"\nactions = [\"*\"]\nstate = \"allow\"\n[[action.argument]]\n{rule}\nthen = \"blocked\"\n"
+            ));
+            let expected: &[&str] = if is_sound {
+                &[]
+            } else {
+                &["action[0].argument[0].value"]
+            };
+            check(&text, expected);
+        }
+        check(
+            &action(
+                "connector = \"tasks\"\nactions = [\"*\"]\nstate = \"allow\"\n[[action.argument]]\nat = \"a\"\nis = \"absent\"\nthen = \"ask\"\n",
+            ),
+            &["action[0].argument[0].at"],
+        );
+    }
+}
