@@ -44,9 +44,10 @@ macro_rules! rights {
 // which a directory says who is in which group.
 rights! {
     OwnRead "own.read" [Owner Admin Approver Auditor Technician Member] "See oneself, one's own sessions, tokens and use.";
-    OwnWrite "own.write" [Owner Admin Approver Auditor Technician Member] "End one's own sessions, make and take away one's own tokens.";
+    OwnWrite "own.write" [Owner Admin Approver Auditor Technician Member] "End one's own sessions, make and take away one's own tokens, ask for access.";
     OrgRead "org.read" [Owner Admin Approver Auditor Technician] "See the organisation and its settings.";
     ConfigRead "config.read" [Owner Admin Auditor Technician] "See issuers, upstreams and models as configured, without secrets.";
+    ConfigTest "config.test" [Owner Admin Technician] "Ask an upstream a question that is not billed, with our credential.";
     PeopleRead "people.read" [Owner Admin Approver Auditor Technician] "See people.";
     PeopleWrite "people.write" [Owner Admin Technician] "Take people's access away and give it back.";
     GroupsRead "groups.read" [Owner Admin Approver Auditor Technician] "See groups and who is in them.";
@@ -69,6 +70,12 @@ rights! {
     AcceptableUseWrite "acceptable_use.write" [Owner Admin Technician] "Publish the acceptable-use policy.";
     TasksRead "tasks.read" [Owner Admin Approver Auditor Technician] "See what is to be done for people who come and go.";
     TasksWrite "tasks.write" [Owner Admin Approver Technician] "Say that something of it is done, and open it by hand.";
+    AccessRequestsRead "access_requests.read" [Owner Admin Approver Auditor Technician] "See what people ask for beyond what they may use.";
+    AccessRequestsWrite "access_requests.write" [Owner Admin Approver Technician] "Answer it, never one's own; about a budget only with budgets.write too.";
+    ApprovalsRead "approvals.read" [Owner Admin Approver Auditor Technician] "See which calls of connectors wait for approval and what became of them; arguments only where one decides.";
+    ApprovalsWrite "approvals.write" [Owner Admin Approver] "Approve calls that need a second person, never one's own, and deny any.";
+    EvidenceRead "evidence.read" [Owner Admin Approver Auditor Technician] "See what checks have found, and kept.";
+    EvidenceWrite "evidence.write" [Owner Admin Technician] "Make checks whose findings are kept.";
     LedgerRead "ledger.read" [Owner Admin Auditor] "Search the ledger and export it.";
 }
 
@@ -175,6 +182,14 @@ impl Actor {
         }
     }
 
+    /// The break-glass account: an owner, but for what makes something that would outlive its hour.
+    pub fn break_glass(person: PersonId) -> Self {
+        let mut account =
+            Self::person(person, "break-glass account", BTreeSet::from([Role::Owner]));
+        account.rights.retain(|right| !would_outlive(*right));
+        account
+    }
+
     /// The directory of an issuer.
     pub fn directory(issuer: &str, label: &str) -> Self {
         Self {
@@ -241,6 +256,14 @@ impl Actor {
             Who::Doorward => "doorward".to_owned(),
         }
     }
+}
+
+/// Whether what this right makes opens something by itself: personal tokens, service keys, directory tokens.
+const fn would_outlive(right: Right) -> bool {
+    matches!(
+        right,
+        Right::OwnWrite | Right::ServicesWrite | Right::DirectoryWrite
+    )
 }
 
 /// Whether a token may be given this right.
@@ -324,6 +347,19 @@ mod tests {
         let scopes = BTreeSet::from([Right::PolicyRead, Right::PolicyWrite]);
         let narrow = Actor::token(person, token, "ada", BTreeSet::new(), &scopes);
         assert_eq!(narrow.rights(), &BTreeSet::new());
+    }
+
+    #[test]
+    fn the_break_glass_account_is_an_owner_who_makes_nothing_that_opens_by_itself() {
+        let account = Actor::break_glass(PersonId::from_parts(1, 1));
+        let owner = may(Role::Owner);
+        let missing: Vec<_> = owner.difference(account.rights()).collect();
+        let expected = [
+            &Right::OwnWrite,
+            &Right::ServicesWrite,
+            &Right::DirectoryWrite,
+        ];
+        assert_eq!(missing, expected);
     }
 
     #[test]

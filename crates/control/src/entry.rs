@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 
 use domain::opaque::{hex, sha256};
-use domain::{Caller, Opaque, PersonId, SessionId, Subject, Timestamp, console, limits};
+use domain::{Caller, Opaque, PersonId, Role, SessionId, Subject, Timestamp, console, limits};
 use store::{Person, StoreError};
 
 use crate::access::{Actor, Right};
-use crate::{Control, ControlError, people, roles};
+use crate::{Control, ControlError, break_glass, people, roles};
 
 /// Why somebody does not come in.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,8 @@ pub struct Visit {
     pub proved_at: Timestamp,
     /// Since when they are signed in.
     pub since: Timestamp,
+    /// Since when the break-glass account is open, whoever this is.
+    pub glass_broken: Option<Timestamp>,
 }
 
 impl Visit {
@@ -82,15 +84,7 @@ impl Control {
     ) -> Result<Person, Entry> {
         let person = self.store.person(self.org, person).await.map_err(store)?;
         let person = person.ok_or(Entry::ShutOut)?;
-        if person.out_since().is_some() {
-            return Err(Entry::ShutOut);
-        }
-        if !self.vouching.for_person(&person.issuer, &person.stable_id) {
-            return Err(Entry::SignedOut);
-        }
-        if made <= person.not_before {
-            return Err(Entry::SignedOut);
-        }
+        self.counts(&person, made)?;
         if let Some(session) = session {
             let session = self.store.session(self.org, session).await.map_err(store)?;
             if session.is_none_or(|session| session.ended_at.is_some()) {
@@ -100,38 +94,79 @@ impl Control {
         Ok(person)
     }
 
+    /// Whether a credential of this person's that was made at `made` still counts, whatever kind it is.
+    fn counts(&self, person: &Person, made: Timestamp) -> Result<(), Entry> {
+        if person.out_since().is_some() {
+            return Err(Entry::ShutOut);
+        }
+        let is_vouched = (self.vouching).for_person(&person.issuer, &person.stable_id);
+        if made <= person.not_before || !is_vouched {
+            return Err(Entry::SignedOut);
+        }
+        Ok(())
+    }
+
+    /// The person as the directory knows them now, and the roles they hold by it: who was taken out of a group loses its roles with the
+    /// next request.
+    async fn as_now(&self, person: Person) -> Result<(Person, BTreeSet<Role>), Entry> {
+        let person = people::as_now(&self.store, person).await.map_err(store)?;
+        let of = (self.vouching).groups_words(&person.issuer, &person.stable_id);
+        let held = roles::held_by(&self.store, self.org, person.id, &of, &person.groups).await?;
+        Ok((person, held))
+    }
+
     /// Who comes with a console cookie of this secret. It ends with everything that ends a session, after a time without a request, and
     /// half a day after the sign-in. What opens nothing costs one look at the store.
     pub async fn enter_by_cookie(&self, secret: &str) -> Result<Visit, Entry> {
         let hash = hex(&sha256(secret.as_bytes()));
         let found = self.store.console_session(self.org, &hash).await;
         let held = found.map_err(store)?.ok_or(Entry::SignedOut)?;
-        if held.person.out_since().is_some() {
-            return Err(Entry::ShutOut);
-        }
         let now = self.clock.now();
-        let stands = held.stands(now);
-        let (session, person) = (held.session, held.person);
-        if !stands || !(self.vouching).for_person(&person.issuer, &person.stable_id) {
+        let is_account = break_glass::is_account(&held.person);
+        if !is_account {
+            self.counts(&held.person, held.session.created)?;
+        }
+        if !held.stands(now) {
             return Err(Entry::SignedOut);
         }
-        let person = people::as_now(&self.store, person).await.map_err(store)?;
-        let of = (self.vouching).groups_words(&person.issuer, &person.stable_id);
-        let held = roles::held_by(&self.store, self.org, person.id, &of, &person.groups).await?;
-        if now.ms_since(session.last_seen) >= limits::CONSOLE_SEEN_NOTED_MS {
-            // What is not noted is noted the next time; nobody is kept out for it.
-            let noted = self.store.note_console_use(self.org, &hash, now).await;
-            let _unnoted = noted.is_err();
+        let (session, person) = (held.session, held.person);
+        let account = self.store.break_glass(self.org).await.map_err(store)?;
+        let glass_broken = account.as_ref().and_then(|account| account.opened_at);
+        if is_account {
+            let ages = (session.created, now);
+            if !break_glass::stands(account.as_ref(), session.session, ages) {
+                return Err(Entry::SignedOut);
+            }
+            self.note_use(&hash, session.last_seen, now).await;
+            return Ok(Visit {
+                actor: Actor::break_glass(person.id),
+                session: session.session,
+                // Nobody could prove more while the identity provider is away; the hour bounds it.
+                proved_at: now,
+                since: session.created,
+                glass_broken,
+                person,
+            });
         }
-        let label = person.email.as_deref().or(person.name.as_deref());
-        let label = label.unwrap_or(&person.stable_id);
+        let (person, held) = self.as_now(person).await?;
+        self.note_use(&hash, session.last_seen, now).await;
         Ok(Visit {
-            actor: Actor::person(person.id, label, held),
+            actor: Actor::person(person.id, person.label(), held),
             session: session.session,
             proved_at: session.proved_at,
             since: session.created,
+            glass_broken,
             person,
         })
+    }
+
+    /// Notes that a console session is used, once in a while.
+    async fn note_use(&self, hash: &str, last_seen: Timestamp, now: Timestamp) {
+        if now.ms_since(last_seen) >= limits::CONSOLE_SEEN_NOTED_MS {
+            // What is not noted is noted the next time; nobody is kept out for it.
+            let noted = self.store.note_console_use(self.org, hash, now).await;
+            let _unnoted = noted.is_err();
+        }
     }
 
     /// The actor that a personal access token stands for: its owner as the directory last said, narrowed by its scopes. It dies with
@@ -147,24 +182,16 @@ impl Control {
         }
         let owner = self.store.person(self.org, token.person).await;
         let owner = owner.map_err(store)?.ok_or(Entry::UnknownToken)?;
-        if owner.out_since().is_some() || token.created <= owner.not_before {
-            return Err(Entry::UnknownToken);
-        }
-        if !self.vouching.for_person(&owner.issuer, &owner.stable_id) {
-            return Err(Entry::UnknownToken);
-        }
-        // The directory knows better than the last sign-in: who was taken out of a group loses its roles with the next request.
-        let owner = people::as_now(&self.store, owner).await.map_err(store)?;
-        let of = (self.vouching).groups_words(&owner.issuer, &owner.stable_id);
-        let held = roles::held_by(&self.store, self.org, owner.id, &of, &owner.groups).await?;
+        let counts = self.counts(&owner, token.created);
+        counts.map_err(|_| Entry::UnknownToken)?;
+        let (owner, held) = self.as_now(owner).await?;
         let is_stale = |used| now.ms_since(used) >= limits::TOKEN_USE_NOTED_MS;
         if token.last_used.is_none_or(is_stale) {
             // What is not noted is noted the next time; nobody is kept out for it.
             let noted = self.store.note_token_use(self.org, token.id, now).await;
             let _unnoted = noted.is_err();
         }
-        let label = owner.email.as_deref().or(owner.name.as_deref());
-        let label = format!("{} ({})", label.unwrap_or(&owner.stable_id), token.prefix);
+        let label = format!("{} ({})", owner.label(), token.prefix);
         let words = token.scopes.iter();
         let scopes: BTreeSet<Right> = words.filter_map(|word| word.parse().ok()).collect();
         Ok(Actor::token(owner.id, token.id, &label, held, &scopes))

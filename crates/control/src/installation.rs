@@ -17,6 +17,8 @@ pub struct IssuerFact {
     pub people: bool,
     /// The audiences its tokens may have.
     pub audiences: Vec<String>,
+    /// The application that people sign in with, when it has one.
+    pub client_id: Option<String>,
 }
 
 /// An upstream.
@@ -34,6 +36,37 @@ pub struct UpstreamFact {
     pub models: Vec<String>,
 }
 
+/// A value of the configuration as it is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingFact {
+    /// The key of the file that says it: `server.listen`.
+    pub key: String,
+    /// What it says.
+    pub value: SettingValue,
+}
+
+/// What a key of the configuration says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SettingValue {
+    /// A value.
+    Text(String),
+    /// A secret, by its class.
+    Secret(&'static str),
+    /// Nothing, and what holds instead.
+    Unset(String),
+}
+
+/// Values of one section of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingSection {
+    /// What it is about.
+    pub name: String,
+    /// Its heading in the file, or what it does.
+    pub about: &'static str,
+    /// Its values, in the file's order.
+    pub facts: Vec<SettingFact>,
+}
+
 /// A model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelFact {
@@ -41,6 +74,10 @@ pub struct ModelFact {
     pub id: String,
     /// What clients call it.
     pub display_name: String,
+    /// Whether it takes a context of a million tokens.
+    pub is_long: bool,
+    /// Whether an upstream serves it.
+    pub is_served: bool,
 }
 
 /// Everything.

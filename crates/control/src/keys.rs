@@ -9,7 +9,7 @@ use crate::{ControlError, Operation, Who};
 /// One change of a key.
 #[derive(Debug, Clone, Copy)]
 pub struct Rotation<'r> {
-    /// Which: `session`, `ledger`, `fingerprint`, `sealing`.
+    /// Which: `session`, `ledger`, `fingerprint`, `vault`, `sealing`.
     pub name: &'r str,
     /// What tells the old one from others.
     pub before: &'r str,

@@ -3,32 +3,46 @@
 //! it. The console, the API and the command line are faces of these functions; nothing here speaks HTTP or reads the environment.
 
 pub mod access;
+pub mod access_requests;
+pub mod approvals;
+pub mod artefacts;
+pub mod budgets;
 pub mod checkpoints;
+pub mod connectors;
 mod entry;
 pub mod groups;
 pub mod idempotency;
 pub mod acceptable_use;
+pub mod break_glass;
 pub mod keys;
 pub mod diff;
 pub mod drills;
+pub mod evidence;
 pub mod may_use;
+pub mod machine;
 pub mod members;
+pub mod models;
 pub mod installation;
+pub mod notices;
 pub mod overview;
 pub mod people;
 pub mod policies;
 pub mod records;
 pub mod roles;
+pub mod rollout;
 pub mod scim;
 pub mod scim_tokens;
+pub mod sensors;
 pub mod service_keys;
 pub mod tasks;
 pub mod sessions;
 pub mod spend_limits;
-mod stated;
+pub mod stated;
 pub mod statements;
 pub mod text;
 pub mod tokens;
+pub mod trend;
+pub mod upstreams;
 pub mod usage;
 
 use std::sync::Arc;
@@ -36,6 +50,7 @@ use std::sync::Arc;
 use domain::{Clock, Ids, OrgId, ReasonCode, Timestamp, Vouching};
 use ledger::Ledger;
 use ledger::record::{Change, ChangeKind};
+use store::vault_key::VaultKey;
 use store::{Store, StoreError};
 
 pub use access::{Actor, Right, Role, Who};
@@ -56,6 +71,8 @@ pub struct Control {
     pub clock: Arc<dyn Clock>,
     /// Randomness for new ids and secrets.
     pub ids: Arc<dyn Ids>,
+    /// What seals a call's arguments and people's grants.
+    pub vault: VaultKey,
 }
 
 impl Control {
@@ -68,6 +85,7 @@ impl Control {
             ledger: &self.ledger,
             clock: &*self.clock,
             ids: &*self.ids,
+            vault: &self.vault,
         }
     }
 }
@@ -87,6 +105,8 @@ pub struct Operation<'o> {
     pub clock: &'o dyn Clock,
     /// Randomness for new ids and secrets.
     pub ids: &'o dyn Ids,
+    /// What seals a call's arguments and people's grants.
+    pub vault: &'o VaultKey,
 }
 
 /// Why something could not be done.
@@ -116,6 +136,9 @@ pub enum ControlError {
     /// The policy would not do here what it says.
     #[error("the policy would not do here what it says: {}", .0.join("; "))]
     Meaningless(Vec<String>),
+    /// Files for clients cannot be written from the policy.
+    #[error("the files cannot be written: {}", .0.join("; "))]
+    Unwritable(Vec<String>),
     /// The YAML is none.
     #[error("the YAML cannot be read: {0}")]
     Yaml(String),
@@ -171,12 +194,66 @@ pub enum ControlError {
         /// When.
         at: Timestamp,
     },
+    /// The same was asked for already, and nobody has answered.
+    #[error("you have asked for this already ({0}), and it waits for an answer")]
+    AskedAlready(domain::AccessRequestId),
+    /// The request is not open any more.
+    #[error("this request was {state} by {by} on {at}; it stays as it was")]
+    RequestClosed {
+        /// What became of it.
+        state: domain::AccessState,
+        /// Through whom.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Nobody answered the request in time.
+    #[error("this request expired; whoever still wants it asks anew")]
+    RequestExpired,
+    /// The approval was decided, used, or not decided in time.
+    #[error("{}", approval_over(*.state, .by.as_deref()))]
+    ApprovalOver {
+        /// How it stands.
+        state: domain::ApprovalState,
+        /// Who decided, where somebody did.
+        by: Option<String>,
+    },
+    /// What it would approve could not be called any more.
+    #[error(
+        "the rules changed since this was asked for, or whoever asked may not come in any more; a yes would be for nothing, and the call has to be made again"
+    )]
+    ApprovalVoid,
+    /// Somebody else has to say yes to what one asks for.
+    #[error("nobody is the second person of their own request; somebody else decides")]
+    OwnApproval,
+    /// Only who asked, or somebody of certain groups, can say yes.
+    #[error("you can deny this, and not approve it; its page says who can")]
+    OthersApproval,
+    /// Somebody else is at it.
+    #[error("{0}")]
+    Busy(&'static str),
+    /// The action is offered otherwise than whoever decided saw it.
+    #[error("the action is offered otherwise by now; look at it again")]
+    DefinitionChanged,
+    /// The connector is not in the catalogue, and nobody has reviewed it.
+    #[error(
+        "this connector is not in the catalogue: nothing of it can be approved before a review says that it may be used"
+    )]
+    NotReviewed,
     /// Who acts asked for their own access.
-    #[error("nobody gives themselves access again; somebody else with the right can")]
+    #[error("nobody gives themselves access; somebody else with the right can")]
     Oneself,
+    /// The role is that of the only owner.
+    #[error(
+        "the only owner's role is not taken away here, because nobody could give a role any more; give it to somebody else first"
+    )]
+    LastOwner,
     /// The person is another user's of the directory.
     #[error("another user of the directory is linked to this person; nothing was changed")]
     Linked,
+    /// What only the running process can tell cannot be told now.
+    #[error(transparent)]
+    Unseen(#[from] machine::Unseen),
     /// More than one such person.
     #[error("{0} people match; name one by id")]
     Ambiguous(usize),
@@ -187,27 +264,38 @@ impl ControlError {
     pub fn code(&self) -> ReasonCode {
         match self {
             Self::Partly { cause, .. } => cause.code(),
-            Self::Forbidden(_) | Self::Oneself => ReasonCode::RoleMissing,
+            Self::Forbidden(_) | Self::Oneself | Self::OwnApproval | Self::OthersApproval => {
+                ReasonCode::RoleMissing
+            }
             Self::OutOfScope(_) => ReasonCode::ScopeMissing,
-            Self::LimitStands(_) => ReasonCode::ThingExists,
+            Self::LimitStands(_) | Self::AskedAlready(_) => ReasonCode::ThingExists,
+            Self::Busy(_) => ReasonCode::ConcurrencyLimit,
             Self::NoSuch(_) | Self::NoSuchPerson | Self::NoSuchKey => ReasonCode::ThingUnknown,
             Self::Invalid(_)
             | Self::Policy(_)
             | Self::Meaningless(_)
+            | Self::Unwritable(_)
             | Self::Yaml(_)
             | Self::AcceptableUse(_)
             | Self::NothingPublished
             | Self::NoDraft
+            | Self::LastOwner
+            | Self::NotReviewed
             | Self::Linked
             | Self::Ambiguous(_)
             | Self::Store(StoreError::Nul) => ReasonCode::ParameterInvalid,
             Self::Conflict { .. }
             | Self::Changed(_)
             | Self::DraftChanged
+            | Self::DefinitionChanged
+            | Self::RequestClosed { .. }
+            | Self::RequestExpired
+            | Self::ApprovalOver { .. }
+            | Self::ApprovalVoid
             | Self::AlreadyClosed { .. } => ReasonCode::VersionConflict,
             Self::Ledger(_) => ReasonCode::LedgerUnavailable,
             Self::Store(StoreError::Full(_)) => ReasonCode::LimitReached,
-            Self::Store(StoreError::Damaged(_)) => ReasonCode::Internal,
+            Self::Store(StoreError::Damaged(_)) | Self::Unseen(_) => ReasonCode::Internal,
             Self::Store(_) => ReasonCode::StoreUnavailable,
         }
     }
@@ -218,6 +306,9 @@ impl ControlError {
             Self::Store(error) => error.to_string(),
             // Which are told apart, one by one.
             Self::Meaningless(_) => "The policy would not do here what it says.".to_owned(),
+            Self::Unwritable(_) => {
+                "The files cannot be written from the policy in force.".to_owned()
+            }
             other => other.to_string(),
         }
     }
@@ -229,7 +320,7 @@ impl ControlError {
                 mistakes.iter().map(ToString::to_string).collect()
             }
             Self::Policy(other) => vec![other.to_string()],
-            Self::Meaningless(mistakes) => mistakes.clone(),
+            Self::Meaningless(mistakes) | Self::Unwritable(mistakes) => mistakes.clone(),
             Self::AcceptableUse(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         }
@@ -241,6 +332,21 @@ impl ControlError {
             Self::Store(error) => error.nothing_written(),
             Self::Partly { .. } => false,
             _ => true,
+        }
+    }
+}
+
+/// How an approval stands that cannot be decided any more.
+fn approval_over(state: domain::ApprovalState, by: Option<&str>) -> String {
+    use domain::ApprovalState::{Approved, Consumed, Denied, Expired, Pending};
+    let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+    match state {
+        Pending => "this waits for an answer".to_owned(),
+        Approved => format!("this was approved{by}, and waits for the call"),
+        Denied => format!("this was denied{by}; whoever still wants it asks anew"),
+        Consumed => format!("this was approved{by} and used; an approval is good for one call"),
+        Expired => {
+            "this expired: nobody decided, or nobody called, in time; whoever still wants it asks anew".to_owned()
         }
     }
 }

@@ -1,15 +1,19 @@
 //! What somebody may use and why: the decision itself for each model, by the policy in force, and never a guess at it. Whoever reads
 //! policies asks it of anybody, and everyone of themselves.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use domain::policy::{Ask, Permit};
 use domain::{
-    Caller, Client, ClientKind, Credential, Policy, ReasonCode, Refusal, Subject, Version,
+    Caller, Client, ClientKind, Credential, OWN_ISSUER, OrgId, PersonId, Policy, ReasonCode,
+    Refusal, Subject, Version,
 };
 
 use crate::access::Right;
+use crate::groups::GroupSeen;
 use crate::people::{self, Person};
+use crate::service_keys::Service;
 use crate::{ControlError, Operation};
 
 /// For what a decision is tried.
@@ -89,7 +93,34 @@ pub async fn of_person(
 ) -> Result<MayUse, ControlError> {
     operation.require(Right::PolicyRead)?;
     operation.require(Right::PeopleRead)?;
-    decide(operation, person, question).await
+    decide(operation, &caller_of(person), question).await
+}
+
+/// What a service may use now with one of its credentials, which says which groups it is in.
+pub async fn of_service(
+    operation: &Operation<'_>,
+    service: &Service,
+    groups: &BTreeSet<String>,
+    question: Question<'_>,
+) -> Result<MayUse, ControlError> {
+    operation.require(Right::PolicyRead)?;
+    operation.require(Right::ServicesRead)?;
+    let caller = caller_of_service(operation.org, service, groups.clone());
+    decide(operation, &caller, question).await
+}
+
+/// What a person may use who is in this group and in no other.
+pub async fn of_group(
+    operation: &Operation<'_>,
+    group: &GroupSeen,
+    question: Question<'_>,
+) -> Result<MayUse, ControlError> {
+    operation.require(Right::PolicyRead)?;
+    operation.require(Right::GroupsRead)?;
+    let names = [Some(&group.display_name), group.external_id.as_ref()];
+    let groups = names.into_iter().flatten().cloned().collect();
+    let caller = somebody(operation.org, "", &group.source.issuer, groups);
+    decide(operation, &caller, question).await
 }
 
 /// What one may use oneself.
@@ -98,12 +129,12 @@ pub async fn own(
     question: Question<'_>,
 ) -> Result<MayUse, ControlError> {
     let person = people::own(operation).await?;
-    decide(operation, &person, question).await
+    decide(operation, &caller_of(&person), question).await
 }
 
 async fn decide(
     operation: &Operation<'_>,
-    person: &Person,
+    caller: &Caller,
     question: Question<'_>,
 ) -> Result<MayUse, ControlError> {
     let latest = operation.store.latest_policy(operation.org).await?;
@@ -112,18 +143,9 @@ async fn decide(
         None => Policy::empty(),
     };
     let policy = policy.among_issuers(question.issuers_for_people);
-    let caller = caller_of(person);
-    let rules = policy.for_caller(&caller);
     let answer = |model: &String| Answer {
         model: model.clone(),
-        decided: rules.decide(
-            &caller,
-            &Ask {
-                model: Some(model),
-                client: question.tried.client,
-                address: question.tried.address,
-            },
-        ),
+        decided: decided(&policy, caller, model, question.tried),
     };
     Ok(MayUse {
         version: policy.version,
@@ -131,19 +153,65 @@ async fn decide(
     })
 }
 
-/// The person as their next call would be decided.
-fn caller_of(person: &Person) -> Caller {
+/// The service as its next call with one of its credentials would be decided.
+pub(crate) fn caller_of_service(org: OrgId, service: &Service, groups: BTreeSet<String>) -> Caller {
     Caller {
-        org: person.org,
+        subject: Subject::Service(service.id),
+        credential: if service.issuer == OWN_ISSUER {
+            Credential::ServiceKey
+        } else {
+            Credential::Workload
+        },
+        ..somebody(org, &service.name, &service.issuer, groups)
+    }
+}
+
+/// The person as their next call would be decided.
+pub(crate) fn caller_of(person: &Person) -> Caller {
+    Caller {
         subject: Subject::Person(person.id),
-        stable_id: person.stable_id.as_str().into(),
-        issuer: person.issuer.as_str().into(),
+        ..somebody(
+            person.org,
+            &person.stable_id,
+            &person.issuer,
+            person.groups.clone(),
+        )
+    }
+}
+
+/// A person of no id.
+pub(crate) fn somebody(
+    org: OrgId,
+    stable_id: &str,
+    issuer: &str,
+    groups: BTreeSet<String>,
+) -> Caller {
+    Caller {
+        org,
+        subject: Subject::Person(PersonId::from_parts(0, 0)),
+        stable_id: stable_id.into(),
+        issuer: issuer.into(),
         email: None,
         name: None,
-        groups: person.groups.clone(),
+        groups,
         session: None,
         credential: Credential::Session,
     }
+}
+
+/// The decision for one model: what every page, preview and trial shows, and what a call meets.
+pub fn decided(
+    policy: &Policy,
+    caller: &Caller,
+    model: &str,
+    tried: Tried,
+) -> Result<Permit, Refusal> {
+    let ask = Ask {
+        model: Some(model),
+        client: tried.client,
+        address: tried.address,
+    };
+    policy.for_caller(caller).decide(caller, &ask)
 }
 
 #[cfg(test)]

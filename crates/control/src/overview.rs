@@ -1,13 +1,15 @@
-//! What needs somebody: tasks that are due, an acceptable-use policy that no longer says what is so, too many owners or none, and keys
+//! What needs somebody: tasks that are due, people who ask for access, an acceptable-use policy that no longer says what is so, too many owners or none, and keys
 //! and tokens that end soon. Everyone sees what their rights show them and nothing else. Only reads.
 
+use domain::Timestamp;
 use domain::acceptable_use::Installation;
 use domain::window::DAY_MS;
-use domain::{Timestamp, limits};
 
 use crate::access::Right;
-use crate::tasks::{self, Task, Wanted};
-use crate::{ControlError, Operation, acceptable_use, roles, scim_tokens, service_keys};
+use crate::tasks::{self, Task};
+use crate::{
+    ControlError, Operation, acceptable_use, access_requests, roles, scim_tokens, service_keys,
+};
 
 /// How long before its end a key or token is told of.
 const SOON_MS: i64 = 14 * DAY_MS;
@@ -17,6 +19,13 @@ const SOON_MS: i64 = 14 * DAY_MS;
 pub enum Need {
     /// A task that is not done.
     Task(Box<Task>),
+    /// People ask for access, and nobody has answered.
+    Requests {
+        /// How many, those of who looks left out.
+        open: u64,
+        /// When the oldest was asked.
+        since: Timestamp,
+    },
     /// The acceptable-use policy in force says something of the recording that is not so any more.
     UseOutdated {
         /// The version in force.
@@ -40,10 +49,8 @@ pub enum Need {
 pub struct Needs {
     /// The first of it, the most pressing first.
     pub first: Vec<Need>,
-    /// Open tasks, as far as they were counted; none for whoever does not see tasks.
-    pub open_tasks: Option<usize>,
-    /// Whether there are more of them than were counted.
-    pub more_tasks: bool,
+    /// Open tasks; none for whoever does not see tasks.
+    pub open_tasks: Option<u64>,
 }
 
 /// What needs somebody: at most `limit` of each sort.
@@ -57,6 +64,11 @@ pub async fn needs(
     let mut needs = Needs::default();
     if may(Right::TasksRead) {
         due(operation, limit, &mut needs).await?;
+    }
+    if may(Right::AccessRequestsWrite)
+        && let (open, Some(since)) = access_requests::waiting(operation).await?
+    {
+        needs.first.push(Need::Requests { open, since });
     }
     if may(Right::AcceptableUseRead) {
         match acceptable_use::show(operation, None, installation).await {
@@ -85,15 +97,10 @@ async fn due(
     limit: usize,
     needs: &mut Needs,
 ) -> Result<(), ControlError> {
-    let wanted = Wanted {
-        open: true,
-        ..Wanted::default()
-    };
-    let mut open = tasks::list(operation, &wanted, None, limits::STORE_PAGE_MAX).await?;
-    needs.open_tasks = Some(open.len());
-    needs.more_tasks = open.len() == limits::STORE_PAGE_MAX as usize;
-    open.sort_by_key(|task| task.due);
-    let first = open.into_iter().take(limit);
+    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+    let (first, open) = tasks::due(operation, limit).await?;
+    needs.open_tasks = Some(open);
+    let first = first.into_iter();
     needs
         .first
         .extend(first.map(|task| Need::Task(Box::new(task))));

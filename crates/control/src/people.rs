@@ -70,6 +70,19 @@ pub async fn list(
     Ok((store.with_groups(org, people).await?, more))
 }
 
+/// As [`list`], who was seen last first: people before one of them.
+pub async fn list_back(
+    operation: &Operation<'_>,
+    part: &str,
+    before: Option<PersonId>,
+    limit: u32,
+) -> Result<(Vec<Person>, bool), ControlError> {
+    operation.require(Right::PeopleRead)?;
+    let (store, org) = (operation.store, operation.org);
+    let (people, more) = store.people_page_back(org, part, before, limit).await?;
+    Ok((store.with_groups(org, people).await?, more))
+}
+
 /// How many people there are.
 pub async fn count(operation: &Operation<'_>) -> Result<PeopleCount, ControlError> {
     operation.require(Right::PeopleRead)?;

@@ -8,6 +8,7 @@ pub use ledger::record::{
     Change, ChangeKind, Decision, Door, Ended, Finding, Kind, Origin, Outcome, Record,
     RecordedReason, SessionChange, SessionEvent, SignIn, System, SystemEvent, Text, Verdict,
 };
+pub use store::OtherChain;
 pub use store::search::{FoundRecord, Place, Sought};
 
 use crate::access::Right;
@@ -177,12 +178,14 @@ async fn sifted(
 const SIFTED_AT_ONCE: u32 = 500;
 
 /// How far the copy is that every page and sum is read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
     /// The time of its newest record; none while it has none.
     pub newest: Option<Timestamp>,
     /// Records of this replica that are durable and not in it yet.
     pub missing: u64,
+    /// Other replicas, each with its newest record that is in it. What they wrote and have not shipped nobody knows here.
+    pub others: Vec<OtherChain>,
 }
 
 /// How far the copy is. Whoever sees a sum may see how old it is.
@@ -196,5 +199,6 @@ pub async fn copied(operation: &Operation<'_>) -> Result<Copied, ControlError> {
     Ok(Copied {
         newest: newest.first().map(|record| record.place.at),
         missing: (durable + 1).saturating_sub(next),
+        others: store.other_chains(org, &chain).await?,
     })
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use domain::{BindingId, PersonId};
 use ledger::record::ChangeKind;
+use store::RoleRemoved;
 pub use store::{Holder, RoleBinding};
 
-use crate::access::{Right, Role};
+use crate::access::{Right, Role, Who};
 use crate::{ControlError, Operation, text};
 
 /// Owners there should be.
@@ -78,7 +79,7 @@ pub async fn grant(
     })
 }
 
-/// Takes a role away; from the next request on it is gone.
+/// Takes a role away; from the next request on it is gone. That of the only owner is taken on the machine alone.
 pub async fn revoke(
     operation: &Operation<'_>,
     binding: BindingId,
@@ -89,17 +90,44 @@ pub async fn revoke(
     let there = operation.store.roles(operation.org).await?;
     let known = there.iter().find(|known| known.id == binding);
     let known = known.ok_or(ControlError::NoSuch("role binding"))?;
+    // Whoever is on the machine can make an owner again.
+    let keeps_an_owner = *operation.actor.who() != Who::CommandLine;
+    if keeps_an_owner && only_owner(&there) == Some(binding) {
+        return Err(ControlError::LastOwner);
+    }
     let mut change = operation.change("role", &described(known), ChangeKind::Deleted);
     change.reason = Some(reason.as_str().into());
     operation.record(change).await?;
-    let gone = operation.store.remove_role(operation.org, binding).await?;
-    let Some(gone) = gone else {
-        let (name, why) = (described(known), "it was taken away in between");
-        operation.record_not_made("role", &name, why).await?;
-        return Err(ControlError::NoSuch("role binding"));
+    let (store, org) = (operation.store, operation.org);
+    let (why, error) = match store.remove_role(org, binding, keeps_an_owner).await? {
+        RoleRemoved::Gone(gone) => {
+            let left = operation.store.roles(operation.org).await?;
+            return Ok((gone, warning(&left)));
+        }
+        RoleRemoved::Unknown => (
+            "it was taken away in between",
+            ControlError::NoSuch("role binding"),
+        ),
+        RoleRemoved::LastOwner => (
+            "the other owners' roles were taken away in between",
+            ControlError::LastOwner,
+        ),
     };
-    let left = operation.store.roles(operation.org).await?;
-    Ok((gone, warning(&left)))
+    operation
+        .record_not_made("role", &described(known), why)
+        .await?;
+    Err(error)
+}
+
+/// The owner's role that is the only one; a group's counts as one.
+pub fn only_owner(bindings: &[RoleBinding]) -> Option<BindingId> {
+    let mut owners = bindings
+        .iter()
+        .filter(|binding| binding.role == Role::Owner);
+    match (owners.next(), owners.next()) {
+        (Some(only), None) => Some(only.id),
+        _ => None,
+    }
 }
 
 /// Every binding, oldest first, and what to think about.
@@ -189,6 +217,9 @@ mod tests {
         assert!(warning(&[]).unwrap().starts_with("nobody is an owner"));
         assert_eq!(warning(&[owner(1)]), None);
         assert_eq!(warning(&[owner(1), owner(2)]), None);
+        assert_eq!(only_owner(&[]), None);
+        assert_eq!(only_owner(&[owner(1)]), Some(owner(1).id));
+        assert_eq!(only_owner(&[owner(1), owner(2)]), None);
         let three = [owner(1), owner(2), owner(3)];
         assert!(warning(&three).unwrap().starts_with("there are 3 owners"));
     }

@@ -6,7 +6,7 @@ use domain::vouching::NoGroups;
 use domain::{Opaque, Timestamp, TokenId, Vouching, limits};
 use ledger::record::{Change, ChangeKind};
 use secrecy::SecretString;
-pub use store::{ScimToken, Source};
+pub use store::{Provisioned, ScimToken, Source};
 
 use crate::access::{Actor, Right};
 use crate::entry::Entry;
@@ -98,6 +98,39 @@ pub async fn list(operation: &Operation<'_>) -> Result<Vec<ScimToken>, ControlEr
     let now = operation.clock.now();
     all.sort_by_key(|token| !token.opens(now));
     Ok(all)
+}
+
+/// A directory, and what it has provisioned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directory {
+    /// Whose.
+    pub source: Source,
+    /// Counted now.
+    pub provisioned: Provisioned,
+}
+
+/// Every directory there may be: one of each issuer that vouches for people, or of each of its tenants.
+pub async fn directories(
+    operation: &Operation<'_>,
+    vouching: &Vouching,
+) -> Result<Vec<Directory>, ControlError> {
+    operation.require(Right::DirectoryRead)?;
+    let mut all = Vec::new();
+    for (issuer, tenant) in vouching.directories() {
+        let source = Source { issuer, tenant };
+        let provisioned = operation.store.provisioned(operation.org, &source).await?;
+        all.push(Directory {
+            source,
+            provisioned,
+        });
+    }
+    Ok(all)
+}
+
+/// The token of this id, as long as it opens.
+pub async fn one(operation: &Operation<'_>, token: TokenId) -> Result<ScimToken, ControlError> {
+    operation.require(Right::DirectoryRead)?;
+    find(operation, &token.to_string()).await
 }
 
 /// The tokens made before one of them, newest first, and whether there are more.

@@ -1,7 +1,7 @@
 //! Service keys: make one for a machine that has no OpenID provider, list them, take them away. A key is returned once, to be
 //! shown, and kept as its hash alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::opaque::hex;
 use domain::window::DAY_MS;
@@ -9,7 +9,7 @@ use domain::{Opaque, ServiceId, Timestamp, limits};
 use ledger::record::{Change, ChangeKind};
 use secrecy::SecretString;
 use store::Target;
-pub use store::services::{Service, ServiceKey};
+pub use store::services::{OpenKeys, Service, ServiceKey};
 
 use crate::access::Right;
 use crate::text::{self, Unusable};
@@ -48,6 +48,7 @@ pub async fn create(
         made_by: operation.actor.label().to_owned(),
         created,
         revoked_at: None,
+        used_at: None,
         service_name: new.name,
     };
     let mut change = about(operation, &key, ChangeKind::Created);
@@ -86,15 +87,79 @@ pub async fn page(
     Ok(store.service_keys_page(operation.org, after, limit).await?)
 }
 
-/// Services after one of them, and whether there are more.
+/// Services after one of them, those alone in whose name a text stands, and whether there are more.
 pub async fn services(
     operation: &Operation<'_>,
+    part: &str,
     after: Option<ServiceId>,
     limit: u32,
 ) -> Result<(Vec<Service>, bool), ControlError> {
     operation.require(Right::ServicesRead)?;
-    let store = operation.store;
-    Ok(store.services_page(operation.org, after, limit).await?)
+    let (store, org) = (operation.store, operation.org);
+    Ok(store.services_page(org, part, after, limit).await?)
+}
+
+/// How a service stands, for a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Glance {
+    /// Its keys that open.
+    pub keys: OpenKeys,
+    /// The latest hour since the moment that was asked about in which it made a call.
+    pub last_hour: Option<Timestamp>,
+}
+
+/// How each of these services stands, which follow one another in the order of their ids; calls are looked for since a moment.
+pub async fn glance(
+    operation: &Operation<'_>,
+    services: &[Service],
+    since: Timestamp,
+) -> Result<BTreeMap<ServiceId, Glance>, ControlError> {
+    operation.require(Right::ServicesRead)?;
+    let (Some(first), Some(last)) = (services.first(), services.last()) else {
+        return Ok(BTreeMap::new());
+    };
+    let (store, org, range) = (operation.store, operation.org, (first.id, last.id));
+    let now = operation.clock.now();
+    let keys = store.open_service_keys(org, range, now).await?;
+    let hours = store.last_hours_of_services(org, range, since).await?;
+    let of = |service: &Service| Glance {
+        keys: keys.get(&service.id).copied().unwrap_or_default(),
+        last_hour: hours.get(&service.id).copied(),
+    };
+    let all = services.iter().map(|service| (service.id, of(service)));
+    Ok(all.collect())
+}
+
+/// The service of this id.
+pub async fn service(
+    operation: &Operation<'_>,
+    service: ServiceId,
+) -> Result<Service, ControlError> {
+    operation.require(Right::ServicesRead)?;
+    let found = operation.store.service(operation.org, service).await?;
+    found.ok_or(ControlError::NoSuch("service"))
+}
+
+/// The keys of a service: those that were not revoked first, then newest first.
+pub async fn of_service(
+    operation: &Operation<'_>,
+    service: ServiceId,
+) -> Result<Vec<ServiceKey>, ControlError> {
+    operation.require(Right::ServicesRead)?;
+    let (store, org) = (operation.store, operation.org);
+    Ok(store.keys_of_service(org, service).await?)
+}
+
+/// The key of this hash, among those of a service.
+pub async fn one(
+    operation: &Operation<'_>,
+    service: ServiceId,
+    key_hash: &str,
+) -> Result<ServiceKey, ControlError> {
+    operation.require(Right::ServicesRead)?;
+    let found = operation.store.service_key(operation.org, key_hash).await?;
+    let found = found.filter(|key| key.service == service);
+    found.ok_or(ControlError::NoSuch("service key"))
 }
 
 /// Takes away the key of this id or hash, or every key of the service of this name: open streams are cut and requests refused

@@ -3,8 +3,8 @@
 
 use domain::{PersonId, SessionId};
 use ledger::record::ChangeKind;
-pub use store::Session;
 use store::Target;
+pub use store::{Session, SessionsCount};
 
 use crate::access::Right;
 use crate::{ControlError, Operation, text};
@@ -21,6 +21,30 @@ pub async fn list(
     Ok(store
         .sessions_page(operation.org, (person, open), after, limit)
         .await?)
+}
+
+/// As [`list`], newest first: sessions before one of them.
+pub async fn list_back(
+    operation: &Operation<'_>,
+    (person, open): (Option<PersonId>, bool),
+    before: Option<SessionId>,
+    limit: u32,
+) -> Result<(Vec<Session>, bool), ControlError> {
+    operation.require(Right::SessionsRead)?;
+    let store = operation.store;
+    Ok(store
+        .sessions_page_back(operation.org, (person, open), before, limit)
+        .await?)
+}
+
+/// How many sessions there are, of one person or of everyone.
+pub async fn count(
+    operation: &Operation<'_>,
+    person: Option<PersonId>,
+) -> Result<SessionsCount, ControlError> {
+    operation.require(Right::SessionsRead)?;
+    let store = operation.store;
+    Ok(store.sessions_count(operation.org, person).await?)
 }
 
 /// A session.

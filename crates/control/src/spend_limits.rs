@@ -170,7 +170,7 @@ pub fn described(limit: &SpendLimit) -> String {
     )
 }
 
-fn audit(
+pub(crate) fn audit(
     operation: &Operation<'_>,
     action: &str,
     before: Option<&SpendLimit>,

@@ -1,6 +1,6 @@
 //! Configuration as code beyond the rules: the `[administration]` of a policy states the roles of groups and the spend limits of groups
 //! and of everyone, whole. What stands otherwise is drift: a plan shows it, applying removes it, applying twice changes nothing. People
-//! and what is theirs, and secrets, are never stated. Called by `policies`.
+//! and what is theirs, and secrets, are never stated. Called by `policies`, and by the console's form.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ pub(crate) enum Step {
 
 impl Step {
     /// What is needed to take it.
-    const fn right(&self) -> Right {
+    pub(crate) const fn right(&self) -> Right {
         match self {
             Self::Give(..) | Self::Take(_) => Right::RolesWrite,
             Self::Make(..) | Self::Change(..) | Self::Remove(_) => Right::BudgetsWrite,
@@ -89,6 +89,32 @@ fn line(group: Option<&str>, period: &str, amount: Option<&str>) -> String {
     );
     let amount = amount.map_or_else(|| "no cap".to_owned(), |cents| format!("{cents} cents"));
     format!("spend limit of {whose}, {period}: {amount}")
+}
+
+/// What stands now of all that a policy may state, as it would state it: a document that holds this changes nothing.
+pub async fn standing(operation: &Operation<'_>) -> Result<Administration, ControlError> {
+    let (bindings, _) = roles::list(operation).await?;
+    let of_group = |binding: roles::RoleBinding| match binding.holder {
+        Holder::Group { issuer, group } => Some(StatedRole {
+            role: binding.role.as_str().to_owned(),
+            group,
+            issuer,
+        }),
+        Holder::Person(_) => None,
+    };
+    let mut limits = spend_limits::all(operation).await?;
+    limits.retain(|limit| !matches!(limit.scope, Scope::User(_)));
+    Ok(Administration {
+        role: bindings.into_iter().filter_map(of_group).collect(),
+        spend_limit: limits
+            .into_iter()
+            .map(|limit| StatedSpendLimit {
+                group: group_of(&limit).map(str::to_owned),
+                period: limit.period,
+                amount_cents: limit.amount_cents,
+            })
+            .collect(),
+    })
 }
 
 /// What stands otherwise than stated, in the order it is set right.

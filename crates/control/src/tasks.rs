@@ -2,6 +2,9 @@
 //! evidence; over when the occasion is. Whoever ends a person's access, by SCIM, API or command line, need not think of them:
 //! [`follow`] finds everyone whose access says one thing and whose tasks another, and may run as often as it likes.
 
+use std::fmt;
+use std::str::FromStr;
+
 pub use domain::task::Evidence;
 use domain::task::{EvidenceKind, Occasion, TaskKind};
 use domain::text::shown;
@@ -203,6 +206,26 @@ pub async fn tell_leaver(
     at: Timestamp,
     source: &str,
 ) -> Result<u64, ControlError> {
+    tell(operation, Occasion::Leaving, who, (at, source)).await
+}
+
+/// Opens the tasks of somebody new whom nothing else told of: whom a directory brought in its first week, or who is not in it yet. `who` is a
+/// person the directory knows, or an e-mail address.
+pub async fn tell_joiner(
+    operation: &Operation<'_>,
+    who: &str,
+    at: Timestamp,
+    source: &str,
+) -> Result<u64, ControlError> {
+    tell(operation, Occasion::Joining, who, (at, source)).await
+}
+
+async fn tell(
+    operation: &Operation<'_>,
+    occasion: Occasion,
+    who: &str,
+    (at, source): (Timestamp, &str),
+) -> Result<u64, ControlError> {
     operation.require(Right::TasksWrite)?;
     let source = crate::text::reason("source", source)?;
     if who.is_empty() || who.chars().count() > limits::CLAIM_CHARS_MAX {
@@ -220,8 +243,7 @@ pub async fn tell_leaver(
         many => return Err(ControlError::Ambiguous(many)),
     };
     let current = operation.store.current_tasks(operation.org, &about).await?;
-    let is_leaving = |task: &Task| task.kind.occasion() == Occasion::Leaving;
-    if current.iter().any(is_leaving) {
+    if current.iter().any(|task| task.kind.occasion() == occasion) {
         return Ok(0);
     }
     let by = (Cause::Told, operation.actor.label());
@@ -230,14 +252,18 @@ pub async fn tell_leaver(
         label,
         at,
     };
-    let tasks = open_for(operation, &whom, Occasion::Leaving, by);
+    let tasks = open_for(operation, &whom, occasion, by);
     let held = operation.store.hold_tasks(operation.org, &tasks).await?;
     let Some(held) = held else {
         return Ok(0);
     };
-    let said = format!("leaves {at}, says {source}; tasks opened");
-    let departure = (&*whom.id, Occasion::Leaving, at);
-    note(operation, departure, ChangeKind::Created, &said).await?;
+    let does = match occasion {
+        Occasion::Leaving => "leaves",
+        Occasion::Joining => "is new",
+    };
+    let said = format!("{does} {at}, says {source}; tasks opened");
+    let told = (&*whom.id, occasion, at);
+    note(operation, told, ChangeKind::Created, &said).await?;
     let new = held.rows();
     held.keep().await?;
     Ok(new)
@@ -327,6 +353,12 @@ async fn note(
     Ok(format!("{}/{}", operation.ledger.chain(), receipt.seq))
 }
 
+/// At most `limit` tasks that are to be done, the one that is due first before all others, and how many there are in all.
+pub async fn due(operation: &Operation<'_>, limit: u32) -> Result<(Vec<Task>, u64), ControlError> {
+    operation.require(Right::TasksRead)?;
+    Ok(operation.store.tasks_due(operation.org, limit).await?)
+}
+
 /// At most a page of tasks after one of them, oldest first.
 pub async fn list(
     operation: &Operation<'_>,
@@ -337,6 +369,57 @@ pub async fn list(
     operation.require(Right::TasksRead)?;
     let (store, org) = (operation.store, operation.org);
     Ok(store.tasks_page(org, wanted, after, limit).await?)
+}
+
+/// Where a page of tasks by deadline ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    due: Timestamp,
+    id: TaskId,
+}
+
+impl Deadline {
+    /// After this task.
+    pub const fn of(task: &Task) -> Self {
+        Self {
+            due: task.due,
+            id: task.id,
+        }
+    }
+}
+
+impl fmt::Display for Deadline {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{}", self.due.unix_ms(), self.id)
+    }
+}
+
+impl FromStr for Deadline {
+    type Err = Unusable;
+
+    fn from_str(text: &str) -> Result<Self, Unusable> {
+        let parse = || {
+            let (due, id) = text.split_once('.')?;
+            Some(Self {
+                due: Timestamp::from_unix_ms(due.parse().ok()?),
+                id: id.parse().ok()?,
+            })
+        };
+        parse().ok_or_else(|| Unusable::new("after", "must be the end of the page before"))
+    }
+}
+
+/// At most a page of tasks after one of them, the nearest deadline first, and whether there are more.
+pub async fn by_deadline(
+    operation: &Operation<'_>,
+    wanted: &Wanted,
+    after: Option<Deadline>,
+    limit: u32,
+) -> Result<(Vec<Task>, bool), ControlError> {
+    operation.require(Right::TasksRead)?;
+    let after = after.map(|after| (after.due, after.id));
+    let (store, org) = (operation.store, operation.org);
+    Ok(store.tasks_by_deadline(org, wanted, after, limit).await?)
 }
 
 /// One task.
@@ -514,6 +597,15 @@ mod tests {
             Standing::Late { days: 3 },
         );
         check(Some(5), Closed::NotNeeded, 9 * DAY_MS, Standing::NotNeeded);
+    }
+
+    #[test]
+    fn a_deadline_reads_back_and_what_is_none_is_no_place_in_the_list() {
+        let deadline = Deadline::of(&task(None, Closed::Done));
+        assert_eq!(deadline.to_string().parse(), Ok(deadline));
+        for text in ["", "1", "1.", ".tsk_x", "1.per_00000000000000000000000001"] {
+            assert!(text.parse::<Deadline>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -43,6 +43,12 @@ fn line(field: &'static str, text: &str, chars_max: usize) -> Result<String, Unu
     if fine {
         return Ok(text.to_owned());
     }
+    if text.trim().is_empty() {
+        return Err(Unusable::new(
+            field,
+            format!("must be given, in 1 to {chars_max} characters"),
+        ));
+    }
     let why = format!(
         "must be 1 to {chars_max} characters on one line, without blanks at its ends and without control or direction characters"
     );
@@ -69,13 +75,23 @@ pub use domain::text::is_hostile;
 pub(crate) const FORMULA_STARTS: [char; 10] =
     ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
 
-/// A cell of a spreadsheet that never begins as a formula does: what a stranger wrote must not run where an administrator opens it.
+/// A cell of a spreadsheet that never begins as a formula does: what a stranger wrote must not run where an administrator opens it. Where
+/// lists are separated by semicolons, as in most of Europe, such a program begins a new cell at each, and at each line.
 pub fn cell(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
     if text.trim_start().starts_with(FORMULA_STARTS) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
+        out.push('\'');
     }
+    let mut may_begin = false;
+    for letter in text.chars() {
+        if may_begin && FORMULA_STARTS.contains(&letter) {
+            out.push('\'');
+        }
+        let is_between = letter.is_whitespace() || letter == '"';
+        may_begin = matches!(letter, ';' | '\t' | '\n' | '\r') || (may_begin && is_between);
+        out.push(letter);
+    }
+    out
 }
 
 /// A sheet for a spreadsheet: its header and rows, no cell of which begins as a formula does.
@@ -114,6 +130,32 @@ mod tests {
             &"x".repeat(129),
         ] {
             assert!(name("name", hostile).is_err(), "{hostile:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_not_there_is_asked_for_in_plain_words() {
+        for (given, expected) in [
+            ("", "must be given, in 1 to 500 characters"),
+            ("  ", "must be given, in 1 to 500 characters"),
+        ] {
+            assert_eq!(reason("reason", given).unwrap_err().why, expected);
+        }
+    }
+
+    #[test]
+    fn no_cell_becomes_a_formula_whichever_sign_its_reader_separates_by() {
+        for (text, expected) in [
+            ("Ada", "Ada"),
+            ("a-b; c = d", "a-b; c = d"),
+            ("=1", "'=1"),
+            (" =1", "' =1"),
+            ("Ada;=cmd|'/c calc'!A0", "Ada;'=cmd|'/c calc'!A0"),
+            ("Ada; \"@sum(1)", "Ada; \"'@sum(1)"),
+            ("a\n+1;;-1", "a\n'+1;;'-1"),
+            ("x;＝1", "x;'＝1"),
+        ] {
+            assert_eq!(cell(text), expected, "{text:?}");
         }
     }
 

@@ -181,6 +181,22 @@ pub async fn revoke(
     take_away(operation, found, &reason).await
 }
 
+/// The token of this id, whoever's it is.
+pub async fn one(operation: &Operation<'_>, token: TokenId) -> Result<PersonalToken, ControlError> {
+    operation.require(Right::TokensRead)?;
+    find(operation, token).await
+}
+
+/// The token of this id, if it is one's own.
+pub async fn own(operation: &Operation<'_>, token: TokenId) -> Result<PersonalToken, ControlError> {
+    operation.require(Right::OwnRead)?;
+    let found = find(operation, token).await?;
+    if Some(found.person) != operation.actor.person_id() {
+        return Err(ControlError::NoSuch("token"));
+    }
+    Ok(found)
+}
+
 async fn find(operation: &Operation<'_>, token: TokenId) -> Result<PersonalToken, ControlError> {
     let found = operation.store.personal_token(operation.org, token).await?;
     found.ok_or(ControlError::NoSuch("token"))

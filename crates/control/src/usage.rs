@@ -2,11 +2,22 @@
 
 use domain::policy::BudgetFor;
 use domain::window::{DAY_MS, Period};
-use domain::{PersonId, Policy, Timestamp, Usd};
+use domain::{PersonId, Policy, ServiceId, Timestamp, Usd, limits};
+use store::{GroupSeen, UsageBy};
 pub use store::{HourSum, RefusalSum, UsageSum};
 
 use crate::access::Right;
+use crate::trend::Spread;
 use crate::{ControlError, Operation};
+
+/// How two quantities spread over the people who made a call; none where nobody did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Spreads {
+    /// Nano-dollars.
+    pub money: Option<Spread>,
+    /// Calls, refused ones included.
+    pub requests: Option<Spread>,
+}
 
 /// By what to sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +66,26 @@ pub async fn callers(
     Ok(store.callers(org, since, until).await?)
 }
 
+/// How people's money, and how their calls, spread over those who made any in the same range. Services are no people.
+pub async fn spread(
+    operation: &Operation<'_>,
+    (since, until): (Timestamp, Timestamp),
+) -> Result<Spreads, ControlError> {
+    operation.require(Right::BudgetsRead)?;
+    let (store, org) = (operation.store, operation.org);
+    let most = limits::STATEMENT_LINES_MAX;
+    let sums = store.usage_sums(org, UsageBy::Subject, (since, until), most);
+    let mut sums = sums.await?;
+    sums.retain(|sum| sum.of.parse::<PersonId>().is_ok());
+    let of = |value: fn(&UsageSum) -> i64| {
+        Spread::of(sums.iter().map(|sum| (sum.of.clone(), value(sum))))
+    };
+    Ok(Spreads {
+        money: of(|sum| sum.cost.nanos()),
+        requests: of(|sum| i64::try_from(sum.requests).unwrap_or(i64::MAX)),
+    })
+}
+
 /// Why requests were refused in the same range, most often first. A refusal counts for each of its reasons.
 pub async fn refusals(
     operation: &Operation<'_>,
@@ -101,6 +132,31 @@ pub async fn own(
     let person = operation.actor.person_id();
     let person = person.ok_or(ControlError::Forbidden(Right::OwnRead))?;
     of(operation, person, (since, until)).await
+}
+
+/// As [`of_person`], of one service.
+pub async fn of_service(
+    operation: &Operation<'_>,
+    service: ServiceId,
+    (since, until): (Timestamp, Timestamp),
+) -> Result<Vec<UsageSum>, ControlError> {
+    operation.require(Right::BudgetsRead)?;
+    operation.require(Right::ServicesRead)?;
+    let (store, org) = (operation.store, operation.org);
+    let range = (since, until);
+    Ok(store.usage_of(org, &service.to_string(), range).await?)
+}
+
+/// As [`of_person`], of all who are in a group now together.
+pub async fn of_group(
+    operation: &Operation<'_>,
+    group: &GroupSeen,
+    (since, until): (Timestamp, Timestamp),
+) -> Result<Vec<UsageSum>, ControlError> {
+    operation.require(Right::BudgetsRead)?;
+    operation.require(Right::GroupsRead)?;
+    let (store, org) = (operation.store, operation.org);
+    Ok(store.usage_of_group(org, group, (since, until)).await?)
 }
 
 async fn of(

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use domain::acceptable_use::{Demand, Installation, Published, Settings, Way};
-use domain::policy::Permit;
 use domain::{Caller, Clock, OrgId, PersonId, Reason, ReasonCode, Refusal, Subject, limits};
 use ledger::record::{Change, ChangeKind};
 use store::{Acceptance, Store, StoreError, UseVersion};
@@ -241,10 +240,10 @@ impl AcceptableUse {
 }
 
 /// A decision together with what is still to be agreed to; what the rules say decides the response.
-pub(crate) fn together(
-    decided: Result<Permit, Refusal>,
+pub(crate) fn together<T>(
+    decided: Result<T, Refusal>,
     missing: Result<Option<Reason>, Refusal>,
-) -> Result<Permit, Refusal> {
+) -> Result<T, Refusal> {
     match (decided, missing) {
         (decided, Ok(None)) => decided,
         (Ok(_), Ok(Some(reason))) => Err(Refusal::one(reason)),

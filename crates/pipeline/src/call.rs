@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use domain::policy::{CallerPolicy, Permit};
-use domain::{Client, ModelId, ReasonCode, Refusal, RequestId, Timestamp};
+use domain::{Caller, Client, ModelId, ReasonCode, Refusal, RequestId, Timestamp};
 use ledger::record::{Actor, Decision, Door, Origin, Verdict};
 
 use crate::identity::{Live, Verified};
@@ -38,6 +38,10 @@ pub struct Facts {
     /// The endpoint: `messages`, `count_tokens`, `models`.
     pub action: &'static str,
 }
+
+/// The client's own address, put beside a request by the listener.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub Option<IpAddr>);
 
 /// A call at one stage of its way.
 #[derive(Debug)]
@@ -81,10 +85,15 @@ pub struct Reserved {
 }
 
 impl Call<Received> {
-    /// A request that has just arrived.
+    /// A request that has just arrived at the door of inference.
     pub fn received(pipeline: &Pipeline, facts: Facts) -> Self {
+        Self::received_at(pipeline, facts, Door::Inference)
+    }
+
+    /// A request that has just arrived at a door.
+    pub fn received_at(pipeline: &Pipeline, facts: Facts, door: Door) -> Self {
         let origin = Origin::new(facts.client, facts.address);
-        let decision = Decision::new(facts.request, origin, Door::Inference, facts.action);
+        let decision = Decision::new(facts.request, origin, door, facts.action);
         let draft = Draft {
             facts,
             decision: Some(decision),
@@ -194,6 +203,13 @@ impl Draft {
         }
     }
 
+    /// Whose credential did not let them in.
+    pub(crate) fn name_refused(&mut self, whose: Option<&Caller>) {
+        if let Some(decision) = &mut self.decision {
+            decision.actor = whose.map(Actor::from);
+        }
+    }
+
     pub(crate) fn refuse(&mut self, refusal: &Refusal) {
         let Some(mut decision) = self.decision.take() else {
             return;
@@ -202,7 +218,8 @@ impl Draft {
         self.metrics.refused(self.facts.action, refusal.code());
         let wanted = Wanted::Call(self.facts.action);
         let records = |code| self.strangers.records(self.facts.address, wanted, code);
-        if decision.actor.is_none() && !records(refusal.code()) {
+        // Only who was let in has a policy. Somebody known whom nothing lets in any more can knock as often as a stranger.
+        if decision.policy_version.is_none() && !records(refusal.code()) {
             return;
         }
         if let Err(error) = self.ledger.note(ledger::Record::Decision(decision)) {

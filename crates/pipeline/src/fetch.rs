@@ -1,8 +1,10 @@
-//! The one HTTP client for documents of identity providers, directory and metadata services.
+//! The one HTTP client for documents of identity providers, directory and metadata services, and for connectors, whose answers stream.
 //!
 //! It must never follow a redirect, hold more than [`limits::FETCH_BYTES_MAX`], wait longer than [`limits::FETCH_TIME_MS`], speak
-//! plain HTTP beyond loopback, or reach link-local and metadata addresses for a URL that an operator or a document named. It takes
-//! no URL from a token. Called by `identity`, by sign-in for the code exchange, and by `upstream` for cloud tokens.
+//! plain HTTP beyond loopback, or reach link-local and metadata addresses for a URL that an operator or a document named, or anything but
+//! the public Internet for one that a stranger named. It takes no URL from a token. Called by `identity`, by sign-in for the code exchange
+//! and for the documents of programs, by `upstream` for cloud tokens, and by the connectors' door, which bounds what it reads of a stream
+//! itself.
 
 use std::fmt;
 use std::future::Future;
@@ -36,6 +38,8 @@ pub enum Reach {
     Operator,
     /// The machine's own metadata service (IMDS and its like): also link-local addresses, also by `http`.
     Metadata,
+    /// `https` to addresses of the public Internet alone, for URLs that strangers name.
+    Public,
     /// Like [`Reach::Operator`], but `http` anywhere. Whoever sits on the way can then mint identities.
     DangerousPlainHttp,
 }
@@ -50,7 +54,7 @@ pub enum FetchError {
     #[error("plain http to {0} is not allowed; use https")]
     PlainHttp(String),
     /// A link-local, metadata or otherwise impossible address.
-    #[error("{0} is a link-local, metadata or unusable address")]
+    #[error("{0} is an address that may not be asked")]
     ForbiddenAddress(String),
     /// The CA certificates given are not PEM, or hold no certificate.
     #[error("the CA certificates cannot be read as PEM")]
@@ -190,6 +194,15 @@ impl fmt::Debug for Fetch {
 impl Fetch {
     /// A client that trusts this machine's roots and, beside them, the certificates of `extra_ca_pem`.
     pub fn new(reach: Reach, extra_ca_pem: Option<&str>) -> Result<Self, FetchError> {
+        Self::keeping(reach, extra_ca_pem, 2)
+    }
+
+    /// The same, which keeps so many unused connections to each host.
+    pub fn keeping(
+        reach: Reach,
+        extra_ca_pem: Option<&str>,
+        idle_max: usize,
+    ) -> Result<Self, FetchError> {
         let mut connector = HttpConnector::new_with_resolver(Guard {
             inner: GaiResolver::new(),
             reach,
@@ -204,9 +217,27 @@ impl Fetch {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(2)
+            .pool_max_idle_per_host(idle_max)
             .build(connector);
         Ok(Self { client, reach })
+    }
+
+    /// Sends a request, and gives the answer's head and its body as it comes. A redirect is an answer like any other. The URL is looked
+    /// at as for every other request; `headers_ms` bounds the time until the head is there.
+    pub async fn stream(
+        &self,
+        url: &Url,
+        mut request: http::Request<Full<Bytes>>,
+        headers_ms: u64,
+    ) -> Result<http::Response<hyper::body::Incoming>, FetchError> {
+        check_url(url, self.reach)?;
+        let host = url.host_str().unwrap_or_default();
+        *request.uri_mut() = url.as_str().parse().map_err(|_| FetchError::BadUrl)?;
+        let answered = self.client.request(request);
+        tokio::time::timeout(Duration::from_millis(headers_ms), answered)
+            .await
+            .map_err(|_| FetchError::Timeout(host.to_owned()))?
+            .map_err(|error| FetchError::Connect(host.to_owned(), Box::new(error)))
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
@@ -312,6 +343,7 @@ pub fn check_url(url: &Url, reach: Reach) -> Result<(), FetchError> {
     );
     match url.scheme() {
         "https" => Ok(()),
+        "http" if reach == Reach::Public => Err(FetchError::PlainHttp(host.to_string())),
         "http" if loopback || reach == Reach::DangerousPlainHttp => Ok(()),
         "http" if reach == Reach::Metadata && address.is_some_and(is_metadata) => Ok(()),
         "http" => Err(FetchError::PlainHttp(host.to_string())),
@@ -351,7 +383,42 @@ fn may_connect(address: IpAddr, reach: Reach) -> bool {
     let unusable = address.is_unspecified()
         || address.is_multicast()
         || matches!(address, IpAddr::V4(four) if four.is_broadcast() || four.octets()[0] == 0);
-    !unusable && (reach == Reach::Metadata || !is_metadata(address))
+    !unusable
+        && match reach {
+            Reach::Metadata => true,
+            Reach::Public => is_public(address),
+            Reach::Operator | Reach::DangerousPlainHttp => !is_metadata(address),
+        }
+}
+
+/// Whether an address is one of the public Internet (IANA's special-purpose registries): nobody's own network, no machine of ours.
+fn is_public(address: IpAddr) -> bool {
+    match plain(address) {
+        IpAddr::V4(four) => {
+            let [first, second, third, _] = four.octets();
+            !(four.is_private()
+                || four.is_loopback()
+                || four.is_link_local()
+                || four.is_documentation()
+                || is_metadata(address)
+                || matches!(
+                    (first, second, third),
+                    (0 | 240..=255, _, _)
+                        | (100, 64..=127, _)
+                        | (192, 0, 0)
+                        | (192, 88, 99)
+                        | (198, 18..=19, _)
+                ))
+        }
+        // What is given out is 2000::/3; in it stand tunnels that hold other addresses, and what is for tests and texts.
+        IpAddr::V6(six) => {
+            let [first, second, ..] = six.segments();
+            first & 0xe000 == 0x2000
+                && first != 0x2002
+                && !(first == 0x2001 && (second < 0x200 || second == 0xdb8))
+                && first != 0x3fff
+        }
+    }
 }
 
 /// Resolves names and leaves out what may not be connected to, so that a name cannot lead where an address may not.
@@ -362,7 +429,7 @@ struct Guard {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the name resolves only to link-local, metadata or unusable addresses")]
+#[error("the name resolves to no address that may be asked")]
 struct NoAllowedAddress;
 
 impl Service<Name> for Guard {
@@ -379,12 +446,7 @@ impl Service<Name> for Guard {
         let local = name.as_str() == "localhost";
         let resolving = self.inner.call(name);
         Box::pin(async move {
-            let allowed: Vec<_> = resolving
-                .await?
-                .filter(|address| {
-                    may_connect(address.ip(), reach) && (!local || address.ip().is_loopback())
-                })
-                .collect();
+            let allowed = allowed(resolving.await?, local, reach);
             if allowed.is_empty() {
                 Err(NoAllowedAddress.into())
             } else {
@@ -392,6 +454,17 @@ impl Service<Name> for Guard {
             }
         })
     }
+}
+
+/// Of the addresses that a name has at this very moment those that may be asked: the connection is made to one of them and to no other,
+/// so a name that is pointed elsewhere between two looks gains nothing.
+fn allowed(
+    found: impl Iterator<Item = SocketAddr>,
+    is_localhost: bool,
+    reach: Reach,
+) -> Vec<SocketAddr> {
+    let fits = |ip: IpAddr| may_connect(ip, reach) && (!is_localhost || ip.is_loopback());
+    found.filter(|address| fits(address.ip())).collect()
 }
 
 #[cfg(test)]
@@ -465,6 +538,89 @@ mod tests {
             check(url, Reach::Operator, false);
             check(url, Reach::Metadata, false);
         }
+    }
+
+    #[test]
+    fn what_strangers_name_is_asked_on_the_public_internet_alone() {
+        for url in [
+            "https://127.0.0.1/c",
+            "https://10.0.0.1/c",
+            "https://172.16.0.1/c",
+            "https://192.168.1.1/c",
+            "https://100.64.0.1/c",
+            "https://169.254.169.254/c",
+            "https://198.18.0.1/c",
+            "https://192.0.2.1/c",
+            "https://0x7f000001/c",
+            "https://2130706433/c",
+            "https://[::1]/c",
+            "https://[::ffff:10.0.0.1]/c",
+            "https://[64:ff9b::a00:1]/c",
+            "https://[fc00::1]/c",
+            "https://[fe80::1]/c",
+            "https://[2002:a00:1::]/c",
+            "https://[2001:0:a00:1::]/c",
+            "https://[2001:db8::1]/c",
+            "http://1.1.1.1/c",
+            "http://localhost/c",
+        ] {
+            check(url, Reach::Public, false);
+        }
+        check("https://1.1.1.1/c", Reach::Public, true);
+        check("https://[2606:4700::1111]/c", Reach::Public, true);
+        // A name is looked at again when it resolves.
+        check("https://claude.ai/c", Reach::Public, true);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_not_asked_for_a_stranger() {
+        let fetch = Fetch::new(Reach::Public, None).unwrap();
+        // not every resolver knows the name with a dot at its end; where one does, its address is looked at
+        for (url, says) in [
+            (
+                "https://localhost:1/c",
+                &["no address that may be asked"][..],
+            ),
+            (
+                "https://localhost.:1/c",
+                &["no address that may be asked", "dns error"],
+            ),
+        ] {
+            let url: Url = url.parse().unwrap();
+            let refused = fetch.send(Ask::get(&url)).await.unwrap_err().chain();
+            assert!(says.iter().any(|says| refused.contains(says)), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_public_name_that_is_pointed_at_a_private_address_is_not_asked_there() {
+        let at = |text: &str| -> SocketAddr { format!("{text}:443").parse().unwrap() };
+        let public = [
+            at("93.184.215.14"),
+            at("[2606:2800:21f:cb07:6820:80da:af6b:8b2c]"),
+        ];
+        let private = [
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "[::1]",
+            "[fd00::1]",
+            "[fe80::1]",
+            "[::ffff:10.0.0.1]",
+        ];
+        let private = private.map(at);
+        let both = || public.into_iter().chain(private);
+        assert_eq!(allowed(both(), false, Reach::Public), public);
+        assert_eq!(allowed(private.into_iter(), false, Reach::Public), []);
+        let beside = allowed(both(), true, Reach::Operator);
+        assert!(
+            beside.iter().all(|address| address.ip().is_loopback()) && !beside.is_empty(),
+            "localhost is this machine alone: {beside:?}"
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod charge;
 pub mod fetch;
 pub mod identity;
 pub mod rules;
+pub mod act;
 pub mod acceptance;
 pub mod inspect;
 pub mod last_policy;
@@ -30,7 +31,8 @@ use domain::{Clock, Ids, ModelId, ReasonCode, Refusal, Timestamp};
 use ledger::record::{Finding, Name, Outcome};
 
 pub use acceptance::{AcceptableUse, Accepted, Yes};
-pub use call::{Call, Facts, Identified, Inspected, Permitted, Received, Reserved};
+pub use act::{ActionCall, Admitted};
+pub use call::{Call, ClientAddress, Facts, Identified, Inspected, Permitted, Received, Reserved};
 pub use charge::Charge;
 pub use claim::{Claim, ClaimError};
 pub use inspect::{Inspection, Inspector};
@@ -39,7 +41,7 @@ pub use rules::Rules;
 pub use settle::{End, Running, Used};
 pub use strangers::Strangers;
 
-use identity::{Identity, Verified};
+use identity::{Identity, NotAdmitted, Verified};
 use quota::{Estimate, Quota};
 
 /// Everything the stages need, wired once in `server`.
@@ -74,7 +76,7 @@ impl Pipeline {
     pub fn identified(
         &self,
         mut call: Call<Received>,
-        who: Result<Arc<Verified>, Refusal>,
+        who: Result<Arc<Verified>, NotAdmitted>,
     ) -> Result<Call<Identified>, Refusal> {
         match who {
             Ok(who) => {
@@ -82,7 +84,10 @@ impl Pipeline {
                 call.draft.name_caller(&who, &policy);
                 Ok(call.next(Identified { who, policy }))
             }
-            Err(refusal) => Err(call.refuse(refusal)),
+            Err(not) => {
+                call.draft.name_refused(not.whose.as_deref());
+                Err(call.refuse(not.refusal))
+            }
         }
     }
 
@@ -142,18 +147,7 @@ impl Pipeline {
     ) -> Result<Call<Inspected>, Refusal> {
         let findings = inspection.finish();
         if let Some(decision) = &mut call.draft.decision {
-            decision.findings = findings
-                .iter()
-                .map(|found| Finding {
-                    detector: (&*found.detector).into(),
-                    count: u32::try_from(found.count).unwrap_or(u32::MAX),
-                    confidence: found.confidence,
-                    fingerprint: found
-                        .fingerprints
-                        .first()
-                        .map(|first| first.to_string().as_str().into()),
-                })
-                .collect();
+            decision.findings = recorded(&findings);
         }
         if let Err(refusal) = self
             .inspector
@@ -260,4 +254,18 @@ impl Pipeline {
             None => Ok(reservation),
         }
     }
+}
+
+/// What was found, as records keep it.
+fn recorded(findings: &detect::Findings) -> Vec<Finding> {
+    let recorded = findings.iter().map(|found| Finding {
+        detector: (&*found.detector).into(),
+        count: u32::try_from(found.count).unwrap_or(u32::MAX),
+        confidence: found.confidence,
+        fingerprint: found
+            .fingerprints
+            .first()
+            .map(|first| first.to_string().as_str().into()),
+    });
+    recorded.collect()
 }

@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use domain::policy::{Budget, BudgetFor, Who};
-use domain::window::Period;
-use domain::{OrgId, Policy, SpendScope, Timestamp, Usd, limits};
+use domain::{OrgId, Policy, Timestamp, limits};
 use store::{SpendLimit, Store, Watermarks};
 
 use crate::Inspector;
@@ -156,12 +154,20 @@ impl Rules {
                 "more than one issuer vouches for people, and this grant names people or groups without `issuers`: it lets nobody in"
             );
         }
+        for name in policy.reach_of_namesakes() {
+            tracing::warn!(
+                entry = name,
+                "more than one issuer vouches for people, and this entry about connectors names people or groups without `issuers`: it permits nothing"
+            );
+        }
         for idle in self.inspector.idle(&policy) {
             tracing::warn!(rule = idle.rule, pattern = idle.pattern, "{idle}");
         }
         let policy = policy.beside_acceptable_use(store.published_use(org).await?);
         let limits = store.spend_limits(org).await?;
-        self.replace(policy.with_spend_limits(limits.iter().flat_map(budgets).collect()));
+        self.replace(
+            policy.with_spend_limits(limits.iter().flat_map(SpendLimit::budgets).collect()),
+        );
         Ok(())
     }
 
@@ -225,60 +231,9 @@ pub enum LoadError {
     Policy(#[from] domain::policy::UnreadablePolicy),
 }
 
-/// A spend limit of the admin endpoints as budgets: a cap of its own, and a shared one when it has a pool.
-fn budgets(limit: &SpendLimit) -> Vec<Budget> {
-    let mut who = Who::default();
-    let scope = match &limit.scope {
-        SpendScope::User(user) => {
-            who.people.insert(user.clone());
-            BudgetFor::Person
-        }
-        SpendScope::Group(group) => {
-            who.groups.insert(group.clone());
-            BudgetFor::Member
-        }
-        SpendScope::Organization => BudgetFor::Member,
-    };
-    let budget = |name: String, scope, amount_usd, period| Budget {
-        name,
-        who: who.clone(),
-        scope,
-        amount_usd,
-        period,
-        hard: true,
-    };
-    let own = limit
-        .amount_cents
-        .as_deref()
-        .and_then(cents)
-        .map(|amount| budget(limit.id.to_string(), scope, amount, limit.period));
-    let pool = limit
-        .pooled_json
-        .as_deref()
-        .and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok())
-        .filter(|pool| pool["paused"] != serde_json::Value::Bool(true))
-        .and_then(|pool| cents(pool["amount"].as_str()?))
-        .map(|amount| {
-            budget(
-                format!("{}:pool", limit.id),
-                BudgetFor::Group,
-                amount,
-                Period::Monthly,
-            )
-        });
-    own.into_iter().chain(pool).collect()
-}
-
-/// Cents as a decimal text, in dollars.
-fn cents(text: &str) -> Option<Usd> {
-    let amount: Usd = text.parse().ok()?;
-    Some(Usd::from_nanos(amount.nanos() / 100))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{BudgetId, Timestamp};
 
     #[test]
     fn a_policy_that_the_store_did_not_give_is_asked_for_again() {
@@ -293,30 +248,5 @@ mod tests {
         check(Err(LoadError::Store(store::StoreError::Damaged("x"))), 4);
         let unreadable = Policy::parse(5, "[[grant]").unwrap_err();
         check(Err(LoadError::Policy(unreadable)), 5);
-    }
-
-    #[test]
-    fn a_limit_with_a_pool_is_two_budgets() {
-        let limit = SpendLimit {
-            id: BudgetId::from_parts(1, 1),
-            scope: SpendScope::Group("eng".into()),
-            period: Period::Monthly,
-            amount_cents: Some("6000".into()),
-            pooled_json: Some(r#"{"amount":"100000","paused":false}"#.into()),
-            created: Timestamp::default(),
-            updated: Timestamp::default(),
-        };
-        let found = budgets(&limit);
-        let shape: Vec<_> = found
-            .iter()
-            .map(|b| (b.scope, b.amount_usd.to_string(), b.period))
-            .collect();
-        assert_eq!(
-            shape,
-            [
-                (BudgetFor::Member, "60".to_owned(), Period::Monthly),
-                (BudgetFor::Group, "1000".to_owned(), Period::Monthly)
-            ]
-        );
     }
 }

@@ -123,6 +123,14 @@ impl Running {
             .first_byte(self.facts.action, self.facts.arrived.elapsed());
     }
 
+    /// Records what was found in the answer.
+    pub fn found(&mut self, inspection: crate::Inspection) {
+        let findings = inspection.finish();
+        if let Some(outcome) = &mut self.outcome {
+            outcome.findings = crate::recorded(&findings);
+        }
+    }
+
     /// Holds money for so many more output tokens. Refused means that the answer must end.
     pub fn extend(&mut self, output_tokens: u64) -> Extension {
         let mut with_more = self.asked;

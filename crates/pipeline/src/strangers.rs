@@ -1,7 +1,7 @@
-//! Refusals of strangers: callers whom no credential names. Anybody can cause as many as they like, and a ledger that grew by each would
+//! Refusals of strangers: callers whom no credential lets in, be they unknown or shut out. Anybody can cause as many as they like, and a ledger that grew by each would
 //! be anybody's to fill. So of each address and minute the first are recorded one by one, and the first of every kind; what comes
 //! beyond is counted, and one record at the end of the minute says how many there were, so that sums stay true. Refusals
-//! of identified callers are recorded each, always. Called by the drafts of calls and by the sign-in endpoints.
+//! of callers who are let in are recorded each, always. Called by the drafts of calls and by the sign-in endpoints.
 //!
 //! What a minute has counted is in memory until it is over: a process that is killed loses it, never a record of a caller.
 

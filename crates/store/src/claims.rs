@@ -2,10 +2,11 @@
 //! here keeps a copy of the folder, on this machine or another, from passing for the same replica. Whoever holds it lets it beat;
 //! whether a claim that does not beat is over is for the caller to judge, who has seen it for long enough by a clock of its own.
 
+use domain::{OrgId, Timestamp};
 use sqlx::{Row as _, query};
 
 use crate::connection::Tx;
-use crate::{Result, Store, StoreError};
+use crate::{Result, Store, StoreError, time};
 
 /// Who writes a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,15 @@ pub struct OtherClaim {
     pub holder: String,
     /// Grows while the holder lives.
     pub beat: i64,
+}
+
+/// Another chain that somebody writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherChain {
+    /// Its name.
+    pub chain: String,
+    /// When the newest of its records that are in the store was written.
+    pub newest: Timestamp,
 }
 
 impl Store {
@@ -72,6 +82,28 @@ impl Store {
             .await?;
         tx.commit().await?;
         Ok(None)
+    }
+
+    /// The other chains that somebody writes now, each with the time of the newest record of this organisation that was shipped of it.
+    pub async fn other_chains(&self, org: OrgId, chain: &str) -> Result<Vec<OtherChain>> {
+        let statement = query(
+            "SELECT c.chain, r.at FROM chain_claims c \
+             JOIN ledger_cursors k ON k.chain = c.chain \
+             JOIN ledger_records r ON r.chain = k.chain AND r.seq = k.next_seq - 1 \
+             WHERE r.org = $1 AND c.chain <> $2 ORDER BY c.chain LIMIT 100",
+        );
+        let rows = self
+            .pools
+            .rows(statement.bind(org.to_string()).bind(chain))
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(OtherChain {
+                    chain: row.try_get(0)?,
+                    newest: time(row, 1)?,
+                })
+            })
+            .collect()
     }
 
     /// Says that the holder lives; [`StoreError::NotWriter`] when the claim is no longer its own.

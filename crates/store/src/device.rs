@@ -220,7 +220,12 @@ async fn begin(tx: &mut Tx, ask: &DeviceAsk<'_>, row: &AnyRow) -> Result<DeviceP
     };
     let first = (ask.refresh_hash, ask.refresh_expires);
     insert_session(tx, ask.org, &session, first).await?;
-    Ok(DevicePoll::Approved(Box::new(Holder { session, person })))
+    let bound = None;
+    Ok(DevicePoll::Approved(Box::new(Holder {
+        session,
+        person,
+        bound,
+    })))
 }
 
 /// Notes that a client has asked and must ask again.

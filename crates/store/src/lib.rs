@@ -5,40 +5,51 @@
 //! as a whole or not at all, and [`StoreError::nothing_written`] says which; a call that is dropped before it returned may do
 //! either. Nothing here decides who may do what; callers have decided.
 
+pub mod break_glass;
 mod changes;
 pub mod acceptable_use;
+pub mod access_requests;
+pub mod approvals;
 mod checkpoints;
+pub mod codes;
 pub mod claims;
 mod connection;
+pub mod connectors;
 pub mod console_sessions;
 pub mod device;
 pub mod directory;
 pub mod drills;
+pub mod evidence;
 mod error;
 mod held;
+mod labels;
 pub mod leases;
 pub mod idempotency;
 pub mod ledger;
 pub mod logins;
-pub mod overview;
+pub mod oauth_clients;
 pub mod member_checks;
 mod migrate;
 pub mod people;
 pub mod policies;
 mod refresh;
+pub mod refusals;
 pub mod revocations;
 pub mod scim_tokens;
 pub mod roles;
 pub mod search;
 pub mod secrets;
+pub mod sensors;
 pub mod services;
 pub mod sessions;
 pub mod spend_limits;
+pub mod spending;
 pub mod statements;
 pub mod tasks;
 pub mod tokens;
 pub mod usage;
 pub mod use_drafts;
+pub mod vault_key;
 pub mod whole;
 
 use std::sync::Arc;
@@ -52,35 +63,45 @@ use crate::changes::Bell;
 use crate::connection::{Pools, Tx};
 
 pub use acceptable_use::{Acceptance, PutUse, UseVersion};
+pub use access_requests::{AccessEnd, AccessRequest, AskedFor, Asking, Granting};
+pub use approvals::{Approval, ApprovalDecision, ApprovalStep, ApprovalsWanted, AskingApproval};
+pub use break_glass::{BreakGlass, Opening};
 pub use changes::Changes;
-pub use claims::{OtherClaim, Writer};
+pub use claims::{OtherChain, OtherClaim, Writer};
+pub use codes::{Asserted, AssertionTaken, AuthorizationCode, Redeem, Redeemed};
 pub use connection::sqlite_file;
+pub use connectors::{
+    ActionSeen, Approved, ConnectorAction, ConnectorListing, ConnectorReview, Kept, Neighbour,
+};
 pub use console_sessions::{ConsoleHolder, ConsoleSession, Proof};
 pub use device::{DeviceAsk, DeviceCode, DevicePoll, DeviceState};
-pub use directory::browse::{GroupName, GroupSeen, MemberSeen};
+pub use directory::browse::{GroupName, GroupSeen, MemberSeen, Provisioned};
 pub use directory::groups::{DirectoryGroup, GroupChange, GroupWrite};
 pub use directory::members::{DirectoryMember, MemberStep};
 pub use directory::users::{DirectoryUser, NewUser, UserState, UserWrite};
 pub use directory::{DirectoryChange, Source};
 pub use drills::Drill;
 pub use error::{Result, StoreError};
+pub use evidence::Evidence;
 pub use held::Held;
 pub use leases::{LeaseAsk, Leased, Purse};
 pub use ledger::{Certainty, LedgerRow, RefusalHour, Spending, UsageHour};
 pub use member_checks::MemberCheck;
-pub use overview::{HourSum, PeopleCount, RefusalSum};
-pub use people::{Person, Seen};
+pub use oauth_clients::OauthClient;
+pub use people::{PeopleCount, Person, Seen};
 pub use policies::{PolicyVersion, PutPolicy};
+pub use refusals::RefusalSum;
 pub use revocations::{Revocation, Target};
-pub use roles::{Holder, RoleBinding};
+pub use roles::{Holder, RoleBinding, RoleRemoved};
 pub use scim_tokens::ScimToken;
-pub use services::ServiceKey;
-pub use sessions::{Rotation, Session};
+pub use services::{OpenKeys, ServiceKey};
+pub use sessions::{Began, Bound, Rotation, Session, SessionsCount};
 pub use spend_limits::{Page, SpendLimit, SpendLimitAudit};
+pub use spending::Spent;
 pub use statements::PersonWhoUsed;
 pub use tasks::{Cause, Closed, Closing, Mover, Task, Wanted};
 pub use tokens::PersonalToken;
-pub use usage::{Spent, UsageBy, UsageSum};
+pub use usage::{HourSum, UsageBy, UsageSum};
 pub use use_drafts::UseDraft;
 
 /// The names of the counters, which are also what replicas watch.

@@ -30,6 +30,15 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0018_refusals.sql"),
     include_str!("../migrations/0019_who_is_new.sql"),
     include_str!("../migrations/0020_users_counted.sql"),
+    include_str!("../migrations/0021_use_of_service_keys.sql"),
+    include_str!("../migrations/0022_access_requests.sql"),
+    include_str!("../migrations/0023_sensor_words.sql"),
+    include_str!("../migrations/0024_tasks_by_deadline.sql"),
+    include_str!("../migrations/0025_evidence.sql"),
+    include_str!("../migrations/0026_break_glass.sql"),
+    include_str!("../migrations/0027_connector_actions.sql"),
+    include_str!("../migrations/0028_approvals.sql"),
+    include_str!("../migrations/0029_oauth_clients.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

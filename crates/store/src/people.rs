@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use domain::{OrgId, PersonId, Timestamp, limits};
 use sqlx::any::AnyRow;
-use sqlx::{Row as _, query};
+use sqlx::{AssertSqlSafe, Row as _, query};
 
 use crate::connection::Tx;
 use crate::revocations::{hold_revocations, revoke_in};
-use crate::{Result, Store, StoreError, Target, id, maybe_time, time};
+use crate::{Result, Store, StoreError, Target, id, maybe_time, time, unsigned};
 
 /// What a verified token says about someone.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +69,12 @@ impl Person {
         }
     }
 
+    /// What lists and records call the person: what their directory says last, else its own id for them.
+    pub fn label(&self) -> &str {
+        let said = self.email.as_deref().or(self.name.as_deref());
+        said.unwrap_or(&self.stable_id)
+    }
+
     /// Whether what began at this moment still counts: nothing was revoked since, and the person may come in.
     pub(crate) fn admits(&self, began: Timestamp) -> bool {
         self.out_since().is_none() && self.not_before < began
@@ -84,11 +90,23 @@ macro_rules! columns {
 
 pub(crate) use columns;
 
+/// Ids of one statement.
+const IDS_AT_ONCE: usize = 50;
+
 /// A look at people that ends as said.
 macro_rules! select {
     ($rest:literal) => {
         concat!("SELECT ", columns!(), " FROM people ", $rest)
     };
+}
+
+/// How many people an organisation has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PeopleCount {
+    /// Everyone it knows.
+    pub all: u64,
+    /// Those who are not shut out.
+    pub may_come_in: u64,
 }
 
 impl Store {
@@ -187,6 +205,68 @@ impl Store {
         )
         .bind(org.to_string())
         .bind(after)
+        .bind(text)
+        .bind(anywhere(text))
+        .bind(i64::from(limit) + 1))
+        .await?;
+        let wanted = rows.iter().take(limit as usize);
+        let found = wanted.map(person).collect::<Result<Vec<_>>>()?;
+        let more = rows.len() > found.len();
+        Ok((found, more))
+    }
+
+    /// How many people there are.
+    pub async fn people_count(&self, org: OrgId) -> Result<PeopleCount> {
+        let statement = query(
+            "SELECT CAST(COUNT(*) AS BIGINT), \
+             CAST(COALESCE(SUM(CASE WHEN disabled_at IS NULL AND left_at IS NULL THEN 1 ELSE 0 END), 0) AS BIGINT) \
+             FROM people WHERE org = $1",
+        );
+        let row = self.pools.row(statement.bind(org.to_string())).await?;
+        row.map_or(Ok(PeopleCount::default()), |row| {
+            Ok(PeopleCount {
+                all: unsigned(&row, 0, "people.id")?,
+                may_come_in: unsigned(&row, 1, "people.id")?,
+            })
+        })
+    }
+
+    /// These people, in no order; those that are not there are left out, and at most [`limits::STORE_PAGE_MAX`] are looked up.
+    pub async fn people_of(&self, org: OrgId, ids: &[PersonId]) -> Result<Vec<Person>> {
+        let ids = &ids[..ids.len().min(limits::STORE_PAGE_MAX as usize)];
+        let mut found = Vec::with_capacity(ids.len());
+        for some in ids.chunks(IDS_AT_ONCE) {
+            let places: Vec<String> = (2..some.len() + 2)
+                .map(|place| format!("${place}"))
+                .collect();
+            let sql = format!(select!("WHERE org = $1 AND id IN ({})"), places.join(", "));
+            let mut statement = query(AssertSqlSafe(sql)).bind(org.to_string());
+            for id in some {
+                statement = statement.bind(id.to_string());
+            }
+            for row in &self.pools.rows(statement).await? {
+                found.push(person(row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// As [`Store::people_page`], from the last to the first: at most `limit` people before one of them.
+    pub async fn people_page_back(
+        &self,
+        org: OrgId,
+        text: &str,
+        before: Option<PersonId>,
+        limit: u32,
+    ) -> Result<(Vec<Person>, bool)> {
+        let limit = limit.min(limits::STORE_PAGE_MAX);
+        let rows = self.pools.rows(query(
+            select!("WHERE org = $1 AND ($2 = '' OR id < $2) \
+               AND ($3 = '' OR LOWER(email) LIKE LOWER($4) ESCAPE '!' OR LOWER(name) LIKE LOWER($4) ESCAPE '!') \
+             ORDER BY id DESC LIMIT $5"),
+        )
+        .bind(org.to_string())
+        .bind(before.map_or_else(String::new, |before| before.to_string()))
         .bind(text)
         .bind(anywhere(text))
         .bind(i64::from(limit) + 1))

@@ -7,7 +7,7 @@ use sqlx::query;
 use crate::connection::Tx;
 use crate::people::person_in;
 use crate::revocations::revoke_in;
-use crate::sessions::{Holder, session_in};
+use crate::sessions::{Holder, bound_in, session_in};
 use crate::{Result, Store, StoreError, Target, id, maybe_time, time};
 
 /// What became of a refresh token.
@@ -27,6 +27,10 @@ pub enum Rotation {
     Expired(SessionId),
     /// We never gave it out.
     Unknown,
+    /// It is another program's, and stays as good as it was.
+    OtherClient(SessionId),
+    /// It is for another connector than the one that was named, and stays as good as it was.
+    OtherResource(SessionId),
 }
 
 /// A refresh token's exchange.
@@ -44,6 +48,10 @@ pub struct Exchange<'a> {
     pub grace_ms: i64,
     /// When the successor expires.
     pub expires: Timestamp,
+    /// The program that presents it, where it says which it is. A token that is bound to a program is exchanged for that one alone.
+    pub client_id: Option<&'a str>,
+    /// The connector that the next token is to be for, where it is named.
+    pub resource: Option<&'a str>,
 }
 
 impl Store {
@@ -59,6 +67,19 @@ impl Store {
             .await?;
         row.map(|row| id(&row, 0, "refresh_tokens.session"))
             .transpose()
+    }
+
+    /// Whether a refresh token belongs to a session that is bound to a program.
+    pub async fn is_refresh_bound(&self, org: OrgId, hash: &str) -> Result<bool> {
+        let statement = query(
+            "SELECT 1 FROM refresh_tokens t JOIN session_bounds b ON b.session = t.session \
+             WHERE t.org = $1 AND t.token_hash = $2",
+        );
+        let row = self
+            .pools
+            .row(statement.bind(org.to_string()).bind(hash))
+            .await?;
+        Ok(row.is_some())
     }
 
     /// Exchanges a refresh token. Of any number of exchanges of one token at once, one is `Rotated`, one is `WithinGrace` and the
@@ -88,6 +109,17 @@ impl Store {
         let Some(holder) = holder(&mut tx, exchange.org, session).await? else {
             return Ok(Rotation::SessionEnded(session));
         };
+        if let Some(bound) = &holder.bound {
+            if exchange.client_id != Some(&bound.client_id) {
+                return Ok(Rotation::OtherClient(session));
+            }
+            if exchange
+                .resource
+                .is_some_and(|named| named != bound.resource)
+            {
+                return Ok(Rotation::OtherResource(session));
+            }
+        }
         succeed(&mut tx, &exchange, &token).await?;
         tx.commit().await?;
         Ok(match token.replaced_at {
@@ -147,8 +179,13 @@ async fn take(tx: &mut Tx, exchange: &Exchange<'_>) -> Result<Option<Token>> {
 async fn holder(tx: &mut Tx, org: OrgId, session: SessionId) -> Result<Option<Holder>> {
     let session = session_in(tx, org, session).await?;
     let person = person_in(tx, org, session.person).await?;
+    let bound = bound_in(tx, org, session.id).await?;
     let present = person.filter(|person| person.admits(session.created));
-    Ok(present.map(|person| Holder { session, person }))
+    Ok(present.map(|person| Holder {
+        session,
+        person,
+        bound,
+    }))
 }
 
 /// Gives a token its successor.

@@ -46,6 +46,17 @@ pub struct RoleBinding {
     pub created: Timestamp,
 }
 
+/// What became of taking a role away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoleRemoved {
+    /// It is gone.
+    Gone(RoleBinding),
+    /// There was none of this id.
+    Unknown,
+    /// It is that of the only owner, and stays.
+    LastOwner,
+}
+
 impl Store {
     /// Gives a role and returns the binding as it stands: the one that was there, when the holder had the role already.
     pub async fn add_role(&self, org: OrgId, new: &RoleBinding) -> Result<(RoleBinding, bool)> {
@@ -91,10 +102,28 @@ impl Store {
         Ok((new.clone(), true))
     }
 
-    /// Takes a binding away; none when there was none of this id.
-    pub async fn remove_role(&self, org: OrgId, binding: BindingId) -> Result<Option<RoleBinding>> {
+    /// Takes a binding away; where it is said so, not that of the only owner.
+    pub async fn remove_role(
+        &self,
+        org: OrgId,
+        binding: BindingId,
+        keeps_an_owner: bool,
+    ) -> Result<RoleRemoved> {
         let mut tx = self.pools.begin().await?;
+        // Also the lock that keeps two from taking the last two owners' roles at once.
         next(&mut tx, org, ROLES).await?;
+        if keeps_an_owner {
+            let owners = query("SELECT id FROM role_bindings WHERE org = $1 AND role = $2 LIMIT 2");
+            let owners = owners.bind(org.to_string()).bind(Role::Owner.as_str());
+            let owners = tx.rows(owners).await?;
+            let owners: Vec<BindingId> = owners
+                .iter()
+                .map(|row| id(row, 0, "role_bindings.id"))
+                .collect::<Result<_>>()?;
+            if owners == [binding] {
+                return Ok(RoleRemoved::LastOwner);
+            }
+        }
         let row = tx
             .row(
                 query(
@@ -106,7 +135,8 @@ impl Store {
             )
             .await?;
         tx.commit().await?;
-        row.as_ref().map(read).transpose()
+        let gone = row.as_ref().map(read).transpose()?;
+        Ok(gone.map_or(RoleRemoved::Unknown, RoleRemoved::Gone))
     }
 
     /// Every binding, oldest first; their number is limited when they are made.

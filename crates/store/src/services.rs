@@ -1,13 +1,15 @@
 //! Machine identities and their keys. A key is kept as its hash.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{OWN_ISSUER, OrgId, ServiceId, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
 use crate::connection::Tx;
-use crate::{Result, Store, StoreError, id, maybe_time, time};
+use crate::people::anywhere;
+use crate::usage::hour_of;
+use crate::{Result, Store, StoreError, id, maybe_time, time, unsigned};
 
 /// A service key, without the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,17 @@ pub struct ServiceKey {
     pub expires: Option<Timestamp>,
     /// Since when it is not.
     pub revoked_at: Option<Timestamp>,
+    /// When it was last used, to [`limits::TOKEN_USE_NOTED_MS`]; none also for uses from before that was noted.
+    pub used_at: Option<Timestamp>,
+}
+
+/// The keys of a service that open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OpenKeys {
+    /// How many.
+    pub count: u64,
+    /// When the first of them ends, if any does.
+    pub first_end: Option<Timestamp>,
 }
 
 /// A machine or CI identity.
@@ -81,6 +94,7 @@ impl Store {
         let kept = ServiceKey {
             service,
             revoked_at: None,
+            used_at: None,
             ..new.clone()
         };
         tx.run(
@@ -105,7 +119,7 @@ impl Store {
     /// The key of a hash.
     pub async fn service_key(&self, org: OrgId, key_hash: &str) -> Result<Option<ServiceKey>> {
         let row = self.pools.row(query(
-            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at, k.groups_json, k.made_by \
+            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at, k.groups_json, k.made_by, k.used_at \
              FROM service_keys k JOIN services s ON s.id = k.service WHERE k.org = $1 AND k.key_hash = $2",
         )
         .bind(org.to_string())
@@ -131,7 +145,7 @@ impl Store {
     ) -> Result<(Vec<ServiceKey>, bool)> {
         let limit = limit.min(limits::STORE_PAGE_MAX);
         let statement = query(
-            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at, k.groups_json, k.made_by \
+            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at, k.groups_json, k.made_by, k.used_at \
              FROM service_keys k JOIN services s ON s.id = k.service \
              WHERE k.org = $1 AND k.key_hash > $2 ORDER BY k.key_hash LIMIT $3",
         )
@@ -145,40 +159,130 @@ impl Store {
         Ok((found, more))
     }
 
-    /// At most `limit` services after one of them, ordered by id, and whether there are more.
+    /// Notes that a key was used.
+    pub async fn note_service_key_use(
+        &self,
+        org: OrgId,
+        key_hash: &str,
+        at: Timestamp,
+    ) -> Result<()> {
+        let statement = query(
+            "UPDATE service_keys SET used_at = $3 WHERE org = $1 AND key_hash = $2 AND (used_at IS NULL OR used_at < $3)",
+        );
+        let statement = statement.bind(org.to_string()).bind(key_hash);
+        self.pools.write(statement.bind(at.unix_ms())).await?;
+        Ok(())
+    }
+
+    /// At most `limit` services after one of them, ordered by id, and whether there are more. With a text only those in whose name it
+    /// stands; letters of ASCII in any case.
     pub async fn services_page(
         &self,
         org: OrgId,
+        text: &str,
         after: Option<ServiceId>,
         limit: u32,
     ) -> Result<(Vec<Service>, bool)> {
         let limit = limit.min(limits::STORE_PAGE_MAX);
         let statement = query(
-            "SELECT id, issuer, name, created FROM services WHERE org = $1 AND id > $2 ORDER BY id LIMIT $3",
+            "SELECT id, issuer, name, created FROM services WHERE org = $1 AND id > $2 \
+             AND ($3 = '' OR LOWER(name) LIKE $4 ESCAPE '!') ORDER BY id LIMIT $5",
         )
         .bind(org.to_string())
         .bind(after.map_or_else(String::new, |after| after.to_string()))
+        .bind(text)
+        .bind(anywhere(&text.to_ascii_lowercase()))
         .bind(i64::from(limit) + 1);
         let rows = self.pools.rows(statement).await?;
-        let read = |row: &AnyRow| {
-            Ok(Service {
-                id: id(row, 0, "services.id")?,
-                issuer: row.try_get(1)?,
-                name: row.try_get(2)?,
-                created: time(row, 3)?,
-            })
-        };
         let wanted = rows.iter().take(limit as usize);
-        let found = wanted.map(read).collect::<Result<Vec<_>>>()?;
+        let found = wanted.map(read_service).collect::<Result<Vec<_>>>()?;
         let more = rows.len() > found.len();
         Ok((found, more))
+    }
+
+    /// The service of this id.
+    pub async fn service(&self, org: OrgId, service: ServiceId) -> Result<Option<Service>> {
+        let statement =
+            query("SELECT id, issuer, name, created FROM services WHERE org = $1 AND id = $2");
+        let statement = statement.bind(org.to_string()).bind(service.to_string());
+        let row = self.pools.row(statement).await?;
+        row.as_ref().map(read_service).transpose()
+    }
+
+    /// The keys of a service, newest first: every one that was not revoked, and of the others as many as a page holds.
+    pub async fn keys_of_service(&self, org: OrgId, service: ServiceId) -> Result<Vec<ServiceKey>> {
+        let rows = self.pools.rows(query(
+            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at, k.groups_json, k.made_by, k.used_at \
+             FROM service_keys k JOIN services s ON s.id = k.service WHERE k.org = $1 AND k.service = $2 \
+             ORDER BY CASE WHEN k.revoked_at IS NULL THEN 0 ELSE 1 END, k.created DESC, k.key_hash LIMIT $3",
+        )
+        .bind(org.to_string())
+        .bind(service.to_string())
+        .bind(i64::from(limits::STORE_PAGE_MAX)))
+        .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// The keys that open at this moment, of each service from one id to another; services without one are left out.
+    pub async fn open_service_keys(
+        &self,
+        org: OrgId,
+        (first, last): (ServiceId, ServiceId),
+        now: Timestamp,
+    ) -> Result<BTreeMap<ServiceId, OpenKeys>> {
+        let rows = self
+            .pools
+            .rows(
+                query(
+                    "SELECT service, COUNT(*), MIN(expires) FROM service_keys \
+                     WHERE org = $1 AND service >= $2 AND service <= $3 AND revoked_at IS NULL \
+                       AND (expires IS NULL OR expires > $4) GROUP BY service",
+                )
+                .bind(org.to_string())
+                .bind(first.to_string())
+                .bind(last.to_string())
+                .bind(now.unix_ms()),
+            )
+            .await?;
+        let read = |row: &AnyRow| {
+            let keys = OpenKeys {
+                count: unsigned(row, 1, "service_keys.count")?,
+                first_end: maybe_time(row, 2)?,
+            };
+            Ok((id(row, 0, "service_keys.service")?, keys))
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// The latest hour since a moment in which each service from one id to another made a call; the others are left out.
+    pub async fn last_hours_of_services(
+        &self,
+        org: OrgId,
+        (first, last): (ServiceId, ServiceId),
+        from: Timestamp,
+    ) -> Result<BTreeMap<ServiceId, Timestamp>> {
+        let rows = self
+            .pools
+            .rows(
+                query(
+                    "SELECT subject, MAX(hour) FROM usage_hours \
+                     WHERE org = $1 AND hour >= $2 AND subject >= $3 AND subject <= $4 GROUP BY subject",
+                )
+                .bind(org.to_string())
+                .bind(hour_of(from))
+                .bind(first.to_string())
+                .bind(last.to_string()),
+            )
+            .await?;
+        let read = |row: &AnyRow| Ok((id(row, 0, "usage_hours.subject")?, time(row, 1)?));
+        rows.iter().map(read).collect()
     }
 
     /// The keys whose first characters, whose hash or whose service's name this is, and that were not revoked. A name may have as
     /// many as [`limits::SERVICE_KEYS_MAX`]; all of them are returned.
     pub async fn find_service_keys(&self, org: OrgId, text: &str) -> Result<Vec<ServiceKey>> {
         let rows = self.pools.rows(query(
-            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at, k.groups_json, k.made_by \
+            "SELECT k.key_hash, k.service, s.name, k.prefix, k.created, k.expires, k.revoked_at, k.groups_json, k.made_by, k.used_at \
              FROM service_keys k JOIN services s ON s.id = k.service \
              WHERE k.org = $1 AND k.revoked_at IS NULL AND (k.prefix = $2 OR k.key_hash = $2 OR s.name = $2) \
              ORDER BY k.created DESC, k.key_hash",
@@ -254,6 +358,15 @@ async fn unrevoked(tx: &mut Tx, org: OrgId, service: ServiceId) -> Result<i64> {
     Ok(row.try_get(0)?)
 }
 
+fn read_service(row: &AnyRow) -> Result<Service> {
+    Ok(Service {
+        id: id(row, 0, "services.id")?,
+        issuer: row.try_get(1)?,
+        name: row.try_get(2)?,
+        created: time(row, 3)?,
+    })
+}
+
 fn read(row: &AnyRow) -> Result<ServiceKey> {
     let groups: String = row.try_get(7)?;
     Ok(ServiceKey {
@@ -267,5 +380,6 @@ fn read(row: &AnyRow) -> Result<ServiceKey> {
         created: time(row, 4)?,
         expires: maybe_time(row, 5)?,
         revoked_at: maybe_time(row, 6)?,
+        used_at: maybe_time(row, 9)?,
     })
 }

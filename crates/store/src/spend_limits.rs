@@ -1,7 +1,8 @@
 //! Spend limits of the admin endpoints. Each change and its audit entry, with what stood before, is one transaction.
 
+use domain::policy::{Budget, BudgetFor, Who};
 use domain::window::Period;
-use domain::{AuditId, BudgetId, OrgId, SpendScope, Timestamp, limits};
+use domain::{AuditId, BudgetId, OrgId, SpendScope, Timestamp, Usd, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
@@ -31,6 +32,50 @@ impl SpendLimit {
     /// Whether both bound the same scope in the same period, of which there is one at a time.
     pub fn is_for_the_same(&self, other: &Self) -> bool {
         (&self.scope, self.period) == (&other.scope, other.period)
+    }
+
+    /// As budgets, which is how it counts: a cap of its own, and a shared one when it has a pool.
+    pub fn budgets(&self) -> Vec<Budget> {
+        let mut who = Who::default();
+        let scope = match &self.scope {
+            SpendScope::User(user) => {
+                who.people.insert(user.clone());
+                BudgetFor::Person
+            }
+            SpendScope::Group(group) => {
+                who.groups.insert(group.clone());
+                BudgetFor::Member
+            }
+            SpendScope::Organization => BudgetFor::Member,
+        };
+        let budget = |name: String, scope, amount_usd, period| Budget {
+            name,
+            who: who.clone(),
+            scope,
+            amount_usd,
+            period,
+            hard: true,
+        };
+        let own = self
+            .amount_cents
+            .as_deref()
+            .and_then(cents)
+            .map(|amount| budget(self.id.to_string(), scope, amount, self.period));
+        let pool = self
+            .pooled_json
+            .as_deref()
+            .and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok())
+            .filter(|pool| pool["paused"] != serde_json::Value::Bool(true))
+            .and_then(|pool| cents(pool["amount"].as_str()?))
+            .map(|amount| {
+                budget(
+                    format!("{}:pool", self.id),
+                    BudgetFor::Group,
+                    amount,
+                    Period::Monthly,
+                )
+            });
+        own.into_iter().chain(pool).collect()
     }
 }
 
@@ -93,10 +138,9 @@ impl Store {
         new: &SpendLimit,
         audit: impl FnOnce(Option<&SpendLimit>, &SpendLimit) -> SpendLimitAudit + Send,
     ) -> Result<SpendLimit> {
-        let (mut tx, before) = self.with_limit_of(org, new).await?;
-        let after = put(&mut tx, org, new, before.is_none()).await?;
-        let entry = audit(before.as_ref(), &after);
-        insert_audit(&mut tx, org, &entry, after.id).await?;
+        let mut tx = self.pools.begin().await?;
+        next(&mut tx, org, SPEND_LIMITS).await?;
+        let (_, after) = set_in(&mut tx, org, new, audit).await?;
         tx.commit().await?;
         Ok(after)
     }
@@ -272,6 +316,21 @@ impl Store {
     }
 }
 
+/// In a transaction that alone changes limits: sets the limit of a scope and period, with its entry in the audit, and returns what stood
+/// before and what stands then.
+pub(crate) async fn set_in(
+    tx: &mut Tx,
+    org: OrgId,
+    new: &SpendLimit,
+    audit: impl FnOnce(Option<&SpendLimit>, &SpendLimit) -> SpendLimitAudit + Send,
+) -> Result<(Option<SpendLimit>, SpendLimit)> {
+    let before = of_scope(tx, org, new).await?;
+    let after = put(tx, org, new, before.is_none()).await?;
+    let entry = audit(before.as_ref(), &after);
+    insert_audit(tx, org, &entry, after.id).await?;
+    Ok((before, after))
+}
+
 const FORWARD: &str = "SELECT id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated \
      FROM spend_limits WHERE org = $1 AND ($2 = '' OR scope_type = $2) AND id > $3 ORDER BY id LIMIT $4";
 const BACKWARD: &str = "SELECT id, scope_type, scope_id, period, amount_cents, pooled_json, created, updated \
@@ -373,4 +432,40 @@ fn read(row: &AnyRow) -> Result<SpendLimit> {
         created: time(row, 6)?,
         updated: time(row, 7)?,
     })
+}
+
+/// Cents as a decimal text, in dollars.
+fn cents(text: &str) -> Option<Usd> {
+    let amount: Usd = text.parse().ok()?;
+    Some(Usd::from_nanos(amount.nanos() / 100))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_with_a_pool_is_two_budgets() {
+        let limit = SpendLimit {
+            id: BudgetId::from_parts(1, 1),
+            scope: SpendScope::Group("eng".into()),
+            period: Period::Monthly,
+            amount_cents: Some("6000".into()),
+            pooled_json: Some(r#"{"amount":"100000","paused":false}"#.into()),
+            created: Timestamp::default(),
+            updated: Timestamp::default(),
+        };
+        let found = limit.budgets();
+        let shape: Vec<_> = found
+            .iter()
+            .map(|b| (b.scope, b.amount_usd.to_string(), b.period))
+            .collect();
+        assert_eq!(
+            shape,
+            [
+                (BudgetFor::Member, "60".to_owned(), Period::Monthly),
+                (BudgetFor::Group, "1000".to_owned(), Period::Monthly)
+            ]
+        );
+    }
 }

@@ -8,7 +8,7 @@ use sqlx::{Row as _, query};
 
 use crate::acceptable_use::{Acceptance, read_acceptance};
 use crate::connection::{Query, Tx};
-use crate::{Held, Result, Store, StoreError, id, maybe_time, time};
+use crate::{Held, Result, Store, StoreError, id, maybe_time, time, unsigned};
 
 /// What told of the occasion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +100,13 @@ pub struct Wanted {
     pub about: Option<String>,
     /// Only those of this kind.
     pub kind: Option<TaskKind>,
+}
+
+impl Task {
+    /// Whether somebody said that it is to be done, and no access of theirs says so.
+    pub fn is_told(&self) -> bool {
+        self.cause == Cause::Told
+    }
 }
 
 /// Somebody whose access says one thing and whose tasks another.
@@ -248,6 +255,56 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// At most `limit` tasks that are to be done, the one that is due first before all others, and how many there are.
+    pub async fn tasks_due(&self, org: OrgId, limit: u32) -> Result<(Vec<Task>, u64)> {
+        let first = query(select!(
+            "WHERE org = $1 AND closed_at IS NULL ORDER BY due, id LIMIT $2"
+        ));
+        let first = first.bind(org.to_string());
+        let rows = self
+            .pools
+            .rows(first.bind(i64::from(limit.min(limits::STORE_PAGE_MAX))))
+            .await?;
+        let count = query(
+            "SELECT CAST(COUNT(*) AS BIGINT) FROM tasks WHERE org = $1 AND closed_at IS NULL",
+        );
+        let row = self.pools.row(count.bind(org.to_string())).await?;
+        let open = row.map_or(Ok(0), |row| unsigned(&row, 0, "tasks.id"))?;
+        Ok((rows.iter().map(read).collect::<Result<_>>()?, open))
+    }
+
+    /// At most `limit` tasks after one of them, the nearest deadline first, and whether there are more.
+    pub async fn tasks_by_deadline(
+        &self,
+        org: OrgId,
+        wanted: &Wanted,
+        after: Option<(Timestamp, TaskId)>,
+        limit: u32,
+    ) -> Result<(Vec<Task>, bool)> {
+        let limit = limit.min(limits::STORE_PAGE_MAX);
+        let (due, id) = after.map_or((i64::MIN, String::new()), |(due, id)| {
+            (due.unix_ms(), id.to_string())
+        });
+        let statement = query(select!(
+            "WHERE org = $1 AND (due > $2 OR (due = $2 AND id > $3)) AND ($4 = 0 OR closed_at IS NULL) \
+               AND ($5 = 0 OR (closed_at IS NULL AND due < $5)) AND ($6 = '' OR about = $6) AND ($7 = '' OR kind = $7) \
+             ORDER BY due, id LIMIT $8"
+        ))
+        .bind(org.to_string())
+        .bind(due)
+        .bind(id)
+        .bind(i64::from(wanted.open))
+        .bind(wanted.due_before.map_or(0, Timestamp::unix_ms))
+        .bind(wanted.about.as_deref().unwrap_or_default())
+        .bind(wanted.kind.map_or("", TaskKind::as_str))
+        .bind(i64::from(limit) + 1);
+        let rows = self.pools.rows(statement).await?;
+        let wanted = rows.iter().take(limit as usize);
+        let found = wanted.map(read).collect::<Result<Vec<_>>>()?;
+        let more = rows.len() > found.len();
+        Ok((found, more))
+    }
+
     /// People whose access has ended since `not_before` and who have no tasks of leaving that say so. Throw-away people of
     /// drills, whose issuer is ourselves, are nobody.
     pub async fn leavers_without_tasks(
@@ -368,7 +425,7 @@ impl Store {
                 .bind(at.unix_ms());
         let row = self.pools.row(statement).await?;
         let row = row.ok_or(StoreError::Damaged("sessions"))?;
-        crate::unsigned(&row, 0, "sessions")
+        unsigned(&row, 0, "sessions")
     }
 }
 

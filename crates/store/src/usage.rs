@@ -1,12 +1,11 @@
 //! What was used and spent, read from the sums that shipping keeps, never from the records themselves.
 
-use domain::window::Period;
 use domain::{OrgId, Timestamp, Usd, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
 use crate::connection::Query;
-use crate::{Result, Store, unsigned};
+use crate::{Result, Store, time, unsigned};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -69,6 +68,19 @@ impl UsageSum {
     }
 }
 
+/// What one hour saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HourSum {
+    /// Its first moment.
+    pub hour: Timestamp,
+    /// Calls, refused ones included.
+    pub requests: u64,
+    /// Refused calls.
+    pub refused: u64,
+    /// Money.
+    pub cost: Usd,
+}
+
 /// By what usage is summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsageBy {
@@ -80,17 +92,6 @@ pub enum UsageBy {
     Client,
     /// Each provider.
     Upstream,
-}
-
-/// What one purse has spent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spent {
-    /// The purse's key.
-    pub purse: String,
-    /// By the chain that asks.
-    pub here: Usd,
-    /// By all others.
-    pub elsewhere: Usd,
 }
 
 /// The columns of a sum, after the one it is grouped by.
@@ -117,111 +118,7 @@ macro_rules! sums_by {
 }
 
 impl Store {
-    /// What every purse has spent in the window of a period around `at`: as this chain has told, and as all others have.
-    pub async fn spent(
-        &self,
-        org: OrgId,
-        chain: &str,
-        period: Period,
-        at: Timestamp,
-    ) -> Result<Vec<Spent>> {
-        let statement = query(
-            "SELECT purse, CAST(SUM(CASE WHEN chain = $4 THEN spent_nanos ELSE 0 END) AS BIGINT), \
-               CAST(SUM(spent_nanos) AS BIGINT) \
-             FROM spending WHERE org = $1 AND period = $2 AND window_start = $3 GROUP BY purse",
-        )
-        .bind(org.to_string())
-        .bind(period.as_str())
-        .bind(period.window(at).0.unix_ms())
-        .bind(chain);
-        let rows = self.pools.rows(statement).await?;
-        rows.iter()
-            .map(|row| {
-                let (here, all): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-                Ok(Spent {
-                    purse: row.try_get(0)?,
-                    here: Usd::from_nanos(here),
-                    elsewhere: Usd::from_nanos(all.saturating_sub(here)),
-                })
-            })
-            .collect()
-    }
-
-    /// What all other chains than this one have spent of one purse in the window of a period around `at`.
-    pub async fn spent_elsewhere(
-        &self,
-        org: OrgId,
-        chain: &str,
-        (purse, period): (&str, Period),
-        at: Timestamp,
-    ) -> Result<Usd> {
-        let statement = query(
-            "SELECT CAST(COALESCE(SUM(spent_nanos), 0) AS BIGINT) FROM spending \
-             WHERE org = $1 AND purse = $2 AND period = $3 AND window_start = $4 AND chain <> $5",
-        )
-        .bind(org.to_string())
-        .bind(purse)
-        .bind(period.as_str())
-        .bind(period.window(at).0.unix_ms())
-        .bind(chain);
-        let row = self.pools.row(statement).await?;
-        row.map_or(Ok(Usd::ZERO), |row| Ok(Usd::from_nanos(row.try_get(0)?)))
-    }
-
-    /// The beginning of the latest window of a period in which anything was spent.
-    pub async fn latest_window(&self, org: OrgId, period: Period) -> Result<Option<Timestamp>> {
-        let statement = query(
-            "SELECT MAX(window_start) FROM spending WHERE org = $1 AND period = $2 AND spent_nanos > 0",
-        );
-        let row = self
-            .pools
-            .row(statement.bind(org.to_string()).bind(period.as_str()))
-            .await?;
-        let latest: Option<i64> = row.map(|row| row.try_get(0)).transpose()?.flatten();
-        Ok(latest.map(Timestamp::from_unix_ms))
-    }
-
-    /// What one purse has spent in the window of a period around `at`.
-    pub async fn spent_by(
-        &self,
-        org: OrgId,
-        purse: &str,
-        period: Period,
-        at: Timestamp,
-    ) -> Result<Usd> {
-        let statement = query(
-            "SELECT CAST(COALESCE(SUM(spent_nanos), 0) AS BIGINT) FROM spending \
-             WHERE org = $1 AND purse = $2 AND period = $3 AND window_start = $4",
-        )
-        .bind(org.to_string())
-        .bind(purse)
-        .bind(period.as_str())
-        .bind(period.window(at).0.unix_ms());
-        let row = self.pools.row(statement).await?;
-        row.map_or(Ok(Usd::ZERO), |row| Ok(Usd::from_nanos(row.try_get(0)?)))
-    }
-
-    /// Requests and money of an organisation, from the hour of one moment up to another moment, which is not included.
-    pub async fn usage_total(
-        &self,
-        org: OrgId,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<(u64, Usd)> {
-        let statement = query(
-            "SELECT CAST(COALESCE(SUM(requests), 0) AS BIGINT), CAST(COALESCE(SUM(cost_nanos), 0) AS BIGINT) \
-             FROM usage_hours WHERE org = $1 AND hour >= $2 AND hour < $3",
-        );
-        match self.pools.row(within(statement, org, from, to)).await? {
-            Some(row) => Ok((
-                unsigned(&row, 0, "usage_hours.requests")?,
-                Usd::from_nanos(row.try_get(1)?),
-            )),
-            None => Ok((0, Usd::ZERO)),
-        }
-    }
-
-    /// Usage by person and service in the same range, most money first, at most `limit`.
+    /// Usage by person and service from the hour of one moment up to another, which is not included, most money first, at most `limit`.
     pub async fn usage_by_person(
         &self,
         org: OrgId,
@@ -265,9 +162,95 @@ impl Store {
         let rows = self.pools.rows(statement).await?;
         rows.iter().map(read).collect()
     }
+
+    /// What each hour saw, oldest first, from the hour of one moment up to another; hours without a call are left out. At most
+    /// [`limits::STORE_PAGE_MAX`] of them.
+    pub async fn usage_by_hour(
+        &self,
+        org: OrgId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<HourSum>> {
+        let statement = query(
+            "SELECT hour, CAST(SUM(requests) AS BIGINT), \
+             CAST(SUM(CASE WHEN outcome = 'refused' THEN requests ELSE 0 END) AS BIGINT), \
+             CAST(SUM(cost_nanos) AS BIGINT) \
+             FROM usage_hours WHERE org = $1 AND hour >= $2 AND hour < $3 GROUP BY hour ORDER BY hour LIMIT $4",
+        );
+        let statement = within(statement, org, from, to);
+        let rows = self
+            .pools
+            .rows(statement.bind(i64::from(limits::STORE_PAGE_MAX)))
+            .await?;
+        let read = rows.iter().map(|row| {
+            Ok(HourSum {
+                hour: time(row, 0)?,
+                requests: unsigned(row, 1, "usage_hours.requests")?,
+                refused: unsigned(row, 2, "usage_hours.requests")?,
+                cost: Usd::from_nanos(row.try_get(3)?),
+            })
+        });
+        read.collect()
+    }
+
+    /// The first moment of the newest hour in which a call ended; none before the first call.
+    pub async fn last_used(&self, org: OrgId) -> Result<Option<Timestamp>> {
+        let statement = query("SELECT MAX(hour) FROM usage_hours WHERE org = $1");
+        let row = self.pools.row(statement.bind(org.to_string())).await?;
+        let newest: Option<i64> = row.map(|row| row.try_get(0)).transpose()?.flatten();
+        Ok(newest.map(Timestamp::from_unix_ms))
+    }
+
+    /// How many people, and how many services, made a call in the same range.
+    pub async fn callers(&self, org: OrgId, from: Timestamp, to: Timestamp) -> Result<(u64, u64)> {
+        let statement = query(
+            "SELECT CAST(COUNT(DISTINCT CASE WHEN subject LIKE 'per!_%' ESCAPE '!' THEN subject END) AS BIGINT), \
+             CAST(COUNT(DISTINCT CASE WHEN subject LIKE 'svc!_%' ESCAPE '!' THEN subject END) AS BIGINT) \
+             FROM usage_hours WHERE org = $1 AND hour >= $2 AND hour < $3",
+        );
+        let row = self.pools.row(within(statement, org, from, to)).await?;
+        row.map_or(Ok((0, 0)), |row| {
+            Ok((
+                unsigned(&row, 0, "usage_hours.subject")?,
+                unsigned(&row, 1, "usage_hours.subject")?,
+            ))
+        })
+    }
+
+    /// What one person or service used in the same range, by model, most money first; refused calls stand under no model.
+    pub async fn usage_of(
+        &self,
+        org: OrgId,
+        subject: &str,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Vec<UsageSum>> {
+        let statement = query(
+            "SELECT model, CAST(SUM(requests) AS BIGINT), \
+             CAST(SUM(CASE WHEN outcome = 'refused' THEN requests ELSE 0 END) AS BIGINT), \
+             CAST(SUM(input_tokens) AS BIGINT), CAST(SUM(output_tokens) AS BIGINT), \
+             CAST(SUM(cache_write_tokens) AS BIGINT), CAST(SUM(cache_read_tokens) AS BIGINT), \
+             CAST(SUM(cost_nanos) AS BIGINT), \
+             CAST(SUM(estimated_requests) AS BIGINT), CAST(SUM(estimated_nanos) AS BIGINT), \
+             CAST(SUM(unpriced_requests) AS BIGINT), CAST(SUM(unpriced_nanos) AS BIGINT) \
+             FROM usage_hours WHERE org = $1 AND subject = $2 AND hour >= $3 AND hour < $4 \
+             GROUP BY model ORDER BY SUM(cost_nanos) DESC, model LIMIT $5",
+        );
+        let statement = statement.bind(org.to_string()).bind(subject);
+        let statement = statement.bind(hour_of(from)).bind(to.unix_ms());
+        let rows = self
+            .pools
+            .rows(statement.bind(i64::from(limits::STORE_PAGE_MAX)))
+            .await?;
+        rows.iter().map(read).collect()
+    }
 }
 
-fn within(statement: Query<'_>, org: OrgId, from: Timestamp, to: Timestamp) -> Query<'_> {
+pub(crate) fn within(
+    statement: Query<'_>,
+    org: OrgId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Query<'_> {
     statement
         .bind(org.to_string())
         .bind(hour_of(from))

@@ -1,4 +1,4 @@
-//! Fakes and actors: an identity provider, a Claude provider, Azure's metadata service, an OTLP receiver, and the people and
+//! Fakes and actors: an identity provider, a Claude provider, a server of the Model Context Protocol, Azure's metadata service, an OTLP receiver, and the people and
 //! machines that use Doorward.
 //!
 //! Everything here speaks real HTTP on loopback and nowhere else, holds no global state, and ends when its handle is dropped.
@@ -13,6 +13,7 @@ pub mod ids;
 pub mod directory;
 pub mod idp;
 pub mod limits;
+pub mod mcp;
 pub mod net;
 pub mod otlp;
 pub mod provider;
@@ -27,6 +28,7 @@ pub use corpus::Corpus;
 pub use directory::Directory;
 pub use idp::{Idp, Person};
 pub use ids::SeededIds;
+pub use mcp::McpServer;
 pub use otlp::OtlpReceiver;
 pub use provider::{BenchProvider, Fault, Provider};
 pub use sign_in::{CodeFlow, Session, code_sign_in, device_sign_in};

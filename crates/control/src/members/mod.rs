@@ -4,6 +4,7 @@
 
 mod check;
 pub mod read;
+mod take;
 pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,8 @@ use store::Person;
 
 pub use check::{Checked, Done, Given, check, everyone, findings, last};
 pub use read::{BadList, BadRow, Columns, Member};
+pub use take::{NotTaken, ToCheck, take};
+pub use write::sheet;
 
 /// What is expected of a list.
 #[derive(Debug, Clone, Default)]

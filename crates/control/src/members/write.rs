@@ -1,12 +1,30 @@
 //! Findings as CSV for a spreadsheet. A cell never begins as a formula does: what a stranger wrote into a list must not run where an
 //! administrator opens the answer.
 
+use domain::limits;
+
 use super::Finding;
-use crate::text;
+use super::check::{Checked, findings};
+use crate::{ControlError, Operation, text};
 
 /// The header, and the findings, a row each: finding, line, e-mail, person, particulars.
 pub fn as_csv(findings: &[Finding]) -> String {
     header() + &rows(findings)
+}
+
+/// Everything that a check found, as CSV.
+pub async fn sheet(operation: &Operation<'_>, checked: &Checked) -> Result<String, ControlError> {
+    let mut sheet = header();
+    let mut from = 0;
+    loop {
+        let most = limits::MEMBER_FINDINGS_PIECE;
+        let found = findings(operation, &checked.record, from, most).await?;
+        if found.is_empty() {
+            return Ok(sheet);
+        }
+        from += found.len();
+        sheet.push_str(&rows(&found));
+    }
 }
 
 /// The names of the columns, as the first line.

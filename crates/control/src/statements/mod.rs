@@ -8,7 +8,7 @@
 mod attribute;
 mod sheet;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
@@ -66,7 +66,7 @@ impl By {
     }
 
     /// What is needed beside seeing what was spent, because names are shown.
-    const fn right(self) -> Option<Right> {
+    pub const fn right(self) -> Option<Right> {
         match self {
             Self::Person => Some(Right::PeopleRead),
             Self::Service => Some(Right::ServicesRead),
@@ -189,6 +189,32 @@ pub async fn make(operation: &Operation<'_>, wanted: Wanted) -> Result<Statement
     })
 }
 
+/// Groups to split a time by where nobody names any: those of the people who used something in it and those of the directory, the one with
+/// the fewest people first, so that everybody counts to the group that says most of them. At most [`limits::STATEMENT_GROUPS_MAX`].
+pub async fn groups(
+    operation: &Operation<'_>,
+    range: (Timestamp, Timestamp),
+) -> Result<Vec<String>, ControlError> {
+    operation.require(Right::BudgetsRead)?;
+    operation.require(Right::GroupsRead)?;
+    let (store, org) = (operation.store, operation.org);
+    let mut people: BTreeMap<String, u64> = BTreeMap::new();
+    for person in store.people_who_used(org, range).await? {
+        for group in person.groups {
+            *people.entry(group).or_default() += 1;
+        }
+    }
+    let most = u32::try_from(limits::STATEMENT_GROUPS_MAX).unwrap_or(u32::MAX);
+    for group in store.groups_page(org, "", None, most).await?.0 {
+        people.insert(group.display_name, group.members);
+    }
+    let usable = |group: &(String, u64)| text::name("group", &group.0).is_ok();
+    let mut groups: Vec<(String, u64)> = people.into_iter().filter(usable).collect();
+    groups.sort_by(|(one, few), (other, many)| few.cmp(many).then_with(|| one.cmp(other)));
+    groups.truncate(limits::STATEMENT_GROUPS_MAX);
+    Ok(groups.into_iter().map(|(group, _)| group).collect())
+}
+
 /// The sums of the whole time, most money first. Asked for day by day, so that no single look takes long; each hour is in one of them, and
 /// hours that are over do not change.
 async fn sums(operation: &Operation<'_>, wanted: &Wanted) -> Result<Vec<Sum>, ControlError> {
@@ -215,7 +241,8 @@ async fn sums(operation: &Operation<'_>, wanted: &Wanted) -> Result<Vec<Sum>, Co
     Ok(sums)
 }
 
-fn check(wanted: &Wanted) -> Result<(), Unusable> {
+/// Whether a statement can be made of this at all: its time, and its groups where it is by group.
+pub fn check(wanted: &Wanted) -> Result<(), Unusable> {
     let wrong = |field, why: String| Err(Unusable::new(field, why));
     let (from, to) = (wanted.from, wanted.to);
     for (field, at) in [("from", from), ("to", to)] {

@@ -1,6 +1,10 @@
 //! What administrators and directories do, on a real store and ledger.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod access_requests;
+mod approvals;
+mod artefacts;
+mod connectors;
 mod console;
 mod people;
 mod policies;

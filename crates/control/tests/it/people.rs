@@ -6,7 +6,7 @@ use std::sync::Arc;
 use control::scim::{Directory, groups, users};
 use control::scim_tokens::{self, NewScimToken};
 use control::tokens::{self, NewToken};
-use control::{Actor, Control, ControlError, Entry, Right, Role, keys, people, roles};
+use control::{Actor, Control, ControlError, Entry, Right, Role, keys, people, roles, tasks};
 use domain::{
     Caller, Clock, Credential, PersonId, ReasonCode, SessionId, Subject, Vouching, limits,
 };
@@ -373,4 +373,29 @@ async fn whatever_hangs_on_an_issuer_that_is_configured_no_more_opens_nothing() 
     assert!(matches!(by_token, Err(Entry::UnknownToken)), "{by_token:?}");
     let directory = without.enter_by_directory_token(of_directory).await;
     assert!(matches!(directory, Err(Entry::UnknownToken)));
+}
+
+#[tokio::test]
+async fn somebody_new_is_told_of_by_hand_once_and_the_ledger_says_by_whom() {
+    let place = Place::new(71).await;
+    let machine = Actor::command_line("machine");
+    let operation = place.control.operation(&machine);
+    let at = place.clock.now();
+    let who = "kim@northwind.example";
+    for opened in [5, 0] {
+        let told = tasks::tell_joiner(&operation, who, at, "HR").await;
+        assert_eq!(told.unwrap(), opened);
+    }
+    // Leaving is an occasion of its own.
+    assert_eq!(
+        tasks::tell_leaver(&operation, who, at, "HR").await.unwrap(),
+        6
+    );
+    assert!(place.ledger().contains("says HR; tasks opened"));
+    let auditor = Actor::person(PersonId::from_parts(1, 1), "ada", [Role::Auditor].into());
+    let refused = tasks::tell_joiner(&place.control.operation(&auditor), who, at, "HR").await;
+    assert!(matches!(
+        refused,
+        Err(ControlError::Forbidden(Right::TasksWrite))
+    ));
 }

@@ -1,13 +1,17 @@
 //! Putting a policy in force: from which version, and who may change what of it.
 
+use std::sync::Arc;
+
+use control::policies::rehearse::{Here, rehearse};
 use control::policies::{self, Applied, Examine};
 use control::{Actor, ControlError, Right, Role};
 use domain::{PersonId, Policy};
+use tokio::sync::Semaphore;
 
 use crate::scim::Place;
 
 #[derive(Debug)]
-struct Anything;
+pub(crate) struct Anything;
 
 impl Examine for Anything {
     fn mistakes(&self, _: &Policy) -> Vec<String> {
@@ -71,4 +75,25 @@ async fn whoever_sets_no_spend_limits_changes_no_budget_of_the_policy() {
     let beside = format!("# a word\n{with_budget}");
     let mine = put(&place, Role::Technician, &beside, None).await;
     assert_eq!(mine.unwrap(), Applied::Version(3));
+}
+
+#[tokio::test]
+async fn a_draft_waits_for_no_turn_and_gives_back_its_own() {
+    let place = Place::new(36).await;
+    let actor = of(Role::Admin);
+    let operation = place.control.operation(&actor);
+    let turns = Arc::new(Semaphore::new(1));
+    let here = Here {
+        examine: &Anything,
+        issuers_for_people: 1,
+        models: &[],
+        turns: &turns,
+    };
+    let other = turns.try_acquire().unwrap();
+    let busy = rehearse(&operation, GRANT, here).await;
+    assert!(matches!(busy, Err(ControlError::Busy(_))), "{busy:?}");
+    drop(other);
+    for _ in 0..2 {
+        rehearse(&operation, GRANT, here).await.unwrap();
+    }
 }

@@ -11,6 +11,8 @@ use domain::{Clock, Ids, OrgId, PersonId, Vouching, limits};
 use ledger::{ChainId, Ledger, SigningKey};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
+use store::secrets::SealingKey;
+use store::vault_key::VaultKey;
 use store::{Seen, Store};
 use testkit::{FakeClock, SeededIds};
 
@@ -49,6 +51,7 @@ impl Place {
             ledger: Arc::new(ledger),
             clock: shared,
             ids: Arc::new(SeededIds::new(seed)),
+            vault: VaultKey::new(SealingKey::new([7; 32])),
         };
         let source = Source {
             issuer: "entra".to_owned(),

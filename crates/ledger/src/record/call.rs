@@ -107,6 +107,26 @@ pub struct Finding {
     pub fingerprint: Option<Text<80>>,
 }
 
+/// What a call of a connector's action is, beside its name; never its arguments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectorCall {
+    /// The connector.
+    pub connector: Name,
+    /// What the action does to the world, a [`domain::ActionClass`].
+    pub class: Text<16>,
+    /// Where it stood, a [`domain::ActionState`].
+    pub state: Text<16>,
+    /// SHA-256 of the arguments in their canonical form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Text<80>>,
+    /// SHA-256 of the definition it was decided on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Text<80>>,
+    /// The approval that let it go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Name>,
+}
+
 /// What was decided about a request, durable before the upstream sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
@@ -148,6 +168,9 @@ pub struct Decision {
     pub upstream: Option<Name>,
     /// Size of the request body.
     pub body_bytes: u64,
+    /// What it is, where it is a call of a connector's action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connector: Option<Box<ConnectorCall>>,
 }
 
 impl Decision {
@@ -169,6 +192,7 @@ impl Decision {
             paid_from: Vec::new(),
             upstream: None,
             body_bytes: 0,
+            connector: None,
         }
     }
 
@@ -276,6 +300,9 @@ pub struct Outcome {
     /// The code of what failed, a [`domain::ReasonCode`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Text<64>>,
+    /// What inspection found in what a connector answered, at most [`FINDINGS_MAX`] classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 impl Outcome {
@@ -300,6 +327,7 @@ impl Outcome {
             duration_ms: 0,
             ended,
             code: None,
+            findings: Vec::new(),
         }
     }
 
@@ -317,6 +345,7 @@ impl Outcome {
 
     pub(super) fn bound(&mut self) {
         bound_names(&mut self.upstream_requests, NAMES_MAX);
+        self.findings.truncate(FINDINGS_MAX);
     }
 }
 

@@ -17,6 +17,7 @@
 //! | `actor.subject`, `.stable_id`, `.issuer`, `.credential`, `.session` | `actor.user.uid`, `actor.user.uid_alt`, `actor.idp.name`, `actor.session.credential_uid` kind, `actor.session.uid` |
 //! | `origin.client`, `.version`, `.address` | `actor.app_name`, `actor.app_uid` version, `src_endpoint.ip` |
 //! | `door`, `action` | `api.service.name`, `api.operation` |
+//! | `connector.connector`, `.class`, `.state`, `.arguments`, `.definition`, `.approval` | `api.group.name`, rest `unmapped` |
 //! | `model`, `upstream` | `ai_model.name`, `ai_model.ai_provider` |
 //! | `verdict.allowed`, `verdict.reasons` | `action_id` (1 allowed, 2 denied), `policy`/`status_detail` |
 //! | `policy_version`, `granted_by` | `policy.version`, `policy.name` |
@@ -32,7 +33,7 @@ mod text;
 
 use serde::{Deserialize, Serialize};
 
-pub use call::{Decision, Door, Ended, Finding, Outcome, RecordedReason, Verdict};
+pub use call::{ConnectorCall, Decision, Door, Ended, Finding, Outcome, RecordedReason, Verdict};
 pub use identity::{Actor, Origin, SessionChange, SessionEvent, SignIn};
 pub use life::{Change, ChangeKind, System, SystemEvent};
 pub use text::Text;

@@ -9,7 +9,7 @@ use domain::Timestamp;
 pub struct SinkStatus {
     /// The last record that arrived, or was refused for good.
     pub sent_seq: u64,
-    /// The last durable record. The lag is the difference.
+    /// The last durable record, when the sink last looked.
     pub durable_seq: u64,
     /// When the last record that arrived was written; with a lag, how old the news at the sink is.
     pub sent_time: Option<Timestamp>,
@@ -24,9 +24,9 @@ pub struct SinkStatus {
 }
 
 impl SinkStatus {
-    /// Records that have not arrived.
-    pub const fn lag_records(&self) -> u64 {
-        self.durable_seq.saturating_sub(self.sent_seq)
+    /// Records that have not arrived, of a ledger whose last durable one has this number.
+    pub const fn behind(&self, durable: u64) -> u64 {
+        durable.saturating_sub(self.sent_seq)
     }
 }
 

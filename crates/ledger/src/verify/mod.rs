@@ -8,8 +8,9 @@
 //!   its word for ([`crate::KeyChange`]) is trusted too.
 //! - **Checkpoints kept elsewhere** show a cut-off end, and a fork signed with the ledger's own key.
 //!
-//! Called by `doorward ledger verify`, by evidence packs, and by the demo.
+//! Called by `doorward ledger verify`, by evidence packs, by the demo, and of the end alone by the console.
 
+mod latest;
 mod marks;
 mod report;
 mod strand;
@@ -27,6 +28,7 @@ use crate::export::{Bridge, Omitted};
 use crate::key_change::{KeyChange, LISTED, ListedChange};
 use crate::signing::{KeyId, PublicKey};
 use crate::{Checkpoint, Hash, Record};
+pub use latest::{Latest, latest};
 use marks::Marks;
 pub use report::{ChainReport, Damage, Finding, Report};
 use report::{Findings, Place};
@@ -43,6 +45,7 @@ pub struct Trust {
     keys: BTreeMap<KeyId, PublicKey>,
     checkpoints: BTreeMap<String, Marks>,
     is_excerpt: bool,
+    is_end: bool,
     findings: Findings,
 }
 
@@ -62,6 +65,11 @@ impl Trust {
     /// deletes records could put one in their place.
     pub fn expect_excerpt(&mut self) {
         self.is_excerpt = true;
+    }
+
+    /// Believes that the lines begin somewhere within a chain: its first record here may follow ones that are not looked at.
+    fn expect_end(&mut self) {
+        self.is_end = true;
     }
 
     /// Believes checkpoints that were kept elsewhere, one JSON object a line, as in `checkpoints.ndjson`. With keys given, each
@@ -368,7 +376,10 @@ impl Verifier {
                 self.findings.push(Damage::TooManyChains, None, place, 0, 0);
                 return false;
             }
-            self.strands.insert(chain.to_owned(), Strand::new(chain));
+            // Of an end only the first chain may have begun before it.
+            let is_cut = self.trust.is_end && self.strands.is_empty();
+            let strand = Strand::new(chain, is_cut);
+            self.strands.insert(chain.to_owned(), strand);
         }
         if let Some(strand) = self.strands.get_mut(chain) {
             step(strand, &mut self.unplaced, &mut self.findings);

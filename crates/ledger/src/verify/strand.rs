@@ -21,6 +21,8 @@ struct Gap {
 #[derive(Debug)]
 pub(super) struct Strand {
     chain: String,
+    /// Whether what came before its first line here is none of what is looked at.
+    is_cut: bool,
     /// The last record in order; none before the first line.
     head: Option<Head>,
     place: Option<Place>,
@@ -47,9 +49,10 @@ struct Step {
 }
 
 impl Strand {
-    pub(super) fn new(chain: &str) -> Self {
+    pub(super) fn new(chain: &str, is_cut: bool) -> Self {
         Self {
             chain: chain.to_owned(),
+            is_cut,
             head: None,
             place: None,
             first: 0,
@@ -151,11 +154,13 @@ impl Strand {
         self.place = Some(place.clone());
     }
 
-    /// Where the chain stood before its first line here: at its beginning, or before a checkpoint that opens a segment.
+    /// Where the chain stood before its first line here: at its beginning, before a checkpoint that opens a segment, or where what is
+    /// looked at begins.
     fn begin(&mut self, step: Step, unplaced: &[Place]) -> Head {
         self.first = step.first;
-        if step.may_begin && unplaced.is_empty() {
-            let seq = step.first.saturating_sub(1);
+        if self.is_cut || step.may_begin && unplaced.is_empty() {
+            let unreadable = u64::try_from(unplaced.len()).unwrap_or(u64::MAX);
+            let seq = step.first.saturating_sub(1).saturating_sub(unreadable);
             return if seq == 0 {
                 Head::START
             } else {

@@ -10,7 +10,9 @@ use domain::{Caller, Policy, Timestamp, limits};
 use quick_cache::sync::Cache;
 
 use super::memberships::Watch;
-use super::revocation::Live;
+use super::refused::NotAdmitted;
+use super::resource::Resource;
+use super::revocation::{Ended, Live};
 use crate::acceptance::Known;
 
 /// A caller whose credential was verified.
@@ -22,6 +24,8 @@ pub struct Verified {
     pub expires: Timestamp,
     /// Whether it is still believed; wait on it to cut a stream.
     pub live: Arc<Live>,
+    /// The one connector that the credential counts at; none for a credential that counts at every door.
+    pub resource: Option<Resource>,
     groups: Option<Arc<Watch>>,
     policy: ArcSwapOption<Compiled>,
     pub(crate) acceptance: Known,
@@ -46,10 +50,26 @@ impl Verified {
             caller: Arc::new(caller),
             expires,
             live,
+            resource: None,
             groups,
             policy: ArcSwapOption::empty(),
             acceptance: Known::default(),
         }
+    }
+
+    /// As it is, but counting at this connector alone.
+    pub(super) fn only_at(self, resource: Option<Resource>) -> Self {
+        Self { resource, ..self }
+    }
+
+    /// Whether the credential counts at this connector, or at doors that are none.
+    pub(super) fn is_for(&self, at: Option<&Resource>) -> bool {
+        self.resource.is_none() || self.resource.as_ref() == at
+    }
+
+    /// What its bearer is told once it has ended.
+    pub(super) fn refused(&self, ended: Ended) -> NotAdmitted {
+        NotAdmitted::known(Arc::clone(&self.caller), ended.refusal())
     }
 
     /// Whether it may be used at this moment without another look at the credential.

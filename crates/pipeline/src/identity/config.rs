@@ -80,6 +80,10 @@ pub struct IssuerConfig {
     /// Entra only.
     #[serde(default)]
     pub entra: EntraConfig,
+    /// Whether it may let programs call connectors in a person's name without a browser, by identity assertions (ID-JAG) that it signs
+    /// with the same keys.
+    #[serde(default)]
+    pub identity_assertions: bool,
     /// Machines that this issuer vouches for, first match counts.
     #[serde(default)]
     pub workload: Vec<WorkloadRule>,
@@ -186,6 +190,7 @@ impl IssuerConfig {
             ca_pem: None,
             dangerous_plain_http: false,
             entra: EntraConfig::default(),
+            identity_assertions: false,
             workload: Vec::new(),
         }
     }

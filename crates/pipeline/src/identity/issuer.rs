@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use domain::{Clock, Credential, ReasonCode, Refusal, Timestamp};
+use domain::{Clock, Credential, ReasonCode, Refusal, Timestamp, limits};
 use jsonwebtoken::Algorithm;
 use url::Url;
 
@@ -29,7 +29,7 @@ pub(super) struct Proof {
 }
 
 /// What a proved token says about a person.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct PersonFacts {
     /// Entra `tid/oid`, elsewhere `sub`. With the issuer it is the key; nothing else is.
     pub(super) stable_id: String,
@@ -55,7 +55,12 @@ pub(super) enum Use<'a> {
     Bearer,
     /// A browser sign-in that sent this nonce.
     SignIn { nonce: &'a str },
+    /// A session of a program without a browser, at the authorization server of this address (ID-JAG).
+    Assertion { server: &'a str },
 }
+
+/// The type of identity assertions (draft-ietf-oauth-identity-assertion-authz-grant).
+const ASSERTION: &str = "oauth-id-jag+jwt";
 
 #[derive(Debug)]
 enum Kind {
@@ -200,8 +205,12 @@ impl Issuer {
                 let ours = self.config.client_id.iter().cloned().collect();
                 claims.audience(&ours, &BTreeSet::new())?;
             }
+            // For us and nobody else: who else may hold it could bring it here.
+            Use::Assertion { server }
+                if claims.list("aud")? == BTreeSet::from([server.to_owned()]) => {}
+            Use::Assertion { .. } => return Err(wrong("aud", "is not this gateway alone")),
         }
-        let times = claims.times(now, self.config.max_token_lifetime_s)?;
+        let times = claims.times(now, self.lifetime_max_s(usage))?;
         match &self.kind {
             Kind::Generic(source) => {
                 source
@@ -234,6 +243,14 @@ impl Issuer {
             credential,
             times,
         })
+    }
+
+    fn lifetime_max_s(&self, usage: Use<'_>) -> i64 {
+        let most = self.config.max_token_lifetime_s;
+        match usage {
+            Use::Bearer | Use::SignIn { .. } => most,
+            Use::Assertion { .. } => most.min(limits::ASSERTION_LIFETIME_MAX_S),
+        }
     }
 
     async fn about(
@@ -342,7 +359,13 @@ fn graph(config: &IssuerConfig, fetch: &Fetch, clock: &Arc<dyn Clock>) -> Option
 /// A token of another kind (a logout token, a security event) must not pass for one of these, though the same issuer signed it.
 fn check_type(typ: Option<&str>, usage: Use<'_>) -> Result<(), Refusal> {
     match (typ, usage) {
-        (None | Some("jwt"), _) | (Some("at+jwt"), Use::Bearer) => Ok(()),
+        (None | Some("jwt"), Use::Bearer | Use::SignIn { .. })
+        | (Some("at+jwt"), Use::Bearer)
+        | (Some(ASSERTION), Use::Assertion { .. }) => Ok(()),
+        (None, Use::Assertion { .. }) => {
+            let text = format!("The assertion does not say that it is one (`typ` {ASSERTION}).");
+            Err(Refusal::new(ReasonCode::CredentialMalformed, text))
+        }
         (Some(other), _) => {
             let text = format!("A token of the type {} is not accepted here.", shown(other));
             Err(Refusal::new(ReasonCode::CredentialMalformed, text))

@@ -7,7 +7,10 @@
 //! | `json`, [`jws`], `claims` | a token taken apart, strictly, and its claims read |
 //! | [`keys`], [`source`] | keys with pinned algorithms, and where they come from |
 //! | `issuer`, `entra`, `graph`, `workload` | whom an issuer's token is about |
-//! | [`session_token`], [`session`] | our own tokens and sessions |
+//! | [`session_token`], [`session`], [`grant`] | our own tokens and sessions |
+//! | [`resource`] | the addresses of connectors, which a session's tokens may be for |
+//! | [`assertion`] | what an identity provider says for a program without a browser |
+//! | `refused` | why one lets nobody in, and whose it was |
 //! | `verify` | the first look at a credential, from all of these |
 //! | [`cache`], [`revocation`] | what is remembered, and how it ends |
 //! | `memberships` | groups that a directory provisions |
@@ -21,6 +24,7 @@ pub mod config;
 pub mod issuer;
 pub mod jws;
 pub mod keys;
+pub mod resource;
 pub mod revocation;
 pub mod self_test;
 pub mod session;
@@ -28,12 +32,15 @@ pub mod session_token;
 pub mod source;
 
 mod bearer;
+pub mod assertion;
 mod claims;
 mod entra;
+pub mod grant;
 mod graph;
 mod json;
 mod known_answers;
 mod memberships;
+mod refused;
 mod verify;
 mod workload;
 
@@ -52,8 +59,10 @@ pub use domain::{OWN_ISSUER, Opaque};
 
 pub use config::{ConfigMistake, EntraConfig, IssuerConfig, IssuerKind, WorkloadRule};
 pub use issuer::Issuer;
+pub use refused::NotAdmitted;
+pub use resource::Resource;
 pub use revocation::{Ended, Live, Revocations};
-pub use session::{Claimed, Sessions, Tokens};
+pub use session::{Claimed, NotRefreshed, Presenting, Sessions, Tokens};
 pub use session_token::{CLIENT_AUDIENCE, SessionTokens, SigningKey};
 
 use cache::{Fingerprint, TokenCache, fingerprint};
@@ -195,8 +204,22 @@ impl Identity {
 
     /// Who is calling, if their credential was verified before and is still good. No waiting, no signature check.
     pub fn identify_cached(&self, headers: &HeaderMap) -> Option<Arc<Verified>> {
+        self.cached(headers, None)
+    }
+
+    /// As [`Identity::identify_cached`], at a connector.
+    pub fn identify_cached_at(
+        &self,
+        headers: &HeaderMap,
+        resource: &Resource,
+    ) -> Option<Arc<Verified>> {
+        self.cached(headers, Some(resource))
+    }
+
+    fn cached(&self, headers: &HeaderMap, at: Option<&Resource>) -> Option<Arc<Verified>> {
         let credential = bearer::credential(headers).ok()?;
-        self.remembered(&fingerprint(credential), self.clock.now())
+        let known = self.remembered(&fingerprint(credential), self.clock.now())?;
+        known.is_for(at).then_some(known)
     }
 
     fn remembered(&self, fingerprint: &Fingerprint, now: Timestamp) -> Option<Arc<Verified>> {
@@ -204,13 +227,27 @@ impl Identity {
         (known.is_good(now) && self.revocations.is_current(now)).then_some(known)
     }
 
-    /// Who is calling, or why we do not believe it.
-    pub async fn identify(&self, headers: &HeaderMap) -> Result<Arc<Verified>, Refusal> {
+    /// Who is calling, or why we do not believe it. A token that was made for a connector opens nothing but that connector.
+    pub async fn identify(&self, headers: &HeaderMap) -> Result<Arc<Verified>, NotAdmitted> {
+        meant_for(self.whoever(headers).await?, None)
+    }
+
+    /// As [`Identity::identify`], at a connector: also by a token that was made for it, and for no other one.
+    pub async fn identify_at(
+        &self,
+        headers: &HeaderMap,
+        resource: &Resource,
+    ) -> Result<Arc<Verified>, NotAdmitted> {
+        meant_for(self.whoever(headers).await?, Some(resource))
+    }
+
+    /// Who is calling, whatever their credential was made for.
+    async fn whoever(&self, headers: &HeaderMap) -> Result<Arc<Verified>, NotAdmitted> {
         let credential = bearer::credential(headers)?;
         let fingerprint = fingerprint(credential);
         let now = self.clock.now();
         if !self.revocations.is_current(now) {
-            return Err(Refusal::plain(ReasonCode::StoreUnavailable));
+            return Err(Refusal::plain(ReasonCode::StoreUnavailable).into());
         }
         if let Some(known) = self.cache.get(&fingerprint) {
             match known.live.ended() {
@@ -220,16 +257,19 @@ impl Identity {
                     self.cache.forget(&fingerprint);
                 }
                 // Stronger than another look: an issuer's fast clock may make an ended token seem new.
-                Some(ended) => return Err(ended.refusal()),
+                Some(ended) => return Err(known.refused(ended)),
                 None => self.cache.forget(&fingerprint),
             }
         }
         let verified = self
             .cache
-            .get_or_verify(&fingerprint, self.verify(credential, &fingerprint, now))
+            .get_or_verify(
+                &fingerprint,
+                Box::pin(self.verify(credential, &fingerprint, now)),
+            )
             .await?;
         match verified.live.ended() {
-            Some(ended) => Err(ended.refusal()),
+            Some(ended) => Err(verified.refused(ended)),
             None => Ok(verified),
         }
     }
@@ -269,14 +309,26 @@ impl Identity {
         // An issuer's clock that runs ahead does not make it know better. The nonce says that the token was made for this sign-in, so a
         // cutoff in the past does not concern it.
         let stated = proof.times.issued.min(now);
-        let person = self.person(issuer, &facts, (stated, now), now).await?;
+        let made = (stated, now);
+        let credential = proof.credential;
+        let person = self.person(issuer, &facts, credential, made, now).await?;
         let (facts, _) = self.with_groups(facts, person.id, stated).await?;
         let auth_time = Claims(&jws.claims).seconds("auth_time").ok().flatten();
         Ok(SignedIn {
-            caller: self.caller(issuer, facts, &person, proof.credential),
+            caller: self.caller(issuer, facts, &person, credential),
             auth_time: auth_time.map(Timestamp::from_unix_s),
         })
     }
+}
+
+/// Where a credential counts is asked at each request, not when it is verified: what is remembered is the same everywhere.
+fn meant_for(verified: Arc<Verified>, at: Option<&Resource>) -> Result<Arc<Verified>, NotAdmitted> {
+    if verified.is_for(at) {
+        return Ok(verified);
+    }
+    let text = "The token was made for a connector and counts at that one alone.";
+    let refusal = Refusal::new(ReasonCode::TokenAudience, text);
+    Err(NotAdmitted::known(Arc::clone(&verified.caller), refusal))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

@@ -15,6 +15,7 @@ use store::sessions::{Exchange, Holder};
 use store::{DeviceAsk, DevicePoll, Person, Rotation, Session, Store, Target};
 
 use super::jws::Jws;
+use super::resource::Resource;
 use super::revocation::{Ended, Revocations};
 use super::session_token::{SessionClaims, SessionTokens};
 use super::verify::nobody_vouches;
@@ -33,8 +34,34 @@ pub struct Tokens {
     pub session: SessionId,
     /// The person.
     pub person: PersonId,
-    /// For the client to show.
+    /// For the client to show; none for a program that need not know.
     pub email: Option<String>,
+    /// What was granted to a program that calls connectors, as OAuth writes it.
+    pub scope: Option<String>,
+}
+
+/// A program that carries on a session, as it presents itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Presenting<'a> {
+    /// Its id, where it says or proves it.
+    pub client_id: Option<&'a str>,
+    /// The connector that it names.
+    pub resource: Option<&'a Resource>,
+}
+
+/// Why a session is not carried on.
+#[derive(Debug)]
+pub enum NotRefreshed {
+    /// For this reason, which may be an outage of ours.
+    Refused(Refusal),
+    /// The session is for another connector than the one named.
+    OtherResource,
+}
+
+impl From<Refusal> for NotRefreshed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 /// What a client learns that asks with its device code.
@@ -57,12 +84,12 @@ pub enum Claimed {
 /// Begins, carries on and ends sessions.
 #[derive(Debug)]
 pub struct Sessions {
-    org: OrgId,
-    store: Store,
+    pub(super) org: OrgId,
+    pub(super) store: Store,
     vouching: Vouching,
     tokens: Arc<SessionTokens>,
-    revocations: Arc<Revocations>,
-    clock: Arc<dyn Clock>,
+    pub(super) revocations: Arc<Revocations>,
+    pub(super) clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
@@ -109,7 +136,12 @@ impl Sessions {
             .create_session(self.org, &session, &refresh.hash, refresh.expires)
             .await
             .map_err(unavailable)?;
-        self.tokens(&Holder { session, person }, refresh.token)
+        let holder = Holder {
+            session,
+            person,
+            bound: None,
+        };
+        self.tokens(&holder, refresh.token)
     }
 
     /// An id for a session that begins later.
@@ -146,8 +178,22 @@ impl Sessions {
         )
     }
 
-    /// Exchanges a refresh token.
+    /// Exchanges a refresh token of one of Claude's own clients.
     pub async fn refresh(&self, refresh_token: &str) -> Result<Tokens, Refusal> {
+        let presenting = Presenting::default();
+        match self.refresh_for(refresh_token, presenting).await {
+            Ok(tokens) => Ok(tokens),
+            Err(NotRefreshed::Refused(refusal)) => Err(refusal),
+            Err(NotRefreshed::OtherResource) => Err(Refusal::plain(ReasonCode::SessionEnded)),
+        }
+    }
+
+    /// Exchanges a refresh token for whoever presents it.
+    pub async fn refresh_for(
+        &self,
+        refresh_token: &str,
+        presenting: Presenting<'_>,
+    ) -> Result<Tokens, NotRefreshed> {
         let old = Opaque::RefreshToken.sha256(refresh_token).ok_or_else(|| {
             Refusal::new(
                 ReasonCode::SessionEnded,
@@ -163,11 +209,13 @@ impl Sessions {
             at: now,
             grace_ms: limits::REFRESH_GRACE_MS,
             expires: next.expires,
+            client_id: presenting.client_id,
+            resource: presenting.resource.map(Resource::as_str),
         };
         let exchanged = self.store.exchange_refresh(exchange);
         match exchanged.await.map_err(unavailable)? {
             Rotation::Rotated(holder) | Rotation::WithinGrace(holder) => {
-                self.tokens(&holder, next.token)
+                Ok(self.tokens(&holder, next.token)?)
             }
             // The store has ended it for every replica; what is open here is cut before the answer.
             Rotation::Reused(session) => {
@@ -177,17 +225,32 @@ impl Sessions {
                 Err(Refusal::new(
                     ReasonCode::SessionEnded,
                     "The refresh token had been used before; the session has been ended for safety.",
-                ))
+                ))?
             }
             // An honest client has its tokens from one of the two others by now, and carries on; a thief gets nothing.
             Rotation::GraceUsed(_) => Err(Refusal::new(
                 ReasonCode::Overloaded,
                 "This sign-in was refreshed twice within half a minute; go on with the tokens that gave.",
-            )),
+            ))?,
+            Rotation::OtherClient(_) => Err(Refusal::new(
+                ReasonCode::SessionEnded,
+                "The refresh token was not given to this client.",
+            ))?,
+            Rotation::OtherResource(_) => Err(NotRefreshed::OtherResource),
             Rotation::Expired(_) | Rotation::SessionEnded(_) | Rotation::Unknown => {
-                Err(Refusal::plain(ReasonCode::SessionEnded))
+                Err(Refusal::plain(ReasonCode::SessionEnded))?
             }
         }
+    }
+
+    /// Whether a refresh token is one that only its own program may exchange.
+    pub async fn is_bound(&self, refresh_token: &str) -> Result<bool, Refusal> {
+        let Some(hash) = Opaque::RefreshToken.sha256(refresh_token) else {
+            return Ok(false);
+        };
+        let hash = hex(&hash);
+        let bound = self.store.is_refresh_bound(self.org, &hash);
+        bound.await.map_err(unavailable)
     }
 
     /// Ends a session everywhere: here at once, in the store for good, on other replicas when they next look. Open streams on this
@@ -231,7 +294,7 @@ impl Sessions {
     }
 
     /// A new refresh token, with what the store keeps of it.
-    fn mint(&self, at: Timestamp) -> Minted {
+    pub(super) fn mint(&self, at: Timestamp) -> Minted {
         let token = Opaque::RefreshToken.mint(&*self.ids);
         Minted {
             hash: hex(&Opaque::RefreshToken.sha256_of(&token)),
@@ -240,8 +303,33 @@ impl Sessions {
         }
     }
 
-    fn tokens(&self, holder: &Holder, refresh: SecretString) -> Result<Tokens, Refusal> {
-        let Holder { session, person } = holder;
+    pub(super) fn tokens(&self, holder: &Holder, refresh: SecretString) -> Result<Tokens, Refusal> {
+        let (access, claims) = self.access(holder)?;
+        Ok(Tokens {
+            access,
+            expires_in_s: limits::SESSION_TOKEN_MS / 1_000,
+            refresh,
+            session: claims.session,
+            person: claims.person,
+            email: claims.email.filter(|_| claims.resource.is_none()),
+            scope: holder.bound.as_ref().map(|bound| bound.scope.clone()),
+        })
+    }
+
+    /// A session token, for what the session is for.
+    pub(super) fn access(&self, holder: &Holder) -> Result<(SecretString, SessionClaims), Refusal> {
+        let Holder {
+            session,
+            person,
+            bound,
+        } = holder;
+        // A session for a connector whose address is not ours any more carries on nowhere.
+        let gone = || Refusal::plain(ReasonCode::SessionEnded);
+        let parsed = bound.as_ref().map(|bound| {
+            let resource = self.tokens.resource(&bound.resource);
+            resource.ok_or_else(gone)
+        });
+        let resource = parsed.transpose()?;
         if !self.vouching.for_person(&person.issuer, &person.stable_id) {
             return Err(nobody_vouches());
         }
@@ -256,31 +344,25 @@ impl Sessions {
             groups: person.groups.clone(),
             groups_stated: person.stated,
             groups_left_out: false,
+            resource,
         };
         let access = self.tokens.mint(&claims, &*self.ids).map_err(|error| {
             tracing::error!(%error, "a session token could not be made");
             Refusal::plain(ReasonCode::Internal)
         })?;
-        Ok(Tokens {
-            access,
-            expires_in_s: limits::SESSION_TOKEN_MS / 1_000,
-            refresh,
-            session: session.id,
-            person: person.id,
-            email: person.email.clone(),
-        })
+        Ok((access, claims))
     }
 }
 
 /// A refresh token that nobody has yet.
-struct Minted {
-    token: SecretString,
-    hash: String,
-    expires: Timestamp,
+pub(super) struct Minted {
+    pub(super) token: SecretString,
+    pub(super) hash: String,
+    pub(super) expires: Timestamp,
 }
 
 /// What a client calls itself, as it can be kept and shown.
-fn legible(client: &str) -> String {
+pub(super) fn legible(client: &str) -> String {
     client
         .chars()
         .filter(|c| !c.is_control())

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use super::claims::{Claims, Times, wrong};
 use super::jws::Jws;
 use super::keys::{Key, KeySet, Unproved};
+use super::resource::Resource;
 
 /// The audience that stock Claude clients look for.
 pub const CLIENT_AUDIENCE: &str = "claude-gateway";
@@ -149,6 +150,9 @@ pub struct SessionClaims {
     pub groups_stated: Timestamp,
     /// The groups did not fit: ask the directory.
     pub groups_left_out: bool,
+    /// The one connector that the token is for; none for the doors of Claude's own clients. Such a token goes to programs that need not
+    /// know whose it is: it states no name, no address and no groups, which are read from the store.
+    pub resource: Option<Resource>,
 }
 
 #[derive(Debug)]
@@ -209,6 +213,11 @@ impl SessionTokens {
         self.ring.load().published.clone()
     }
 
+    /// A connector of ours, by its address.
+    pub(super) fn resource(&self, text: &str) -> Option<Resource> {
+        Resource::parse(&self.public_url, text)
+    }
+
     /// Whether a token states us as its issuer.
     pub(super) fn is_ours(&self, issuer: &str) -> bool {
         issuer == self.public_url
@@ -223,11 +232,17 @@ impl SessionTokens {
         let issued_s = self.clock.now().unix_s();
         let mut unique = [0; 12];
         ids.fill(&mut unique);
-        let fits = session.groups.len() <= limits::SESSION_GROUPS_MAX && !session.groups_left_out;
+        let fits = session.groups.len() <= limits::SESSION_GROUPS_MAX
+            && !session.groups_left_out
+            && session.resource.is_none();
+        let audience = session
+            .resource
+            .as_ref()
+            .map_or(CLIENT_AUDIENCE, Resource::as_str);
         let mut claims = json!({
             "iss": self.public_url,
             "sub": session.person,
-            "aud": [CLIENT_AUDIENCE],
+            "aud": [audience],
             "iat": issued_s,
             "exp": issued_s + limits::SESSION_TOKEN_MS / 1_000,
             "jti": URL_SAFE_NO_PAD.encode(unique),
@@ -240,7 +255,9 @@ impl SessionTokens {
             "groups_ms": session.groups_stated.unix_ms(),
         });
         for (name, value) in [("email", &session.email), ("name", &session.name)] {
-            if let Some(value) = value {
+            if let Some(value) = value
+                && session.resource.is_none()
+            {
                 claims[name] = json!(value);
             }
         }
@@ -260,10 +277,7 @@ impl SessionTokens {
             return Err(Refusal::plain(ReasonCode::CredentialMalformed));
         }
         let claims = Claims(&jws.claims);
-        claims.audience(
-            &BTreeSet::from([CLIENT_AUDIENCE.to_owned()]),
-            &BTreeSet::new(),
-        )?;
+        let resource = self.resource_of(claims)?;
         let times = claims.times(now, limits::SESSION_TOKEN_MS / 1_000)?;
         self.ring
             .load()
@@ -308,8 +322,22 @@ impl SessionTokens {
                 .map(Timestamp::from_unix_ms)
                 .unwrap_or_default(),
             groups_left_out: claims.0.contains_key("groups_left_out"),
+            resource,
         };
         Ok((session, times))
+    }
+
+    /// The connector that a token is for: its one audience. Any other token must be for our clients.
+    fn resource_of(&self, claims: Claims<'_>) -> Result<Option<Resource>, Refusal> {
+        let stated = claims.list("aud")?;
+        if let (Some(one), 1) = (stated.first(), stated.len())
+            && let Some(resource) = Resource::parse(&self.public_url, one)
+        {
+            return Ok(Some(resource));
+        }
+        let ours = BTreeSet::from([CLIENT_AUDIENCE.to_owned()]);
+        claims.audience(&ours, &BTreeSet::new())?;
+        Ok(None)
     }
 }
 

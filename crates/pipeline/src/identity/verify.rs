@@ -15,7 +15,8 @@ use super::claims::{Claims, Times};
 use super::issuer::{About, Issuer, PersonFacts, Proof, Use};
 use super::jws::Jws;
 use super::memberships::Watch;
-use super::revocation::Ended;
+use super::refused::NotAdmitted;
+use super::revocation::{Ended, Live};
 use super::{Identity, OWN_ISSUER, hex, unavailable};
 
 impl Identity {
@@ -24,12 +25,12 @@ impl Identity {
         credential: &str,
         fingerprint: &Fingerprint,
         now: Timestamp,
-    ) -> Result<Arc<Verified>, Refusal> {
+    ) -> Result<Arc<Verified>, NotAdmitted> {
         if credential.starts_with(Opaque::ServiceKey.prefix()) {
             return self.service_key(credential, now).await;
         }
         if let Some(help) = not_ours(credential) {
-            return Err(Refusal::new(ReasonCode::CredentialMalformed, help));
+            return Err(Refusal::new(ReasonCode::CredentialMalformed, help).into());
         }
         let jws = Jws::parse(credential)?;
         let stated = Claims(&jws.claims).required("iss")?;
@@ -52,7 +53,7 @@ impl Identity {
         issuer: &Issuer,
         proof: Proof,
         now: Timestamp,
-    ) -> Result<Arc<Verified>, Refusal> {
+    ) -> Result<Arc<Verified>, NotAdmitted> {
         let Proof {
             about,
             credential,
@@ -68,9 +69,11 @@ impl Identity {
         match about {
             About::Person(facts) => {
                 let made = (times.issued, times.issued);
-                let person = self.person(issuer, &facts, made, now).await?;
+                let person = self.person(issuer, &facts, credential, made, now).await?;
                 if times.issued <= person.not_before {
-                    return Err(cut_off(stated, person.not_before));
+                    let caller = self.caller(issuer, facts, &person, credential);
+                    let refusal = cut_off(stated, person.not_before);
+                    return Err(NotAdmitted::known(caller, refusal));
                 }
                 let (facts, watch) = self.with_groups(facts, person.id, times.issued).await?;
                 let caller = self.caller(issuer, facts, &person, credential);
@@ -97,9 +100,10 @@ impl Identity {
         &self,
         issuer: &Issuer,
         facts: &PersonFacts,
+        credential: Credential,
         (stated, made): (Timestamp, Timestamp),
         now: Timestamp,
-    ) -> Result<Person, Refusal> {
+    ) -> Result<Person, NotAdmitted> {
         let seen = Seen {
             org: self.org,
             issuer: issuer.name(),
@@ -118,7 +122,8 @@ impl Identity {
             .await
             .map_err(unavailable)?;
         if person.out_since().is_some() {
-            return Err(Ended::Access.refusal());
+            let caller = self.caller(issuer, facts.clone(), &person, credential);
+            return Err(NotAdmitted::known(caller, Ended::Access.refusal()));
         }
         Ok(person)
     }
@@ -178,7 +183,7 @@ impl Identity {
         }
     }
 
-    async fn service_key(&self, key: &str, now: Timestamp) -> Result<Arc<Verified>, Refusal> {
+    async fn service_key(&self, key: &str, now: Timestamp) -> Result<Arc<Verified>, NotAdmitted> {
         let unknown = || Refusal::plain(ReasonCode::ServiceKeyUnknown);
         let hash = hex(&Opaque::ServiceKey.sha256(key).ok_or_else(unknown)?);
         let known = self
@@ -187,27 +192,29 @@ impl Identity {
             .await
             .map_err(unavailable)?
             .ok_or_else(unknown)?;
-        if known.revoked_at.is_some() {
-            return Err(Refusal::new(
-                ReasonCode::ServiceKeyUnknown,
-                "The service key has been revoked.",
-            ));
-        }
-        let expires = known.expires.unwrap_or(Timestamp::from_unix_ms(i64::MAX));
-        if now >= expires {
-            return Err(Refusal::new(
-                ReasonCode::ServiceKeyUnknown,
-                "The service key has expired.",
-            ));
-        }
-        let own = OWN_ISSUER.into();
         let caller = self.service(
             known.service,
             &known.service_name,
             known.groups,
-            &own,
+            &OWN_ISSUER.into(),
             Credential::ServiceKey,
         );
+        let expires = known.expires.unwrap_or(Timestamp::from_unix_ms(i64::MAX));
+        let over = if known.revoked_at.is_some() {
+            Some("The service key has been revoked.")
+        } else {
+            (now >= expires).then_some("The service key has expired.")
+        };
+        if let Some(over) = over {
+            let refusal = Refusal::new(ReasonCode::ServiceKeyUnknown, over);
+            return Err(NotAdmitted::known(caller, refusal));
+        }
+        let is_stale = |used: Timestamp| now.ms_since(used) >= limits::TOKEN_USE_NOTED_MS;
+        if known.used_at.is_none_or(is_stale) {
+            // What is not noted is noted the next time; nobody is kept out for it.
+            let noted = self.store.note_service_key_use(self.org, &hash, now).await;
+            let _unnoted = noted.is_err();
+        }
         let targets = [Target::Service(known.service), Target::ServiceKey(hash)];
         self.admit(
             caller,
@@ -221,25 +228,27 @@ impl Identity {
         )
     }
 
-    async fn session(&self, jws: &Jws<'_>, now: Timestamp) -> Result<Arc<Verified>, Refusal> {
-        let (claims, times) = self.tokens.verify(jws, now)?;
+    async fn session(&self, jws: &Jws<'_>, now: Timestamp) -> Result<Arc<Verified>, NotAdmitted> {
+        let (mut claims, times) = self.tokens.verify(jws, now)?;
         if !self
             .vouching
             .for_person(&claims.issuer_name, &claims.stable_id)
         {
-            return Err(nobody_vouches());
+            return Err(nobody_vouches().into());
         }
-        let (groups, stated) = if claims.groups_left_out {
+        if claims.groups_left_out {
             let person = self
                 .store
                 .person(self.org, claims.person)
                 .await
                 .map_err(unavailable)?;
             let person = person.ok_or_else(|| Ended::Access.refusal())?;
-            (person.groups, person.stated)
-        } else {
-            (claims.groups, claims.groups_stated)
-        };
+            (claims.groups, claims.groups_stated) = (person.groups, person.stated);
+            if claims.resource.is_some() {
+                (claims.email, claims.name) = (person.email, person.name);
+            }
+        }
+        let (groups, stated) = (claims.groups, claims.groups_stated);
         let (groups, watch) = self
             .memberships
             .join(&self.store, claims.person, groups, stated)
@@ -262,16 +271,13 @@ impl Identity {
             Target::Everyone,
         ];
         // Measured from the session's beginning: a token refreshed in the very moment of a revocation does not outlive it.
-        self.admit(
-            caller,
-            Times {
-                issued: claims.started,
-                ..times
-            },
-            &targets,
-            Some(watch),
-            now,
-        )
+        let times = Times {
+            issued: claims.started,
+            ..times
+        };
+        let (caller, live) = self.let_in(caller, &targets, times.issued, now)?;
+        let verified = Verified::new(caller, times.expires, live, Some(watch));
+        Ok(Arc::new(verified.only_at(claims.resource)))
     }
 
     fn admit(
@@ -281,9 +287,23 @@ impl Identity {
         targets: &[Target],
         groups: Option<Arc<Watch>>,
         now: Timestamp,
-    ) -> Result<Arc<Verified>, Refusal> {
-        let live = self.revocations.admit(targets, times.issued, now)?;
+    ) -> Result<Arc<Verified>, NotAdmitted> {
+        let (caller, live) = self.let_in(caller, targets, times.issued, now)?;
         Ok(Arc::new(Verified::new(caller, times.expires, live, groups)))
+    }
+
+    /// Notes that a credential of this caller is in use, unless it was taken away.
+    fn let_in(
+        &self,
+        caller: Caller,
+        targets: &[Target],
+        issued: Timestamp,
+        now: Timestamp,
+    ) -> Result<(Caller, Arc<Live>), NotAdmitted> {
+        match self.revocations.admit(targets, issued, now) {
+            Ok(live) => Ok((caller, live)),
+            Err(refusal) => Err(NotAdmitted::known(caller, refusal)),
+        }
     }
 }
 

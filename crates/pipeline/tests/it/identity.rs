@@ -1,5 +1,6 @@
 //! What the identity tests share: an identity stage with everything behind it, and short words for asking it.
 
+mod assertions;
 mod attacks;
 mod directory;
 mod entra;
@@ -274,7 +275,7 @@ pub(crate) fn bearer(token: &str) -> HeaderMap {
 }
 
 pub(crate) async fn ask(identity: &Identity, token: &str) -> Result<Arc<Verified>, Refusal> {
-    identity.identify(&bearer(token)).await
+    Ok(identity.identify(&bearer(token)).await?)
 }
 
 pub(crate) fn person_of(caller: &Caller) -> PersonId {

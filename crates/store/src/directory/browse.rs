@@ -1,13 +1,19 @@
 //! Groups as administrators look at them: those of every source of the organisation together, a page at a time, with how many people
 //! are in each and who. Reads only; what the directory's own requests need is in [`super::groups`]. Called by `control::groups`.
 
+use std::collections::BTreeSet;
+
 use domain::{DirectoryGroupId, DirectoryUserId, OrgId, PersonId, Timestamp, limits};
 use sqlx::any::AnyRow;
-use sqlx::{Row as _, query};
+use sqlx::{AssertSqlSafe, Row as _, query};
 
 use super::Source;
 use crate::people::anywhere;
-use crate::{Result, Store, StoreError, id, time, unsigned};
+use crate::usage::{UsageSum, hour_of};
+use crate::{Result, Store, StoreError, id, maybe_time, time, unsigned};
+
+/// Names of one statement.
+const NAMES_AT_ONCE: usize = 50;
 
 /// A group that a directory provisions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +41,19 @@ pub struct GroupName {
     pub id: DirectoryGroupId,
     /// Its name.
     pub display_name: String,
+}
+
+/// What a directory has provisioned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Provisioned {
+    /// Users that are there.
+    pub users: u64,
+    /// Those of them whom it lets in.
+    pub active: u64,
+    /// Groups that are there.
+    pub groups: u64,
+    /// When anything of it last changed here.
+    pub changed: Option<Timestamp>,
 }
 
 /// Somebody in a group.
@@ -127,6 +146,80 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// Those of these names that a group of some directory has, as its name or as the directory's own id of it.
+    pub async fn provisioned_names(
+        &self,
+        org: OrgId,
+        names: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>> {
+        let all: Vec<&String> = names.iter().collect();
+        let mut found = BTreeSet::new();
+        for some in all.chunks(NAMES_AT_ONCE) {
+            let mut statement =
+                query(AssertSqlSafe(names_statement(some.len()))).bind(org.to_string());
+            for name in some {
+                statement = statement.bind(name.as_str());
+            }
+            for row in &self.pools.rows(statement).await? {
+                let name: Option<String> = row.try_get(0)?;
+                found.extend(name.filter(|name| names.contains(name)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// What those who are in a group now used from one moment up to another, by model, most money first.
+    pub async fn usage_of_group(
+        &self,
+        org: OrgId,
+        seen: &GroupSeen,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Vec<UsageSum>> {
+        let statement = query(
+            "SELECT model, CAST(SUM(requests) AS BIGINT), \
+             CAST(SUM(CASE WHEN outcome = 'refused' THEN requests ELSE 0 END) AS BIGINT), \
+             CAST(SUM(input_tokens) AS BIGINT), CAST(SUM(output_tokens) AS BIGINT), \
+             CAST(SUM(cache_write_tokens) AS BIGINT), CAST(SUM(cache_read_tokens) AS BIGINT), \
+             CAST(SUM(cost_nanos) AS BIGINT), \
+             CAST(SUM(estimated_requests) AS BIGINT), CAST(SUM(estimated_nanos) AS BIGINT), \
+             CAST(SUM(unpriced_requests) AS BIGINT), CAST(SUM(unpriced_nanos) AS BIGINT) \
+             FROM usage_hours WHERE org = $1 AND hour >= $2 AND hour < $3 AND subject IN \
+               (SELECT u.person FROM directory_members m CROSS JOIN directory_users u \
+                WHERE m.org = $1 AND m.source = $4 AND m.group_id = $5 AND m.until IS NULL \
+                  AND u.org = m.org AND u.source = m.source AND u.id = m.member AND u.deleted_at IS NULL) \
+             GROUP BY model ORDER BY SUM(cost_nanos) DESC, model LIMIT $6",
+        );
+        let statement = statement
+            .bind(org.to_string())
+            .bind(hour_of(from))
+            .bind(to.unix_ms())
+            .bind(seen.source.key())
+            .bind(seen.id.to_string())
+            .bind(i64::from(limits::STORE_PAGE_MAX));
+        let rows = self.pools.rows(statement).await?;
+        rows.iter().map(crate::usage::read).collect()
+    }
+
+    /// What a directory has provisioned, counted now.
+    pub async fn provisioned(&self, org: OrgId, source: &Source) -> Result<Provisioned> {
+        let statement = query(
+            "SELECT (SELECT COUNT(*) FROM directory_users WHERE org = $1 AND source = $2 AND deleted_at IS NULL), \
+             (SELECT COUNT(*) FROM directory_users WHERE org = $1 AND source = $2 AND deleted_at IS NULL AND active = 1), \
+             (SELECT COUNT(*) FROM directory_groups WHERE org = $1 AND source = $2 AND deleted_at IS NULL), \
+             (SELECT MAX(modified) FROM directory_users WHERE org = $1 AND source = $2), \
+             (SELECT MAX(modified) FROM directory_groups WHERE org = $1 AND source = $2)",
+        );
+        let statement = statement.bind(org.to_string()).bind(source.key());
+        let row = self.pools.row(statement).await?;
+        let row = row.ok_or(StoreError::Damaged("directory_users.count"))?;
+        Ok(Provisioned {
+            users: unsigned(&row, 0, "directory_users.count")?,
+            active: unsigned(&row, 1, "directory_users.count")?,
+            groups: unsigned(&row, 2, "directory_groups.count")?,
+            changed: maybe_time(&row, 3)?.max(maybe_time(&row, 4)?),
+        })
+    }
+
     /// At most `limit` members of a group after one of them, ordered by the directory's user, and whether there are more.
     pub async fn group_people(
         &self,
@@ -150,6 +243,16 @@ impl Store {
         .bind(i64::from(limit) + 1);
         page(&self.pools.rows(statement).await?, limit, member)
     }
+}
+
+/// The statement for this many names; its text depends on nothing else.
+fn names_statement(names: usize) -> String {
+    let places: Vec<String> = (2..names + 2).map(|place| format!("${place}")).collect();
+    let places = places.join(", ");
+    format!(
+        "SELECT display_name FROM directory_groups WHERE org = $1 AND deleted_at IS NULL AND display_name IN ({places}) \
+         UNION SELECT external_id FROM directory_groups WHERE org = $1 AND deleted_at IS NULL AND external_id IN ({places})"
+    )
 }
 
 /// The rows of a page, and whether there was one more.

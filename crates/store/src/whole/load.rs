@@ -117,6 +117,15 @@ impl Loading {
         // a table of later than the first schema may not be there yet
         if self.has("console_sessions") {
             self.tx.run(query("DELETE FROM console_sessions")).await?;
+            // A code that was used since the backup would open once more.
+            self.tx.run(query("DELETE FROM break_glass")).await?;
+        }
+        // Codes that were used since the backup would open once more, and so would assertions.
+        if self.has("authorization_codes") {
+            ended.sign_ins += self
+                .tx
+                .run(query("DELETE FROM authorization_codes"))
+                .await?;
         }
         if self.has("personal_tokens") {
             let revoke = "UPDATE personal_tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND expires > $1";

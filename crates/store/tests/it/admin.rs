@@ -7,7 +7,8 @@ use store::ledger::Batch;
 use store::search::Sought;
 use store::spend_limits::Replaced;
 use store::{
-    Holder, LedgerRow, PersonalToken, RoleBinding, SpendLimit, SpendLimitAudit, StoreError, Target,
+    Holder, LedgerRow, PersonalToken, RoleBinding, RoleRemoved, SpendLimit, SpendLimitAudit,
+    StoreError, Target,
 };
 
 use crate::bed::{at, number, on_both_engines};
@@ -89,9 +90,25 @@ on_both_engines! {
         assert_eq!(store.roles(bed.org).await.unwrap().len(), 2);
         let other = store.ensure_org("other", OrgId::from_parts(1, number().into())).await.unwrap();
         assert_eq!(store.roles(other).await.unwrap(), []);
-        assert_eq!(store.remove_role(other, first.id).await.unwrap(), None);
-        assert_eq!(store.remove_role(bed.org, first.id).await.unwrap(), Some(first.clone()));
-        assert_eq!(store.remove_role(bed.org, first.id).await.unwrap(), None);
+        assert_eq!(store.remove_role(other, first.id, true).await.unwrap(), RoleRemoved::Unknown);
+        assert_eq!(store.remove_role(bed.org, first.id, true).await.unwrap(), RoleRemoved::Gone(first.clone()));
+        assert_eq!(store.remove_role(bed.org, first.id, true).await.unwrap(), RoleRemoved::Unknown);
+    }
+
+    async fn of_two_owners_whose_roles_are_taken_at_once_one_stays(bed) {
+        let store = &bed.store;
+        let (one, _) = store.add_role(bed.org, &binding(Role::Owner, group("one"))).await.unwrap();
+        let (two, _) = store.add_role(bed.org, &binding(Role::Owner, group("two"))).await.unwrap();
+        let (first, second) = tokio::join!(
+            store.remove_role(bed.org, one.id, true),
+            store.remove_role(bed.org, two.id, true),
+        );
+        let gone = [first.unwrap(), second.unwrap()];
+        assert_eq!(gone.iter().filter(|gone| **gone == RoleRemoved::LastOwner).count(), 1, "{gone:?}");
+        let left = store.roles(bed.org).await.unwrap();
+        assert_eq!(left.len(), 1);
+        assert_eq!(store.remove_role(bed.org, left[0].id, true).await.unwrap(), RoleRemoved::LastOwner);
+        assert!(matches!(store.remove_role(bed.org, left[0].id, false).await.unwrap(), RoleRemoved::Gone(_)));
     }
 
     async fn a_token_is_found_by_its_hash_in_its_own_organisation_alone(bed) {

@@ -32,6 +32,7 @@ pub(crate) fn service_key(service_name: &str, hash: &str, created_ms: i64) -> Se
         created: at(created_ms),
         expires: Some(at(100)),
         revoked_at: None,
+        used_at: None,
     }
 }
 
@@ -96,6 +97,20 @@ impl Bed {
     /// Makes a table of the program's own unreachable: an outage in the middle of what touches others before it.
     pub(crate) async fn take_away(&self, table: &str) {
         self.rename(table, &format!("{table}_away")).await;
+    }
+
+    /// So many programs that registered themselves and that nobody was let in through, past the store.
+    pub(crate) async fn fill_oauth_clients(&self, count: i64) {
+        let mut connection = self.beside().await;
+        let sql = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
+             INSERT INTO oauth_clients (client_id, org, name, redirect_uris, created) \
+             SELECT 'flood' || i, '{}', 'x', '[]', i FROM n",
+            self.org
+        );
+        let filled = sqlx::raw_sql(AssertSqlSafe(sql));
+        filled.execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     /// The end of that outage.

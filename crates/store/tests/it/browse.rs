@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use domain::{DirectoryGroupId, DirectoryUserId, OrgId, PersonId};
-use store::{DirectoryGroup, DirectoryUser, GroupWrite, NewUser, Source, UserState, UserWrite};
+use domain::{DirectoryGroupId, DirectoryUserId, OrgId, PersonId, Usage, Usd};
+use store::ledger::Batch;
+use store::{
+    Certainty, DirectoryGroup, DirectoryUser, GroupWrite, NewUser, Provisioned, Source, UsageHour,
+    UserState, UserWrite,
+};
 
 use crate::bed::{Bed, at, number, on_both_engines};
 
@@ -60,6 +64,63 @@ impl Bed {
 }
 
 on_both_engines! {
+    async fn what_a_directory_provisioned_is_counted_by_source(bed) {
+        let (one, two) = (source(None), source(Some("t2")));
+        let ada = bed.user(&one, "ada").await;
+        let gone = bed.user(&one, "gone").await;
+        bed.user(&two, "elsewhere").await;
+        bed.group(bed.org, &one, "eng", BTreeSet::from([ada.id.to_string()])).await;
+        let store = &bed.store;
+        store.remove_directory_user(bed.org, &one, gone.id, at(9)).await.unwrap();
+        let there = store.provisioned(bed.org, &one).await.unwrap();
+        assert_eq!((there.users, there.active, there.groups), (1, 1, 1));
+        assert!(there.changed >= Some(at(2)), "{there:?}");
+        assert_eq!(store.provisioned(bed.org, &two).await.unwrap().users, 1);
+        let elsewhere = store.provisioned(bed.other_org().await, &one).await.unwrap();
+        assert_eq!(elsewhere, Provisioned::default());
+    }
+
+    async fn of_names_those_are_told_that_a_group_of_this_organisation_has(bed) {
+        bed.group(bed.org, &source(None), "eng", BTreeSet::new()).await;
+        let names = BTreeSet::from(["eng", "enng", "%"].map(str::to_owned));
+        let store = &bed.store;
+        let known = store.provisioned_names(bed.org, &names).await.unwrap();
+        assert_eq!(known, BTreeSet::from(["eng".to_owned()]));
+        let elsewhere = store.provisioned_names(bed.other_org().await, &names).await;
+        assert!(elsewhere.unwrap().is_empty());
+        assert!(store.provisioned_names(bed.org, &BTreeSet::new()).await.unwrap().is_empty());
+    }
+
+    async fn what_a_group_used_is_what_its_members_did(bed) {
+        let one = source(None);
+        let (ada, bo) = (bed.user(&one, "ada").await, bed.user(&one, "bo").await);
+        let members = BTreeSet::from([ada.id.to_string()]);
+        let eng = bed.group(bed.org, &one, "eng", members).await;
+        let used = |person: PersonId, cents| UsageHour {
+            org: bed.org,
+            at: at(0),
+            subject: person.to_string(),
+            model: "claude-opus-5-5".to_owned(),
+            client: "claude_code".to_owned(),
+            upstream: "first".to_owned(),
+            outcome: "complete".to_owned(),
+            usage: Usage::default(),
+            cost: Usd::from_cents(cents),
+            certainty: Certainty::Known,
+            requests: 2,
+        };
+        let batch = Batch {
+            usage: vec![used(ada.person, 5), used(bo.person, 700)],
+            ..Batch::default()
+        };
+        let store = &bed.store;
+        assert!(store.ship("one.1", 1, 2, &batch).await.unwrap());
+        let seen = store.group_seen(bed.org, eng.id).await.unwrap().unwrap();
+        let sums = store.usage_of_group(bed.org, &seen, (at(-1), at(1))).await.unwrap();
+        assert_eq!(sums.len(), 1);
+        assert_eq!((sums[0].requests, sums[0].cost), (2, Usd::from_cents(5)));
+    }
+
     async fn groups_of_every_source_are_seen_with_members_who_exist(bed) {
         let (one, two) = (source(None), source(Some("t2")));
         let ada = bed.user(&one, "ada").await;

@@ -84,6 +84,8 @@ on_both_engines! {
             at: at(10_000),
             grace_ms: 0,
             expires: at(3_600_000),
+            client_id: None,
+            resource: None,
         };
         let outcome = bed.store.exchange_refresh(carries_on).await.unwrap();
         assert!(matches!(outcome, Rotation::Rotated(holder) if holder.session.id == session));

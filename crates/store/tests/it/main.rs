@@ -2,12 +2,15 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod acceptable_use;
+mod access_requests;
 mod admin;
+mod approvals;
 mod bed;
 mod browse;
-
 mod changes;
 mod claims;
+mod codes;
+mod connectors;
 mod console_sessions;
 mod device;
 mod directory;
@@ -17,11 +20,11 @@ mod ledger;
 mod member_checks;
 mod migrations;
 mod nouns;
-mod overview;
 mod policies;
 mod revocations;
 mod rotation;
 mod spend_limits;
 mod statements;
+mod sums;
 mod tasks;
 mod whole;

@@ -2,7 +2,7 @@
 
 use domain::{OrgId, limits};
 use store::secrets::{ResealError, SealingKey};
-use store::{Engine, Seen, ServiceKey, StoreError, Target};
+use store::{Engine, OpenKeys, Seen, ServiceKey, StoreError, Target};
 
 use crate::bed::{at, number, on_both_engines, service_key};
 
@@ -87,6 +87,13 @@ on_both_engines! {
         assert_eq!(page("", None, 2).await, (ids[..2].to_vec(), true));
         assert_eq!(page("", Some(ids[1]), 3).await, (ids[2..].to_vec(), false));
         assert_eq!(page("", Some(ids[4]), 3).await, (Vec::new(), false));
+        let back = async |text: &str, before, limit| {
+            let (found, more) = bed.store.people_page_back(bed.org, text, before, limit).await.unwrap();
+            (found.into_iter().map(|person| person.id).collect::<Vec<_>>(), more)
+        };
+        assert_eq!(back("", None, 2).await, (vec![ids[4], ids[3]], true));
+        assert_eq!(back("ada", Some(ids[3]), 3).await, (vec![ids[2], ids[1], ids[0]], false));
+        assert_eq!(back("", Some(ids[0]), 3).await, (Vec::new(), false));
         assert_eq!(page("DA@acme.EX", None, 9).await, (ids.clone(), false));
         // A pattern's own characters stand for themselves.
         for text in ["%", "a_a@", "!", "ada@acme.example%", "'; DROP TABLE people"] {
@@ -210,8 +217,39 @@ on_both_engines! {
         assert_eq!(left().await, ["h1", "h3"]);
         assert_eq!(store.purge_service_keys(bed.org, at(101)).await.unwrap(), 1, "it ended at 100");
         assert_eq!(left().await, ["h3"], "one without end goes only when it is taken away");
-        let (services, _) = store.services_page(bed.org, None, 9).await.unwrap();
+        let (services, _) = store.services_page(bed.org, "", None, 9).await.unwrap();
         assert_eq!(services.len(), 1);
+    }
+
+    async fn how_services_stand_is_told_for_a_page_of_them(bed) {
+        let store = &bed.store;
+        let endless = ServiceKey { expires: None, ..service_key("ci", "h2", 1) };
+        let ci = store.add_service_key(bed.org, &service_key("ci", "h1", 0)).await.unwrap().service;
+        for key in [&endless, &service_key("ci", "h3", 2)] {
+            store.add_service_key(bed.org, key).await.unwrap();
+        }
+        store.revoke(bed.org, &Target::ServiceKey("h3".into()), at(7), "leaked").await.unwrap();
+        let open = async |org, now| store.open_service_keys(org, (ci, ci), at(now)).await.unwrap().remove(&ci);
+        let both = OpenKeys { count: 2, first_end: Some(at(100)) };
+        assert_eq!(open(bed.org, 1).await, Some(both));
+        assert_eq!(open(bed.org, 100).await, Some(OpenKeys { count: 1, first_end: None }));
+        assert_eq!(open(bed.other_org().await, 1).await, None);
+        for (moment, noted) in [(5, 5), (3, 5), (9, 9)] {
+            store.note_service_key_use(bed.org, "h1", at(moment)).await.unwrap();
+            let key = store.service_key(bed.org, "h1").await.unwrap().unwrap();
+            assert_eq!(key.used_at, Some(at(noted)), "a use is not taken back");
+        }
+        let keys = store.keys_of_service(bed.org, ci).await.unwrap();
+        let keys: Vec<&str> = keys.iter().map(|key| key.key_hash.as_str()).collect();
+        assert_eq!(keys, ["h2", "h1", "h3"]);
+        assert_eq!(store.service(bed.org, ci).await.unwrap().unwrap().name, "ci");
+        assert_eq!(store.service(bed.other_org().await, ci).await.unwrap(), None);
+        let hours = store.last_hours_of_services(bed.org, (ci, ci), at(0)).await.unwrap();
+        assert!(hours.is_empty(), "it has made no call");
+        for (text, found) in [("", 1), ("C", 1), ("%", 0), ("cii", 0)] {
+            let (services, _) = store.services_page(bed.org, text, None, 9).await.unwrap();
+            assert_eq!(services.len(), found, "{text}");
+        }
     }
 
     async fn keys_are_found_whole_to_be_taken_away_together(bed) {
@@ -272,6 +310,17 @@ on_both_engines! {
         let ends: Vec<_> = all.iter().map(|session| (session.id, session.ended_at)).collect();
         assert_eq!(ends, [(one, Some(at(3))), (two, Some(at(5)))]);
         assert_eq!(store.sessions_page(bed.org, theirs, None, 1).await.unwrap().0.len(), 1);
+        let three = bed.session(&person, "t3").await;
+        let (back, more) = store.sessions_page_back(bed.org, theirs, None, 2).await.unwrap();
+        assert_eq!((back.iter().map(|session| session.id).collect::<Vec<_>>(), more), (vec![three, two], true));
+        let (last, more) = store.sessions_page_back(bed.org, theirs, Some(two), 2).await.unwrap();
+        assert_eq!((last[0].id, last.len(), more), (one, 1, false));
+        let open = (None, true);
+        assert_eq!(store.sessions_page_back(bed.org, open, None, 9).await.unwrap().0.len(), 1);
+        let count = store.sessions_count(bed.org, Some(person.id)).await.unwrap();
+        assert_eq!((count.open, count.all), (1, 3));
+        let other = bed.other_org().await;
+        assert_eq!(store.sessions_count(other, None).await.unwrap().all, 0);
     }
 
     async fn a_login_state_is_taken_once_and_in_time(bed) {

@@ -35,7 +35,7 @@ impl From<Rotation> for Said {
             Rotation::Reused(session) => Reused(session),
             Rotation::SessionEnded(session) => SessionEnded(session),
             Rotation::Expired(session) => Expired(session),
-            Rotation::Unknown => Unknown,
+            Rotation::Unknown | Rotation::OtherClient(_) | Rotation::OtherResource(_) => Unknown,
         }
     }
 }
@@ -58,6 +58,8 @@ async fn try_exchange(
         at: at(ms),
         grace_ms,
         expires: at(ms + 3_600_000),
+        client_id: None,
+        resource: None,
     };
     Ok(bed.store.exchange_refresh(exchange).await?.into())
 }

@@ -124,6 +124,46 @@ fn version(number: u64, accept_from: u64) -> UseVersion {
 }
 
 on_both_engines! {
+    async fn what_is_due_first_comes_first_and_all_that_is_open_is_counted(bed) {
+        let kinds = open(&bed, "per_a").await;
+        open(&bed, "per_b").await;
+        let (first, open) = bed.store.tasks_due(bed.org, 3).await.unwrap();
+        assert_eq!((first.len(), open), (3, 2 * kinds));
+        assert!(first.is_sorted_by_key(|task| task.due));
+        let all = page(&bed, open_ones()).await;
+        assert_eq!(all.iter().map(|task| task.due).min(), Some(first[0].due));
+        assert!(kept(bed.store.hold_closing(bed.org, first[0].id, &done(5)).await).await);
+        let (after, open) = bed.store.tasks_due(bed.org, 1).await.unwrap();
+        assert_eq!(open, 2 * kinds - 1);
+        assert_ne!(after[0].id, first[0].id);
+        assert_eq!(bed.store.tasks_due(bed.other_org().await, 9).await.unwrap(), (vec![], 0));
+    }
+
+    async fn pages_by_deadline_repeat_and_leave_out_nothing(bed) {
+        open(&bed, "per_1").await;
+        open(&bed, "per_2").await;
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let wanted = Wanted { open: true, ..Wanted::default() };
+            let page = bed.store.tasks_by_deadline(bed.org, &wanted, after, 5).await;
+            let (found, more) = page.unwrap();
+            after = found.last().map(|last| (last.due, last.id));
+            seen.extend(found);
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 12);
+        let order: Vec<_> = seen.iter().map(|task| (task.due, task.id)).collect();
+        assert!(order.is_sorted() && order.windows(2).all(|two| two[0] != two[1]));
+        let late = Wanted { open: true, due_before: Some(at(86_400_000)), ..Wanted::default() };
+        let (late, more) = bed.store.tasks_by_deadline(bed.org, &late, None, 50).await.unwrap();
+        assert!(!more && late.iter().all(|task| task.due < at(86_400_000)) && late.len() == 8);
+        let there = bed.other_org().await;
+        let none = bed.store.tasks_by_deadline(there, &Wanted::default(), None, 9).await;
+        assert_eq!(none.unwrap(), (vec![], false));
+    }
+
     async fn whom_a_directory_brings_at_its_first_synchronisation_is_not_new_but_leaves_like_anybody(bed) {
         let week = limits::DIRECTORY_FIRST_SYNC_MS;
         let (first, inactive) = (

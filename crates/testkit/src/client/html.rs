@@ -282,6 +282,8 @@ impl Reader {
             }
             Within::Link(label, address) => self.html.links.push((collapsed(&label), address)),
             Within::Textarea(name, value) => {
+                // The line end right after the tag is not part of the value.
+                let value = value.strip_prefix('\n').unwrap_or(&value).to_owned();
                 if let Some(form) = self.form() {
                     form.fields.push((name, value));
                 }

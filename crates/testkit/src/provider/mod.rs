@@ -239,11 +239,12 @@ impl Provider {
         self.core.script().next.push_back(fault);
     }
 
-    /// Forgets all ordered faults.
+    /// Forgets all ordered faults and answers.
     pub fn heal(&self) {
         let mut script = self.core.script();
         script.standing = None;
         script.next.clear();
+        script.lines.clear();
     }
 
     /// Answers the next Messages request with this text; several queue up.

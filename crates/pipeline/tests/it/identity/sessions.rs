@@ -270,6 +270,7 @@ fn claims_of(tokens: &Tokens, started: Timestamp) -> SessionClaims {
         groups: ["engineering".to_owned()].into(),
         groups_stated: Timestamp::default(),
         groups_left_out: false,
+        resource: None,
     }
 }
 

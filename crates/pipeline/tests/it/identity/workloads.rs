@@ -151,6 +151,7 @@ async fn service_key(
         created: now,
         expires,
         revoked_at: None,
+        used_at: None,
     };
     let kept = rig.store.add_service_key(rig.org, &row).await.unwrap();
     (key, kept.service)

@@ -1,19 +1,33 @@
 //! The policy: read it, see what a text would change, apply it, and try a decision. The store keeps the text as written, so that
 //! comments survive.
+//!
+//! - [`everyone`]: everybody for whom it decides something
+//! - [`rehearse`], with [`effects`] and [`programs`]: what another text would change for whom
+//! - [`places`], [`edit`]: where entries stand in a text, and changing one of them
+//! - [`beside`]: changing what stands beside the entries
+
+pub mod beside;
+pub mod edit;
+pub mod effects;
+pub mod everyone;
+pub mod places;
+pub mod programs;
+pub mod rehearse;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use domain::policy::{Ask, Document, Permit};
-use domain::{Caller, Client, Credential, OrgId, PersonId, Policy, Refusal, Subject};
+use domain::policy::{Document, Permit};
+use domain::{Caller, Client, OrgId, Policy, Refusal};
 use ledger::record::ChangeKind;
 pub use store::PolicyVersion;
 use store::PutPolicy;
 
 use crate::acceptable_use::check_demand;
 use crate::access::Right;
+use crate::may_use::{self, Tried};
 use crate::stated::{self, Step};
 use crate::{ControlError, Operation, diff, fingerprint, text as words};
 
@@ -84,6 +98,17 @@ pub struct Plan {
     pub diff: String,
     /// What stands otherwise than `[administration]` states, a line each; empty when nothing does, or nothing is stated.
     pub drift: String,
+    /// What is needed to apply it.
+    pub rights: BTreeSet<Right>,
+    /// Whether what clients receive becomes otherwise: settings of theirs name programs that they run.
+    pub reaches_devices: bool,
+}
+
+impl Plan {
+    /// Whether an unlocked screen is not enough to apply it: money, administration, and what runs on everybody's machines.
+    pub fn is_dangerous(&self) -> bool {
+        self.reaches_devices || self.rights.iter().any(|right| *right != Right::PolicyWrite)
+    }
 }
 
 /// Reads a text, TOML or YAML, and compares it with the version in force. One that would not do here what it says is refused, whoever
@@ -103,12 +128,17 @@ pub async fn plan(
         return Err(ControlError::Meaningless(mistakes));
     }
     check_demand(operation, &policy).await?;
-    let before = latest.map(|latest| latest.text).unwrap_or_default();
+    let before = latest.map(|latest| latest.text);
     let drift = steps(operation, &policy).await?;
+    let mut rights = BTreeSet::from([Right::PolicyWrite]);
+    rights.extend(right_for_money(before.as_deref(), &policy));
+    rights.extend(drift.iter().map(Step::right));
     Ok(Plan {
         current,
-        diff: diff::unified(&before, &text),
+        reaches_devices: reaches_devices(before.as_deref(), &policy),
+        diff: diff::unified(&before.unwrap_or_default(), &text),
         text,
+        rights,
         drift: drift.iter().fold(String::new(), |mut lines, step| {
             let _ = writeln!(lines, "{step}");
             lines
@@ -156,7 +186,9 @@ pub async fn apply(
     let policy = Policy::parse(plan.current, &plan.text)?;
     let before = operation.store.policy(operation.org, plan.current).await?;
     let before = before.map(|before| before.text);
-    require_for_money(operation, before.as_deref(), &policy)?;
+    if let Some(right) = right_for_money(before.as_deref(), &policy) {
+        operation.require(right)?;
+    }
     let steps = steps(operation, &policy).await?;
     stated::require(operation, &steps)?;
     if plan.diff.is_empty() {
@@ -216,12 +248,8 @@ async fn set_right(
     })
 }
 
-/// Goes on only when the budgets stay as they are, or who acts may set spend limits: a budget of the policy is one.
-fn require_for_money(
-    operation: &Operation<'_>,
-    before: Option<&str>,
-    policy: &Policy,
-) -> Result<(), ControlError> {
+/// What is needed where the budgets do not stay as they are: a budget of the policy is a spend limit.
+fn right_for_money(before: Option<&str>, policy: &Policy) -> Option<Right> {
     let known = before.map(|text| Policy::parse(0, text)).transpose();
     let is_same = known.is_ok_and(|known| {
         let known = known
@@ -229,10 +257,20 @@ fn require_for_money(
             .map_or(&[][..], |known| &known.document().budget);
         known == policy.document().budget
     });
-    if is_same {
-        return Ok(());
-    }
-    operation.require(Right::BudgetsWrite)
+    (!is_same).then_some(Right::BudgetsWrite)
+}
+
+/// Whether the settings that clients receive do not stay as they are.
+fn reaches_devices(before: Option<&str>, policy: &Policy) -> bool {
+    let known = before.map_or_else(|| Ok(Policy::empty()), |text| Policy::parse(0, text));
+    let sent = |policy: &Policy| {
+        let document = policy.document();
+        (
+            document.managed_settings.clone(),
+            document.desktop_settings.clone(),
+        )
+    };
+    !known.is_ok_and(|known| sent(&known) == sent(policy))
 }
 
 /// Someone to try a decision for.
@@ -246,6 +284,14 @@ pub struct Someone {
     pub groups: BTreeSet<String>,
 }
 
+impl Someone {
+    /// As a call of theirs would be decided.
+    pub fn caller(&self) -> Caller {
+        let org = OrgId::from_parts(0, 0);
+        may_use::somebody(org, &self.stable_id, &self.issuer, self.groups.clone())
+    }
+}
+
 /// The decision that `policy` would take for someone: the decision itself, not a guess at it.
 pub fn preview(
     policy: &Policy,
@@ -254,58 +300,14 @@ pub fn preview(
     client: Client,
     address: Option<IpAddr>,
 ) -> Result<Permit, Refusal> {
-    let caller = Caller {
-        org: OrgId::from_parts(0, 0),
-        subject: Subject::Person(PersonId::from_parts(0, 0)),
-        stable_id: someone.stable_id.as_str().into(),
-        issuer: someone.issuer.as_str().into(),
-        email: None,
-        name: None,
-        groups: someone.groups.clone(),
-        session: None,
-        credential: Credential::Session,
-    };
-    policy.for_caller(&caller).decide(
-        &caller,
-        &Ask {
-            model: Some(model),
-            client,
-            address,
-        },
-    )
+    may_use::decided(policy, &someone.caller(), model, Tried { client, address })
 }
 
 /// The lines of a policy's text in which an entry of this name stands, with the remarks above it; none where the text has none.
 pub fn entry_text<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    let is_named = |entry: &&str| {
-        let table = toml::from_str::<toml::Table>(entry).ok();
-        let lists = table.iter().flat_map(toml::Table::values);
-        let mut entries = lists.filter_map(toml::Value::as_array).flatten();
-        entries.any(|entry| entry.get("name").and_then(toml::Value::as_str) == Some(name))
-    };
-    entries(text).into_iter().find(is_named).map(str::trim)
-}
-
-/// A policy's text, parted before each entry and the remarks that stand right above it.
-fn entries(text: &str) -> Vec<&str> {
-    let (mut starts, mut at, mut remark) = (vec![0], 0, None);
-    for line in text.split_inclusive('\n') {
-        let content = line.trim();
-        if content.starts_with("[[") {
-            starts.push(remark.unwrap_or(at));
-        }
-        remark = if content.starts_with('#') {
-            remark.or(Some(at))
-        } else {
-            None
-        };
-        at += line.len();
-    }
-    starts.push(text.len());
-    starts
-        .windows(2)
-        .map(|ends| &text[ends[0]..ends[1]])
-        .collect()
+    let found = places::entries(text).into_iter();
+    let place = found.into_iter().find(|place| place.name == name)?;
+    Some(text[place.bytes].trim())
 }
 
 /// TOML stays as it is, less an export's header; YAML becomes TOML.

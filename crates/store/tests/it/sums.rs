@@ -1,4 +1,4 @@
-//! What pages read of many at once: sums by the hour, callers, reasons, one caller's use, how many people, and what ids are called.
+//! What is told of many at once: sums by the hour, callers, reasons, one caller's use, how many people, and what ids are called.
 //! Each of one organisation alone.
 
 use domain::{Usage, Usd};
@@ -83,11 +83,60 @@ on_both_engines! {
         assert_eq!(store.usage_of(other, "per_a", range).await.unwrap(), []);
     }
 
+    async fn who_spent_most_comes_first_and_nobodys_purse_is_a_persons(bed) {
+        let spending = |purse: &str, cents| store::Spending {
+            org: bed.org,
+            purse: purse.to_owned(),
+            period: domain::window::Period::Daily,
+            at: at(0),
+            cost: Usd::from_cents(cents),
+        };
+        for (chain, purses) in [("a", [("per_a", 3), ("org", 9), ("svc_b", 5)]), ("b", [("per_a", 4), ("per_c", 6), ("shared:x", 7)])] {
+            let batch = Batch {
+                spending: purses.iter().map(|(purse, cents)| spending(purse, *cents)).collect(),
+                ..Batch::default()
+            };
+            assert!(bed.store.ship(chain, 1, 2, &batch).await.unwrap());
+        }
+        let most = |org, limit| bed.store.most_spent(org, domain::window::Period::Daily, at(5), limit);
+        let expected = [("per_a".to_owned(), Usd::from_cents(7)), ("per_c".to_owned(), Usd::from_cents(6))];
+        assert_eq!(most(bed.org, 9).await.unwrap(), expected);
+        assert_eq!(most(bed.org, 1).await.unwrap(), expected[..1]);
+        assert_eq!(most(bed.other_org().await, 9).await.unwrap(), []);
+    }
+
+    async fn a_sensors_last_word_is_the_newest_whoever_told_it(bed) {
+        let (store, org, other) = (&bed.store, bed.org, bed.other_org().await);
+        for ms in [5, 9, 7] {
+            store.note_sensor(org, "telemetry", at(ms)).await.unwrap();
+        }
+        assert_eq!(store.sensor_words(org).await.unwrap()["telemetry"], at(9));
+        assert!(store.sensor_words(other).await.unwrap().is_empty());
+        assert_eq!(store.last_used(org).await.unwrap(), None);
+        ship(&bed).await;
+        assert_eq!(store.last_used(org).await.unwrap(), Some(at(HOUR_MS)));
+        assert_eq!(store.last_used(other).await.unwrap(), None);
+    }
+
+    async fn another_replica_is_known_by_its_newest_record_that_was_shipped(bed) {
+        ship(&bed).await;
+        let (store, org, other) = (&bed.store, bed.org, bed.other_org().await);
+        assert_eq!(store.other_chains(org, "gw-2.1").await.unwrap(), [], "nobody writes it");
+        let writer = store::Writer { chain: "gw-1.1".to_owned(), holder: Some("one".to_owned()) };
+        assert_eq!(store.claim_chain(&writer, None, None).await.unwrap(), None);
+        let known = store.other_chains(org, "gw-2.1").await.unwrap();
+        assert_eq!((known[0].chain.as_str(), known[0].newest), ("gw-1.1", at(0)));
+        assert_eq!(store.other_chains(org, "gw-1.1").await.unwrap(), [], "one's own is no other");
+        assert_eq!(store.other_chains(other, "gw-2.1").await.unwrap(), []);
+    }
+
     async fn people_are_counted_and_called_by_name(bed) {
         let (ada, bob) = (bed.person("ada").await, bed.person("bob").await);
         let robot = bed.service("robot").await;
         let (store, org) = (&bed.store, bed.org);
         store.shut_out(org, bob.id, at(5), "left").await.unwrap();
+        let known = store.people_of(org, &[ada.id, bob.id, domain::PersonId::from_parts(9, 9)]).await.unwrap();
+        assert_eq!(known.len(), 2);
         let count = store.people_count(org).await.unwrap();
         assert_eq!(count, PeopleCount { all: 2, may_come_in: 1 });
         let ids = [ada.id.to_string(), robot.to_string(), "per_nobody".to_owned()];
@@ -97,6 +146,7 @@ on_both_engines! {
         assert_eq!(labels.len(), 2);
         let other = bed.other_org().await;
         assert!(store.labels(other, &ids).await.unwrap().is_empty());
+        assert!(store.people_of(other, &[ada.id]).await.unwrap().is_empty());
         assert_eq!(store.people_count(other).await.unwrap(), PeopleCount::default());
     }
 
