@@ -5,6 +5,7 @@
 pub mod api;
 pub mod pages;
 pub mod problem;
+mod saved;
 pub mod scim;
 
 use std::fmt;
@@ -15,8 +16,12 @@ use std::sync::Arc;
 use axum::Router;
 use control::Control;
 use control::installation::Installation;
+use control::machine::Machine;
 use control::people::Person;
 use control::policies::Examine;
+use control::rollout::Departures;
+use control::sensors::Sensing;
+use control::upstreams::Providers;
 use domain::{Caller, PersonId, Refusal, Timestamp};
 use http::{Extensions, HeaderMap};
 
@@ -82,12 +87,22 @@ pub struct Console {
     pub gate: Arc<dyn Authenticate>,
     /// The rules in force.
     pub rules: Arc<dyn Rules>,
+    /// The providers of Claude, as the router has them.
+    pub providers: Arc<dyn Providers>,
+    /// What this process knows of its own sensors.
+    pub sensing: Arc<dyn Sensing>,
     /// Who keeps people's yes to the acceptable-use policy.
     pub consent: Arc<dyn Consent>,
+    /// Who looks at what leaves for the providers.
+    pub departures: Arc<dyn Departures>,
     /// Turns of checking a member list, [`domain::limits::MEMBER_CHECKS_AT_ONCE`].
     pub member_checks: Arc<tokio::sync::Semaphore>,
+    /// Turns of holding a draft of the policy against everybody, [`domain::limits::REHEARSALS_AT_ONCE`].
+    pub rehearsals: Arc<tokio::sync::Semaphore>,
     /// What is configured.
     pub installation: Installation,
+    /// The running process.
+    pub machine: Arc<dyn Machine>,
 }
 
 /// Everything the console answers.

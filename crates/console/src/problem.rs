@@ -194,15 +194,24 @@ fn status_of(code: ReasonCode) -> StatusCode {
         | Code::RegionNotAvailable
         | Code::EndpointNotOffered
         | Code::AcceptableUseRequired
+        | Code::ActionNotAvailable
+        | Code::ArgumentsNotAllowed
+        | Code::ApprovalNeeded
+        | Code::OriginNotAllowed
         | Code::ContentBlocked => StatusCode::FORBIDDEN,
-        Code::ThingUnknown | Code::PathUnknown => StatusCode::NOT_FOUND,
+        Code::ThingUnknown
+        | Code::PathUnknown
+        | Code::ConnectorNotAvailable
+        | Code::McpSessionUnknown => StatusCode::NOT_FOUND,
         Code::HostUnknown => StatusCode::MISDIRECTED_REQUEST,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::BodyTimeout | Code::ClientGone => StatusCode::REQUEST_TIMEOUT,
-        Code::BodyMalformed | Code::ParameterInvalid | Code::ContentUnreadable => {
-            StatusCode::BAD_REQUEST
-        }
+        Code::BodyMalformed
+        | Code::ParameterInvalid
+        | Code::McpVersion
+        | Code::McpHeaders
+        | Code::ContentUnreadable => StatusCode::BAD_REQUEST,
         Code::VersionConflict => StatusCode::PRECONDITION_FAILED,
         Code::VersionMissing => StatusCode::PRECONDITION_REQUIRED,
         Code::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,

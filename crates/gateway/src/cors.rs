@@ -19,13 +19,14 @@ const HEADERS: &str = "authorization, x-api-key, content-type, anthropic-version
                        x-stainless-runtime-version, x-stainless-timeout, x-stainless-helper-method, x-app";
 const EXPOSED: &str = "request-id, x-request-id, retry-after, x-should-retry, x-doorward-reason";
 
+/// Whether the add-ins' frame sends this.
+pub fn is_from_office(headers: &HeaderMap) -> bool {
+    headers.get(ORIGIN).is_some_and(|origin| origin == OFFICE)
+}
+
 /// Answers preflights of the add-ins and marks every response to them.
 pub async fn for_office(request: Request, next: Next) -> Response {
-    let from_office = request
-        .headers()
-        .get(ORIGIN)
-        .is_some_and(|origin| origin == OFFICE);
-    if !from_office {
+    if !is_from_office(request.headers()) {
         return next.run(request).await;
     }
     let preflight = request.method() == Method::OPTIONS

@@ -39,6 +39,7 @@ fn overloaded() -> StatusCode {
 }
 
 /// How a code looks to a Claude client.
+#[expect(clippy::too_many_lines, reason = "one table, a line for each code")]
 pub fn face_of(code: ReasonCode) -> Face {
     use ReasonCode as Code;
     let invalid = "invalid_request_error";
@@ -76,13 +77,19 @@ pub fn face_of(code: ReasonCode) -> Face {
         | Code::ProofStale
         | Code::PersonNeeded
         | Code::AcceptableUseRequired
+        | Code::ActionNotAvailable
+        | Code::ArgumentsNotAllowed
+        | Code::ApprovalNeeded
+        | Code::OriginNotAllowed
         | Code::EndpointNotOffered => face(StatusCode::FORBIDDEN, "permission_error", false),
         // With `invalid_request_error` stock clients upload the same request six times.
         Code::ModelNotAllowed | Code::RegionNotAvailable | Code::ContentBlocked => {
             face(StatusCode::BAD_REQUEST, "policy_blocked", false)
         }
-        // The last six are the admin API's, which has a face of its own.
+        // The last six are the admin API's, and what concerns connectors is their door's; each has a face of its own.
         Code::ContentUnreadable
+        | Code::McpVersion
+        | Code::McpHeaders
         | Code::BodyMalformed
         | Code::ParameterInvalid
         | Code::ThingExists
@@ -100,9 +107,11 @@ pub fn face_of(code: ReasonCode) -> Face {
             face(StatusCode::REQUEST_TIMEOUT, "timeout_error", true)
         }
         Code::MethodNotAllowed => face(StatusCode::METHOD_NOT_ALLOWED, invalid, false),
-        Code::PathUnknown | Code::ModelUnserved | Code::ThingUnknown => {
-            face(StatusCode::NOT_FOUND, "not_found_error", false)
-        }
+        Code::PathUnknown
+        | Code::ModelUnserved
+        | Code::ConnectorNotAvailable
+        | Code::McpSessionUnknown
+        | Code::ThingUnknown => face(StatusCode::NOT_FOUND, "not_found_error", false),
         Code::HostUnknown => face(StatusCode::MISDIRECTED_REQUEST, "not_found_error", false),
         Code::UpstreamUnavailable | Code::UpstreamGarbled => {
             face(StatusCode::BAD_GATEWAY, "api_error", true)

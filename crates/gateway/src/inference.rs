@@ -9,7 +9,6 @@ pub mod messages;
 pub mod models;
 pub mod refused;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,9 +25,7 @@ use crate::envelope::refusal_response;
 use crate::upstream::Upstreams;
 use catalogue::Catalogue;
 
-/// The client's own address, put beside a request by the listener.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientAddress(pub Option<IpAddr>);
+pub use pipeline::ClientAddress;
 
 /// What the inference endpoints stand on.
 #[derive(Debug)]

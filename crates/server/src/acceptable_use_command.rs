@@ -196,12 +196,11 @@ fn as_text(report: &Report) -> String {
         text += "; the policy does not demand it yet ([acceptable_use] required = true)";
     }
     for (person, accepted) in &report.missing {
-        let label = person.email.as_deref().or(person.name.as_deref());
         let before = match accepted {
             Some(accepted) => format!("accepted version {} on {}", accepted.version, accepted.at),
             None => "has accepted none".to_owned(),
         };
-        let label = label.unwrap_or(&person.stable_id);
+        let label = person.label();
         let _ = write!(text, "\n  {}  {label}  {before}", person.id);
     }
     let told = u64::try_from(report.missing.len()).unwrap_or(u64::MAX);

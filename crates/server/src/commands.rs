@@ -15,9 +15,10 @@ use crate::config::{self, Config, Named};
 pub use crate::running::{Running, start, start_at};
 use crate::system::{SystemClock, SystemIds, chain, complain, say};
 use crate::{
-    acceptable_use_command, backup, demo, doctor, drill, import_command, keys, ledger_command,
-    members_command, people_command, policy_command, role_command, running, scim_token_command,
-    service_key_command, signals, statement_command, tasks_command, wiring,
+    acceptable_use_command, backup, break_glass_command, demo, doctor, drill, export_command,
+    import_command, keys, ledger_command, lint_command, members_command, people_command,
+    policy_command, role_command, running, scim_token_command, service_key_command, setup, signals,
+    statement_command, tasks_command, wiring,
 };
 
 /// Your company's identity in front of Claude.
@@ -26,7 +27,7 @@ use crate::{
     name = "doorward",
     version,
     about,
-    after_help = "Start with `doorward demo`: it needs nothing and shows everything."
+    after_help = "`doorward demo` needs nothing and shows everything; `doorward setup` begins with your own."
 )]
 pub struct Command {
     #[command(subcommand)]
@@ -37,6 +38,8 @@ pub struct Command {
 enum What {
     /// Show everything on this machine: an identity provider, a simulated Claude, and the story of a working day
     Demo(demo::Options),
+    /// Begin: write the configuration in a walk through a browser, trying everything first, then serve
+    Setup(setup::Options),
     /// Serve clients, of one organisation or of several
     Serve(Configurations),
     /// Say everything that is wrong with a configuration or with several beside each other, without starting anything
@@ -64,8 +67,14 @@ enum What {
     ScimToken(scim_token_command::ScimTokenCommand),
     /// Give roles to people and groups, take them away, list them
     Role(role_command::RoleCommand),
+    /// Seal the account for when the identity provider is away, take it away, say how it stands
+    BreakGlass(break_glass_command::BreakGlassCommand),
     /// State what a time cost, split by person, service, group, model, client or upstream, as CSV
     Statement(statement_command::StatementCommand),
+    /// Write the files that Claude's clients receive: profiles, policies, managed settings, install notes
+    Export(export_command::ExportCommand),
+    /// Look through a managed-settings file of Claude Code for what does not hold
+    Lint(lint_command::LintCommand),
     /// Turn another gateway's configuration into ours
     #[command(subcommand)]
     Import(import_command::ImportCommand),
@@ -106,6 +115,7 @@ impl Command {
     pub async fn run(self) -> ExitCode {
         match self.what {
             What::Demo(options) => demo::run(options).await,
+            What::Setup(options) => setup::run(options).await,
             What::Serve(what) => match config::load_all(&what.config) {
                 Ok(orgs) => finish(serve(orgs).await),
                 Err(mistakes) => bad_config(&mistakes),
@@ -128,7 +138,10 @@ impl Command {
             }
             What::ScimToken(command) => scim_token_command::run(command).await,
             What::Role(command) => role_command::run(command).await,
+            What::BreakGlass(command) => break_glass_command::run(command).await,
             What::Statement(command) => statement_command::run(command).await,
+            What::Export(command) => export_command::run(command).await,
+            What::Lint(command) => lint_command::run(&command),
             What::Import(command) => import_command::run(command),
             What::Keys(command) => keys::run(command).await,
             What::Backup(what) => backup::backup(what).await,
@@ -216,8 +229,17 @@ pub fn log_json() {
     }));
 }
 
+/// Serves one configuration.
+pub async fn serve_file(file: &Path) -> ExitCode {
+    match config::load_all(&[file.to_owned()]) {
+        Ok(orgs) => finish(serve(orgs).await),
+        Err(mistakes) => bad_config(&mistakes),
+    }
+}
+
 async fn serve(orgs: Vec<Named>) -> anyhow::Result<()> {
     log_json();
+    let mut stop = signals::Stop::listen();
     let mut running = running::start_all(&orgs).await?;
     for wired in running.orgs() {
         let server = &wired.config.server;
@@ -232,7 +254,7 @@ async fn serve(orgs: Vec<Named>) -> anyhow::Result<()> {
     }
     let server = running.wired.config.server.clone();
     let is_asked_to = tokio::select! {
-        () = signals::stop() => true,
+        () = stop.asked() => true,
         (whose, panicked) = running.background_ended() => {
             let org = &whose.config.server.org;
             tracing::error!(panicked, org, "what follows the store and the ledger in the background has ended; the process stops, to be started anew");

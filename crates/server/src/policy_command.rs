@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use control::may_use::Tried;
 use control::policies::{self, Applied, Examine, Someone};
 use control::{ControlError, Operation};
 use domain::{Client, ClientKind, Policy, Vouching};
@@ -86,7 +87,7 @@ pub struct Asked {
     /// The program: claude_code, claude_desktop, office, sdk, other
     #[arg(long, default_value = "claude_code", value_parser = client_kind)]
     client: ClientKind,
-    /// Its version
+    /// Its version; left out, the newest there could be
     #[arg(long)]
     client_version: Option<domain::Version>,
     /// Where from
@@ -324,12 +325,13 @@ fn namesakes(policy: &Policy, issuers: usize) -> Vec<String> {
     let names: Vec<&str> = policy
         .grants_to_namesakes()
         .map(|grant| grant.name.as_str())
+        .chain(policy.reach_of_namesakes())
         .collect();
     if names.is_empty() {
         return Vec::new();
     }
     vec![format!(
-        "{issuers} issuers vouch for people, and a name at one may be somebody else's at another: add `issuers = [\"…\"]` to `who` of these grants: {}",
+        "{issuers} issuers vouch for people, and a name at one may be somebody else's at another: add `issuers = [\"…\"]` to `who` of these entries: {}",
         names.join(", ")
     )]
 }
@@ -361,9 +363,11 @@ async fn try_decision(
         stable_id: asked.person,
         groups,
     };
+    // As the console tries it: whoever names no version does not ask what an old one would meet.
+    let newest = Tried::newest(asked.client).client;
     let client = Client {
-        kind: asked.client,
-        version: asked.client_version,
+        version: asked.client_version.or(newest.version),
+        ..newest
     };
     match policies::preview(&policy, &someone, &asked.model, client, asked.address) {
         Ok(permit) => {

@@ -1,5 +1,7 @@
-//! Style sheets, icons and the one script, in the program itself: served by name and hash, so that browsers may keep them for ever and an old page
+//! Style sheets, icons and scripts, in the program itself: served by name and hash, so that browsers may keep them for ever and an old page
 //! never meets a new sheet. Never anything that differs from one visitor to the next. Mounted once, by `server`.
+//!
+//! A script is a small module that makes something quicker that works without it; none loads another, and none is needed.
 
 use std::sync::LazyLock;
 
@@ -12,6 +14,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 
 const STYLES: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 struct Asset {
     path: String,
@@ -28,20 +31,23 @@ fn asset_of(name: &str, kind: &'static str, text: &'static str) -> Asset {
     }
 }
 
-static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
+macro_rules! asset {
+    ($name:literal, $kind:expr) => {
+        asset_of($name, $kind, include_str!(concat!("../assets/", $name)))
+    };
+}
+
+static ASSETS: LazyLock<[Asset; 9]> = LazyLock::new(|| {
     [
-        asset_of("tokens.css", STYLES, include_str!("../assets/tokens.css")),
-        asset_of("app.css", STYLES, include_str!("../assets/app.css")),
-        asset_of(
-            "icons.svg",
-            "image/svg+xml",
-            include_str!("../assets/icons.svg"),
-        ),
-        asset_of(
-            "copy.js",
-            "text/javascript; charset=utf-8",
-            include_str!("../assets/copy.js"),
-        ),
+        asset!("tokens.css", STYLES),
+        asset!("app.css", STYLES),
+        asset!("icons.svg", "image/svg+xml"),
+        asset!("copy.js", SCRIPT),
+        asset!("palette.js", SCRIPT),
+        asset!("keys.js", SCRIPT),
+        asset!("ages.js", SCRIPT),
+        asset!("choose.js", SCRIPT),
+        asset!("fill.js", SCRIPT),
     ]
 });
 
@@ -54,19 +60,19 @@ pub struct Assets {
     pub app: &'static str,
     /// The sprite: `{icons}#name`.
     pub icons: &'static str,
-    /// A module that makes the copy buttons work.
-    pub copy: &'static str,
+    /// Modules that make pages quicker: copy buttons, the palette, keys, ages, choosing rows, taking a file.
+    pub scripts: [&'static str; 6],
 }
 
 impl Assets {
     /// Those of this program.
     pub fn current() -> Self {
-        let [tokens, app, icons, copy] = &*ASSETS;
+        let [tokens, app, icons, scripts @ ..] = &*ASSETS;
         Self {
             tokens: &tokens.path,
             app: &app.path,
             icons: &icons.path,
-            copy: &copy.path,
+            scripts: scripts.each_ref().map(|script| script.path.as_str()),
         }
     }
 }
@@ -104,6 +110,24 @@ mod tests {
             asset_of("a.css", STYLES, "a").path,
             asset_of("a.css", STYLES, "b").path
         );
+    }
+
+    #[test]
+    fn scripts_are_small_and_load_nothing_of_each_other() {
+        for asset in ASSETS.iter().filter(|asset| asset.kind == SCRIPT) {
+            let path = &asset.path;
+            assert!(asset.text.starts_with("// "), "{path} says what it is");
+            assert!(asset.text.len() < 8 * 1024, "{path}");
+            for banned in [
+                "innerHTML",
+                "eval(",
+                "document.write",
+                "\nimport ",
+                "fetch(",
+            ] {
+                assert!(!asset.text.contains(banned), "{path} has {banned}");
+            }
+        }
     }
 
     #[test]

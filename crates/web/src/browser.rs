@@ -34,6 +34,12 @@ pub const CONSOLE: Cookie = Cookie {
     life_s: limits::CONSOLE_SESSION_MS / 1_000,
 };
 
+/// Of the one browser that walks through the first run.
+pub const SETUP: Cookie = Cookie {
+    name: "doorward_setup",
+    life_s: limits::SETUP_MS / 1_000,
+};
+
 /// Makes and reads a cookie.
 #[derive(Debug, Clone, Copy)]
 pub struct Browsers<'s> {
@@ -131,6 +137,11 @@ impl Browsers<'_> {
             ));
         }
         Ok(browser)
+    }
+
+    /// Whether a page of ours sent this. Enough to show what was sent again; what changes something asks [`Self::changing`].
+    pub fn is_from_us(&self, headers: &HeaderMap) -> bool {
+        self.is_same_origin(headers)
     }
 
     /// Whether another site's page sent this: an image of theirs, a form, a link.

@@ -9,7 +9,7 @@ use domain::limits;
 pub const HOME: &str = "/console";
 
 /// What a person may be sent back to.
-const ROOTS: [&str; 2] = ["/console", "/me"];
+const ROOTS: [&str; 3] = ["/console", "/me", "/approvals"];
 
 /// Pages that lead to a sign-in, or end one.
 const DOORS: [&str; 2] = ["/console/sign-in", "/console/sign-out"];

@@ -20,6 +20,7 @@ cargo xtask bench latency    latency that each peer adds at a fixed rate
 cargo xtask bench growth     what Doorward's cost a request and memory grow with
 cargo xtask bench provision  what provisioning people and groups by SCIM costs
 cargo xtask bench search     how long a search of a large ledger takes
+cargo xtask bench pages      how fast every page of the console answers on the demo's sample data
 
 Each builds Doorward and the bench as they are shipped, installs what the peers need, and measures. `COMMAND --help` lists the options
 of one; for that the bench alone is built.";
@@ -36,7 +37,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<bool> {
     for (program, package) in PEERS {
         // both say their version for `-v` and for nothing longer
         if process::quiet(Command::new(program).arg("-v")).is_err() {
-            install(package)?;
+            tools::debian(package)?;
         }
     }
     let built = Command::new("cargo")
@@ -64,14 +65,4 @@ fn help(workspace: &Workspace, arguments: &[&str]) -> Result<bool> {
         .status()
         .context("cargo")?;
     Ok(said.success())
-}
-
-fn install(package: &str) -> Result<()> {
-    println!("installing: apt-get install {package}");
-    let mut apt = Command::new("apt-get");
-    apt.args(["install", "--quiet", "--yes", "--no-install-recommends"])
-        .arg(package)
-        .env("DEBIAN_FRONTEND", "noninteractive");
-    process::quiet(&mut apt).with_context(|| format!("{package} is needed"))?;
-    Ok(())
 }

@@ -1,5 +1,5 @@
 //! `cargo xtask`: the repository's own commands (test, tidy, postgres, bench). It is never part of what is shipped, knows nothing
-//! of the product's crates, and installs nothing outside `.work/` except PostgreSQL where the machine has none.
+//! of the product's crates, and installs nothing outside `.work/` except PostgreSQL, Chromium and the bench's peers where the machine has none.
 //! People and continuous integration call it.
 
 #![expect(
@@ -25,7 +25,7 @@ const USAGE: &str = "\
 cargo xtask test [STEP…]           set up what the tests need, then run them all (or only these steps)
 cargo xtask tidy                   the rules of the house: layers, sizes, names, leftovers
 cargo xtask postgres -- COMMAND…   run COMMAND beside a private PostgreSQL, named in DOORWARD_TEST_POSTGRES
-cargo xtask bench COMMAND…         measure Doorward: compare, latency, growth, provision or search (--help says more)";
+cargo xtask bench COMMAND…         measure Doorward: compare, latency, growth, provision, search or pages (--help says more)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -2,6 +2,7 @@
 //! up has failed, with its reason; nothing is ever skipped silently. Called by `main`.
 
 use std::process::{Command, ExitStatus};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -184,13 +185,25 @@ fn test_rust(run: &mut Run<'_>) -> Result<Tally> {
 fn test_clients(run: &mut Run<'_>) -> Result<Tally> {
     let programs = tools::python(run.workspace)?;
     let packages = tools::node(run.workspace)?;
+    tools::chromium()?;
     let url = run.postgres_url()?;
-    let mut pytest = Command::new(programs.join("python"));
-    pytest
-        .args(["-m", "pytest", "e2e"])
-        .current_dir(run.workspace.root())
-        .env("DOORWARD_PROGRAMS", run.workspace.target().join("debug"))
-        .env("DOORWARD_NODE", packages)
-        .env(postgres::VARIABLE, url);
-    counted(&mut pytest, Tally::from_pytest)
+    let pytest = |which: &[&str]| {
+        let mut pytest = Command::new(programs.join("python"));
+        pytest
+            .args(["-m", "pytest"])
+            .args(which)
+            .current_dir(run.workspace.root())
+            .env("DOORWARD_PROGRAMS", run.workspace.target().join("debug"))
+            .env("DOORWARD_NODE", &packages)
+            .env(postgres::VARIABLE, &url);
+        counted(&mut pytest, Tally::from_pytest)
+    };
+    // Side by side: a browser's page is one thread, and most of the rest waits for programs to start.
+    thread::scope(|scope| {
+        let others = scope.spawn(|| pytest(&["e2e", "--ignore=e2e/console"]));
+        let mut tally = pytest(&["e2e/console"])?;
+        let others = others.join();
+        tally.add(others.unwrap_or_else(|_| Ok(Tally::FAIL))?);
+        Ok(tally)
+    })
 }

@@ -1,5 +1,5 @@
 //! Installs what the tests need from the ordinary registries into `.work/`, once: Python packages, Node packages,
-//! cargo-deny. Versions are pinned in `e2e/requirements.txt`, `e2e/package-lock.json` and here. It never skips what it
+//! cargo-deny; and from the distribution what the machine lacks: Chromium, the peers of the bench. Versions are pinned in `e2e/requirements.txt`, `e2e/package-lock.json` and here. It never skips what it
 //! cannot install: that is an error with the client's own words. Called by the steps that use a tool.
 
 use std::fs;
@@ -77,6 +77,26 @@ pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<PathBuf> {
         fs::remove_dir_all(home.join("build")).context("the build folder of cargo-deny")
     })?;
     Ok(program)
+}
+
+/// A Chromium of the machine's own, installed where it has none. Which names it goes by, `e2e/actors/chromium.py` knows too.
+pub(crate) fn chromium() -> Result<()> {
+    const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+    if PROGRAMS.iter().any(process::exists) {
+        return Ok(());
+    }
+    debian("chromium")
+}
+
+/// Installs a package of the distribution.
+pub(crate) fn debian(package: &str) -> Result<()> {
+    println!("installing: apt-get install {package}");
+    let mut apt = Command::new("apt-get");
+    apt.args(["install", "--quiet", "--yes", "--no-install-recommends"])
+        .arg(package)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    process::quiet(&mut apt).with_context(|| format!("{package} is needed"))?;
+    Ok(())
 }
 
 /// Runs `make` unless `home` already holds what `wanted` describes; a half-made `home` is made anew.

@@ -9,6 +9,8 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use bytes::Bytes;
 use control::installation::Installation;
 use control::people::Person;
+use control::rollout::Departures;
+use control::upstreams::Providers;
 use control::{Actor, Operation};
 use domain::{ReasonCode, Vouching, limits};
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
@@ -48,6 +50,16 @@ impl Call {
     /// Who keeps people's yes.
     pub fn consent(&self) -> &dyn Consent {
         &*self.console.consent
+    }
+
+    /// What leaves for the providers.
+    pub fn departures(&self) -> &dyn Departures {
+        &*self.console.departures
+    }
+
+    /// The providers of Claude, as the router has them.
+    pub fn providers(&self) -> &dyn Providers {
+        &*self.console.providers
     }
 
     /// Turns of checking a member list.
@@ -171,6 +183,8 @@ fn most_bytes(path: &str) -> usize {
         limits::POLICY_BYTES_MAX + limits::SMALL_BODY_BYTES_MAX
     } else if path.ends_with("/members/checks") {
         limits::MEMBER_UPLOAD_BYTES_MAX
+    } else if path.ends_with("/artefacts/lint") {
+        limits::SETTINGS_FILE_BYTES_MAX + limits::SMALL_BODY_BYTES_MAX
     } else if path.contains("/acceptable-use/") {
         2 * limits::ACCEPTABLE_USE_BYTES_MAX
     } else {

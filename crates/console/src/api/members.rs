@@ -3,16 +3,14 @@
 //! requests of others.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::Request;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use control::Right;
-use control::members::{self, BadList, Checked, Columns, Expected, Finding, Given, Member, write};
-use domain::opaque::{hex, sha256};
+use control::members::{self, BadList, Checked, Columns, Expected, Finding, NotTaken, ToCheck};
 use domain::{ReasonCode, limits};
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -20,8 +18,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::call::{self, Asked, Call};
 use super::page::{self, Page, Pages};
 use super::unfit;
-use crate::Problem;
 use crate::problem::BadRowView;
+use crate::{Problem, saved};
 
 /// Which column of the list holds what, by the names of its header.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -244,13 +242,18 @@ fn view(checked: Checked, first: Vec<Finding>) -> CheckView {
     }
 }
 
-/// What is asked of a list that was read.
-struct ToCheck {
-    source: String,
-    look_only: bool,
-    columns: Columns,
-    expected: Expected,
-    csv: Vec<u8>,
+impl From<NotTaken> for Problem {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Busy => {
+                let detail = "Another member list is being checked; try again in a moment.";
+                Self::new(ReasonCode::Overloaded, detail)
+            }
+            NotTaken::Bad(bad) => refused(bad),
+            NotTaken::Control(error) => error.into(),
+            NotTaken::Broken => Self::plain(ReasonCode::Internal),
+        }
+    }
 }
 
 /// Hold a member list against the directory, and take it as evidence for leavers' tasks. A list with one bad row is not taken at all.
@@ -265,32 +268,14 @@ pub async fn check(
     let operation = call.operation();
     operation.require(Right::TasksWrite)?;
     operation.require(Right::PeopleRead)?;
-    let turn = Arc::clone(call.member_checks()).try_acquire_owned();
-    let turn = turn.map_err(|_| {
-        let detail = "Another member list is being checked; try again in a moment.";
-        Problem::new(ReasonCode::Overloaded, detail)
-    })?;
+    // Also before it is read: of a list that has to wait nothing is taken in.
+    if call.member_checks().available_permits() == 0 {
+        return Err(NotTaken::Busy.into());
+    }
     let wanted = read(request, asked).await?;
-    let people = members::everyone(&operation).await?;
-    let work = tokio::task::spawn_blocking(move || {
-        let list: Vec<Member> = members::read::read(&wanted.csv, &wanted.columns)?;
-        let compared = members::compare(&list, &people, &wanted.expected);
-        let hash = hex(&sha256(&wanted.csv));
-        Ok::<_, BadList>((wanted.source, wanted.look_only, list, compared, hash))
-    });
-    let done = work
-        .await
-        .map_err(|_| Problem::plain(ReasonCode::Internal))?;
-    let (source, look_only, list, mut compared, hash) = done.map_err(refused)?;
-    let given = Given {
-        source: &source,
-        hash: &hash,
-        look_only,
-    };
-    let checked = members::check(&operation, &list, &compared, given).await?;
-    drop(turn);
-    compared.findings.truncate(limits::MEMBER_FINDINGS_ANSWERED);
-    let view = view(checked, compared.findings);
+    let (checked, mut findings) = members::take(&operation, call.member_checks(), wanted).await?;
+    findings.truncate(limits::MEMBER_FINDINGS_ANSWERED);
+    let view = view(checked, findings);
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -481,21 +466,7 @@ pub async fn findings(
 #[utoipa::path(get, path = "/members/checks/latest/findings.csv", operation_id = "members_findings_csv", tag = "members",
     responses((status = 200, body = String, content_type = "text/csv")))]
 pub async fn findings_csv(call: Call) -> Result<Response, Problem> {
-    let operation = call.operation();
     let checked = last(&call).await?;
-    let (mut text, mut from) = (write::header(), 0);
-    loop {
-        let most = limits::MEMBER_FINDINGS_PIECE;
-        let found = members::findings(&operation, &checked.record, from, most).await?;
-        if found.is_empty() {
-            break;
-        }
-        from += found.len();
-        text.push_str(&write::rows(&found));
-    }
-    let headers = [
-        (CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (CONTENT_DISPOSITION, "attachment; filename=\"findings.csv\""),
-    ];
-    Ok((headers, text).into_response())
+    let sheet = members::sheet(&call.operation(), &checked).await?;
+    Ok(saved::file("findings.csv", saved::CSV, sheet))
 }

@@ -12,24 +12,34 @@
 //! | [`me`], [`tokens`] | oneself; personal access tokens |
 //! | [`people`], [`groups`], [`sessions`], [`services`], [`roles`], [`directory_tokens`] | who there is, and what they hold |
 //! | [`policy`], [`budgets`], [`statements`] | the rules, and money |
+//! | [`access_requests`] | what people ask for beyond what they may use |
+//! | [`approvals`] | calls of connectors that wait for approval |
 //! | [`acceptable_use`], [`acceptances`] | what people agree to, and who has |
 //! | [`tasks`], [`drills`] | what is to be done for people who come and go, and how fast it was |
 //! | [`members`] | a workspace's member list against the directory |
 //! | [`ledger`], [`checkpoints`] | what was done, and what proves it |
-//! | [`config`] | what is configured |
+//! | [`evidence`] | what checks have found |
+//! | [`artefacts`] | the files that Claude's clients receive |
+//! | [`connectors`] | what connectors list, and what of it was approved |
+//! | [`config`], [`upstreams`] | what is configured; how the providers stand |
 //! | [`description`] | `/openapi.json` |
 
 #![expect(unused_qualifications, reason = "in what utoipa writes for queries")]
 
 pub mod acceptable_use;
 pub mod acceptances;
+pub mod access_requests;
+pub mod approvals;
 pub mod budgets;
+pub mod artefacts;
 pub mod call;
 pub mod checkpoints;
 pub mod config;
+pub mod connectors;
 pub mod description;
 pub mod directory_tokens;
 pub mod drills;
+pub mod evidence;
 pub mod groups;
 pub mod ledger;
 pub mod me;
@@ -47,6 +57,7 @@ pub mod tasks;
 pub mod tokens;
 pub mod turns;
 mod unfit;
+pub mod upstreams;
 
 use std::sync::Arc;
 
@@ -115,17 +126,35 @@ fn parts() -> (Router<Arc<Console>>, OpenApi) {
         .routes(routes!(config::settings))
         .routes(routes!(config::issuers))
         .routes(routes!(config::upstreams))
-        .routes(routes!(config::models));
-    let api = api.merge(of_coming_and_going());
+        .routes(routes!(config::models))
+        .routes(routes!(upstreams::standing))
+        .routes(routes!(upstreams::test))
+        .routes(routes!(evidence::list))
+        .routes(routes!(evidence::identity))
+        .routes(routes!(evidence::credentials))
+        .routes(routes!(artefacts::rings))
+        .routes(routes!(artefacts::list))
+        .routes(routes!(artefacts::file))
+        .routes(routes!(artefacts::lint));
+    let api = api.merge(of_coming_and_going()).merge(of_connectors());
     let (router, document) = OpenApiRouter::with_openapi(description::about())
         .nest(BASE, api)
         .split_for_parts();
     (router, description::completed(document))
 }
 
-/// What people agree to, and what is to be done for them when they come and go.
+/// What people ask for and agree to, and what is to be done for them when they come and go.
 fn of_coming_and_going() -> OpenApiRouter<Arc<Console>> {
     OpenApiRouter::new()
+        .routes(routes!(access_requests::list_own, access_requests::ask))
+        .routes(routes!(access_requests::withdraw))
+        .routes(routes!(access_requests::list))
+        .routes(routes!(access_requests::read))
+        .routes(routes!(access_requests::answer))
+        .routes(routes!(approvals::list_own))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::read))
+        .routes(routes!(approvals::deny))
         .routes(routes!(members::check))
         .routes(routes!(members::latest))
         .routes(routes!(members::findings))
@@ -133,6 +162,7 @@ fn of_coming_and_going() -> OpenApiRouter<Arc<Console>> {
         .routes(routes!(drills::list))
         .routes(routes!(tasks::list))
         .routes(routes!(tasks::tell_leaver))
+        .routes(routes!(tasks::tell_joiner))
         .routes(routes!(tasks::read))
         .routes(routes!(tasks::done))
         .routes(routes!(tasks::dismiss))
@@ -150,6 +180,17 @@ fn of_coming_and_going() -> OpenApiRouter<Arc<Console>> {
         ))
         .routes(routes!(acceptable_use::preview_text))
         .routes(routes!(acceptable_use::publish))
+}
+
+/// What connectors list, and what of it was approved.
+fn of_connectors() -> OpenApiRouter<Arc<Console>> {
+    OpenApiRouter::new()
+        .routes(routes!(connectors::list))
+        .routes(routes!(connectors::read))
+        .routes(routes!(connectors::decide))
+        .routes(routes!(connectors::say_class))
+        .routes(routes!(connectors::review))
+        .routes(routes!(connectors::own))
 }
 
 /// The description of every operation.

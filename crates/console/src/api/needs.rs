@@ -17,6 +17,13 @@ use crate::{Console, Problem};
 const NEEDS: &[(&str, &str, &[Right])] = &[
     ("POST", "/me/tokens", &[Right::OwnWrite]),
     ("POST", "/me/acceptable-use/accept", &[Right::OwnWrite]),
+    ("POST", "/me/access-requests", &[Right::OwnWrite]),
+    (
+        "POST",
+        "/access-requests/{id}/answer",
+        &[Right::AccessRequestsWrite],
+    ),
+    ("POST", "/approvals/{id}/deny", &[Right::ApprovalsWrite]),
     ("POST", "/people/{id}/revoke", &[Right::PeopleWrite]),
     ("POST", "/people/{id}/restore", &[Right::PeopleWrite]),
     ("POST", "/sessions/{id}/end", &[Right::SessionsWrite]),
@@ -39,6 +46,12 @@ const NEEDS: &[(&str, &str, &[Right])] = &[
     ("PUT", "/policy", &[Right::PolicyWrite]),
     ("POST", "/policy/plan", &[Right::PolicyRead]),
     ("POST", "/policy/try", &[Right::PolicyRead]),
+    (
+        "POST",
+        "/evidence/rollout-identity",
+        &[Right::EvidenceWrite, Right::LedgerRead],
+    ),
+    ("POST", "/artefacts/lint", &[Right::PolicyRead]),
     ("POST", "/spend-limits", &[Right::BudgetsWrite]),
     ("PUT", "/spend-limits/{id}", &[Right::BudgetsWrite]),
     ("PUT", "/acceptable-use/draft", &[Right::AcceptableUseWrite]),
@@ -52,7 +65,15 @@ const NEEDS: &[(&str, &str, &[Right])] = &[
         "/acceptable-use/publish",
         &[Right::AcceptableUseWrite],
     ),
+    (
+        "POST",
+        "/connectors/{name}/decisions",
+        &[Right::PolicyWrite],
+    ),
+    ("POST", "/connectors/{name}/classes", &[Right::PolicyWrite]),
+    ("POST", "/connectors/{name}/reviews", &[Right::PolicyWrite]),
     ("POST", "/tasks/leavers", &[Right::TasksWrite]),
+    ("POST", "/tasks/joiners", &[Right::TasksWrite]),
     ("POST", "/tasks/{id}/done", &[Right::TasksWrite]),
     ("POST", "/tasks/{id}/dismiss", &[Right::TasksWrite]),
     (

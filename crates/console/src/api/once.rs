@@ -21,7 +21,12 @@ use crate::{Console, Problem};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// What is only asked changes nothing, however often: a key has no meaning there, and nothing is kept.
-const ONLY_ASKED: [&str; 3] = ["/policy/plan", "/policy/try", "/acceptable-use/preview"];
+const ONLY_ASKED: [&str; 4] = [
+    "/policy/plan",
+    "/policy/try",
+    "/acceptable-use/preview",
+    "/artefacts/lint",
+];
 /// Says that an answer is that of an earlier request.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The member of an answer that is shown once, and in repeats is null.

@@ -47,6 +47,8 @@ pub struct KeyView {
     created: String,
     /// Until when it is good, if it ends.
     expires: Option<String>,
+    /// When it was last used, to the hour.
+    last_used: Option<String>,
     /// Since when it is not, if it was taken away.
     revoked_at: Option<String>,
 }
@@ -61,6 +63,7 @@ fn view(key: ServiceKey, now: Timestamp) -> KeyView {
         made_by: key.made_by,
         created: key.created.to_string(),
         expires: key.expires.map(|at| at.to_string()),
+        last_used: key.used_at.map(|at| at.to_string()),
         revoked_at: key.revoked_at.map(|at| at.to_string()),
     }
 }
@@ -96,7 +99,7 @@ pub async fn list(
     Asked(pages): Asked<Pages>,
 ) -> Result<Json<Page<ServiceView>>, Problem> {
     let (rows, after) = pages.read()?;
-    let (found, more) = service_keys::services(&call.operation(), after, rows).await?;
+    let (found, more) = service_keys::services(&call.operation(), "", after, rows).await?;
     let view = |service: Service| ServiceView {
         id: service.id.to_string(),
         issuer: service.issuer,

@@ -4,14 +4,14 @@ use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use control::statements::{self, By, Line, Statement, Wanted};
 use control::{ControlError, Right};
-use http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
+use http::header::{ACCEPT, VARY};
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::call::{Asked, Call};
 use super::page;
-use crate::Problem;
+use crate::{Problem, saved};
 
 /// Which time, split by what.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -151,14 +151,8 @@ pub async fn make(
     let wanted = wanted(&which)?;
     let statement = statements::make(&operation, wanted).await?;
     let mut response = if as_csv {
-        let mut response = statements::as_csv(&statement).into_response();
-        let headers = response.headers_mut();
-        let kind = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
-        headers.insert(CONTENT_TYPE, kind);
-        // Shown by no browser, whatever stands in it.
-        let saved = HeaderValue::from_static("attachment; filename=\"statement.csv\"");
-        headers.insert(CONTENT_DISPOSITION, saved);
-        response
+        let text = statements::as_csv(&statement);
+        saved::file("statement.csv", saved::CSV, text)
     } else {
         Json(StatementView::from(&statement)).into_response()
     };

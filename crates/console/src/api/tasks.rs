@@ -210,14 +210,14 @@ async fn close(
     Ok(Json(view(task, operation.clock.now())))
 }
 
-/// Somebody who leaves.
+/// Somebody who leaves, or is new.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeaverToTell {
     /// A person's id, e-mail address or name, or the e-mail address of somebody the directory does not know.
     #[schema(max_length = 320, example = "kim@northwind.example")]
     who: String,
-    /// When they leave.
+    /// When they leave, or came.
     #[schema(value_type = String, example = "2026-11-30T17:00:00Z")]
     at: String,
     /// Who says so.
@@ -241,10 +241,28 @@ pub async fn tell_leaver(
 ) -> Result<Json<OpenedView>, Problem> {
     let operation = call.operation();
     operation.require(control::Right::TasksWrite)?;
-    let at: Timestamp = leaver.at.parse().map_err(|_| {
-        let detail = "`at` must be a moment such as 2026-11-30T17:00:00Z.";
-        Problem::new(ReasonCode::ParameterInvalid, detail)
-    })?;
+    let at = moment(&leaver.at)?;
     let opened = tasks::tell_leaver(&operation, &leaver.who, at, &leaver.source).await?;
     Ok(Json(OpenedView { opened }))
+}
+
+/// Open the tasks of somebody new whom nothing else told of: whom a directory brought in its first week, or who is not in it yet.
+#[utoipa::path(post, path = "/tasks/joiners", operation_id = "tasks_tell_joiner", tag = "tasks",
+    request_body = LeaverToTell, responses((status = 200, body = OpenedView)))]
+pub async fn tell_joiner(
+    call: Call,
+    Body(joiner): Body<LeaverToTell>,
+) -> Result<Json<OpenedView>, Problem> {
+    let operation = call.operation();
+    operation.require(control::Right::TasksWrite)?;
+    let at = moment(&joiner.at)?;
+    let opened = tasks::tell_joiner(&operation, &joiner.who, at, &joiner.source).await?;
+    Ok(Json(OpenedView { opened }))
+}
+
+fn moment(text: &str) -> Result<Timestamp, Problem> {
+    text.parse().map_err(|_| {
+        let detail = "`at` must be a moment such as 2026-11-30T17:00:00Z.";
+        Problem::new(ReasonCode::ParameterInvalid, detail)
+    })
 }

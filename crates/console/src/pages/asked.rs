@@ -4,14 +4,17 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use control::Right;
 use domain::{ReasonCode, limits};
+use http::HeaderMap;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use super::visit::Visitor;
 use super::wrong::Wrong;
-use crate::Console;
+use crate::{Console, saved};
 
 /// The query of a page.
 #[derive(Debug)]
@@ -51,16 +54,65 @@ impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Form<T> {
     type Rejection = Wrong;
 
     async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Wrong> {
-        let (parts, body) = request.into_parts();
-        let whole = crate::api::call::read(body, limits::SMALL_BODY_BYTES_MAX).await;
-        let whole = whole.map_err(|problem| Wrong::plain(problem.code()))?;
-        let request = Request::from_parts(parts, Body::from(whole));
-        let form = axum::Form::<T>::from_request(request, console).await;
-        form.map(|form| Self(form.0)).map_err(|_| {
-            let detail = "The form is not one of this page; open the page again.";
-            Wrong::new(ReasonCode::ParameterInvalid, detail)
-        })
+        form(request, console, limits::SMALL_BODY_BYTES_MAX)
+            .await
+            .map(Self)
     }
+}
+
+/// A posted form of at most so many bytes, where a longer text is typed, and the headers it came with. Whoever calls it has asked for the
+/// right before: nobody else's is read.
+pub async fn large<T: DeserializeOwned>(
+    request: Request,
+    most: usize,
+) -> Result<(HeaderMap, T), Wrong> {
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers.clone();
+    let whole = crate::api::call::read(body, most).await;
+    let whole = whole.map_err(|problem| Wrong::plain(problem.code()))?;
+    let mut request = Request::from_parts(parts, Body::from(whole));
+    // What bounds a form where nobody said how long it may be; this one is bounded above.
+    DefaultBodyLimit::max(most).apply(&mut request);
+    let form = axum::Form::<T>::from_request(request, &()).await;
+    let form = form.map_err(|_| {
+        let detail = "The form is not one of this page; open the page again.";
+        Wrong::new(ReasonCode::ParameterInvalid, detail)
+    })?;
+    Ok((headers, form.0))
+}
+
+/// A posted form that carries a policy's text, of somebody who may read policies: at most [`limits::POLICY_FORM_BYTES_MAX`].
+#[derive(Debug)]
+pub struct LongForm<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Console>> for LongForm<T> {
+    type Rejection = Wrong;
+
+    async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Wrong> {
+        // Before it is read: it is larger than what just anybody may send.
+        if let Some(visitor) = request.extensions().get::<Visitor>() {
+            visitor.operation().require(Right::PolicyRead)?;
+        }
+        form(request, console, limits::POLICY_FORM_BYTES_MAX)
+            .await
+            .map(Self)
+    }
+}
+
+async fn form<T: DeserializeOwned>(
+    request: Request,
+    console: &Arc<Console>,
+    bytes_max: usize,
+) -> Result<T, Wrong> {
+    let (parts, body) = request.into_parts();
+    let whole = crate::api::call::read(body, bytes_max).await;
+    let whole = whole.map_err(|problem| Wrong::plain(problem.code()))?;
+    let request = Request::from_parts(parts, Body::from(whole));
+    let form = axum::Form::<T>::from_request(request, console).await;
+    form.map(|form| form.0).map_err(|_| {
+        let detail = "The form is not one of this page; open the page again.";
+        Wrong::new(ReasonCode::ParameterInvalid, detail)
+    })
 }
 
 /// A form that only says that it is meant.
@@ -84,6 +136,11 @@ pub struct Reasoned {
 pub fn done(path: &str, word: &str) -> Response {
     let mark = if path.contains('?') { '&' } else { '?' };
     Redirect::to(&format!("{path}{mark}done={word}")).into_response()
+}
+
+/// A sheet as a file to keep: `doorward-people.csv`.
+pub fn sheet(name: &'static str, text: String) -> Response {
+    saved::file(&format!("doorward-{name}.csv"), saved::CSV, text)
 }
 
 /// What was given and is not empty.

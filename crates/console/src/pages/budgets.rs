@@ -64,15 +64,9 @@ impl BudgetLine {
     }
 }
 
-/// US cents as the API writes them.
-fn cents(text: &str) -> Usd {
-    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
-    let whole: i64 = whole.parse().unwrap_or(0);
-    let rest: i64 = format!("{rest:0<7}")
-        .get(..7)
-        .and_then(|rest| rest.parse().ok())
-        .unwrap_or(0);
-    Usd::from_cents(whole).plus(Usd::from_nanos(rest))
+/// US cents as the API writes them; nothing for a text that is none.
+pub(super) fn cents(text: &str) -> Usd {
+    Usd::of_cents_text(text).unwrap_or(Usd::ZERO)
 }
 
 /// What one model took.
@@ -97,6 +91,8 @@ pub struct UseTable {
     pub requests: String,
     /// Refused calls.
     pub refused: String,
+    /// Tokens in all, in and out.
+    pub tokens: String,
     /// Money in all.
     pub cost: String,
     /// What of it is not certain.
@@ -110,30 +106,20 @@ impl UseTable {
         for sum in sums {
             total.add(sum);
         }
+        let tokens = |sum: &UsageSum| {
+            let kinds = [
+                sum.input_tokens,
+                sum.cache_read_tokens,
+                sum.cache_write_tokens,
+                sum.output_tokens,
+            ];
+            show::count(kinds.into_iter().fold(0, u64::saturating_add))
+        };
         let line = |sum: &UsageSum| UseLine {
             model: Said::from(&sum.of),
             requests: show::count(sum.requests),
-            tokens: show::count(
-                sum.input_tokens
-                    + sum.cache_read_tokens
-                    + sum.cache_write_tokens
-                    + sum.output_tokens,
-            ),
+            tokens: tokens(sum),
             cost: show::usd(sum.cost),
-        };
-        let certainty = match (total.estimated_requests, total.unpriced_requests) {
-            (0, 0) => "every call counted and priced".to_owned(),
-            (estimated, 0) => format!(
-                "{} estimated",
-                show::counted(estimated, "call is", "calls are")
-            ),
-            (0, unpriced) => format!(
-                "{} without a known price",
-                show::counted(unpriced, "call is", "calls are")
-            ),
-            (estimated, unpriced) => {
-                format!("{estimated} estimated, {unpriced} without a known price")
-            }
         };
         Self {
             lines: sums
@@ -143,9 +129,21 @@ impl UseTable {
                 .collect(),
             requests: show::count(total.requests),
             refused: show::count(total.refused),
+            tokens: tokens(&total),
             cost: show::usd(total.cost),
-            certainty,
+            certainty: certainty(&total),
         }
+    }
+}
+
+/// How far a sum is certain, in words.
+pub(super) fn certainty(sum: &UsageSum) -> String {
+    let calls = |number, what| format!("{} {what}", show::counted(number, "call is", "calls are"));
+    match (sum.estimated_requests, sum.unpriced_requests) {
+        (0, 0) => "every call counted and priced".to_owned(),
+        (estimated, 0) => calls(estimated, "estimated"),
+        (0, unpriced) => calls(unpriced, "without a known price"),
+        (estimated, unpriced) => format!("{estimated} estimated, {unpriced} without a known price"),
     }
 }
 
@@ -185,17 +183,5 @@ mod tests {
         assert!(over.says.starts_with("It is used up."));
         let free = BudgetLine::of(&standing(None, "5"), now);
         assert!(free.meter.is_none() && free.of.contains("no budget"));
-    }
-
-    #[test]
-    fn cents_of_the_api_are_read_to_the_last_place() {
-        for (text, nanos) in [
-            ("0.067", 670_000),
-            ("6000", 60_000_000_000),
-            ("", 0),
-            ("1.00000001", 10_000_000),
-        ] {
-            assert_eq!(cents(text).nanos(), nanos, "{text}");
-        }
     }
 }

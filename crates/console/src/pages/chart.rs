@@ -89,7 +89,16 @@ impl Unit {
         }
     }
 
-    fn write(self, value: u64) -> String {
+    /// As a line across has it: whole dollars without cents.
+    fn mark(self, value: u64) -> String {
+        let word = self.write(value);
+        match self {
+            Self::Count => word,
+            Self::Cents => word.trim_end_matches(".00").to_owned(),
+        }
+    }
+
+    pub(super) fn write(self, value: u64) -> String {
         match self {
             Self::Count => super::show::count(value),
             Self::Cents => {
@@ -118,6 +127,12 @@ impl Chart {
             .max(1)
     }
 
+    /// Whether nothing is shown.
+    fn is_empty(&self) -> bool {
+        let mut values = self.bars.iter().flat_map(|bar| &bar.values);
+        values.all(|value| *value == 0)
+    }
+
     /// Tenths of a pixel from the axis.
     fn tall(&self, value: u64) -> u64 {
         let room = u64::from(self.height.saturating_sub(ABOVE + BELOW)) * 10;
@@ -133,18 +148,24 @@ impl Chart {
         Tenths(self.axis().saturating_sub(tall))
     }
 
-    /// Values of the lines across: two or three round ones.
+    /// Values of the lines across: round ones up to the top, as many as do not stand on each other's words, and none on the limit's.
     fn marks(&self) -> Vec<u64> {
-        let step = round_step(self.top());
-        let most = if self.height < 150 { 2 } else { 3 };
-        let marks = (1..=3).map(|n| n * step).filter(|mark| *mark < self.top());
-        // Too many would stand on each other's words.
-        marks.take(most).collect()
+        // of nothing there is no scale; a line of "1" would look like a value
+        if self.limit.is_none() && self.is_empty() {
+            return Vec::new();
+        }
+        let most = if self.height < 150 { 3 } else { 4 };
+        let step = round_step(self.top(), most);
+        let limit = self.limit.as_ref().map_or(u64::MAX, |limit| limit.0);
+        let marks = (1..=most).map(|n| n.saturating_mul(step));
+        marks
+            .filter(|mark| *mark <= self.top() && *mark < limit)
+            .collect()
     }
 
     fn draw(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for mark in self.marks() {
-            let (y, word) = (self.y(self.tall(mark)), self.unit.write(mark));
+            let (y, word) = (self.y(self.tall(mark)), self.unit.mark(mark));
             let above = Tenths(y.0.saturating_sub(40));
             write!(
                 out,
@@ -164,6 +185,13 @@ impl Chart {
             )?;
             super::show::escape(word, out)?;
             out.write_str("</text>")?;
+        }
+        if self.is_empty() {
+            let middle = Tenths(self.axis() / 2);
+            write!(
+                out,
+                r#"<text x="50%" y="{middle}" text-anchor="middle">nothing yet</text>"#
+            )?;
         }
         let axis = Tenths(self.axis());
         write!(
@@ -225,17 +253,19 @@ impl Chart {
     }
 }
 
-/// A round number about a third of this one: 1, 2 or 5 with zeros.
-fn round_step(top: u64) -> u64 {
-    let aim = (top / 3).max(1);
+/// The least round number (1, 2 or 5 with zeros) that goes into this one at most so many times.
+fn round_step(top: u64, most: u64) -> u64 {
     let mut unit = 1u64;
-    while unit.saturating_mul(10) <= aim {
-        unit *= 10;
+    loop {
+        let fits = [1, 2, 5]
+            .into_iter()
+            .map(|n| unit.saturating_mul(n))
+            .find(|step| top / step <= most);
+        if let Some(step) = fits {
+            return step;
+        }
+        unit = unit.saturating_mul(10);
     }
-    let fits = [5, 2, 1]
-        .into_iter()
-        .find(|n| unit.saturating_mul(*n) <= aim);
-    unit * fits.unwrap_or(1)
 }
 
 /// Written with one decimal.
@@ -422,10 +452,35 @@ mod tests {
     }
 
     #[test]
+    fn a_drawing_of_nothing_says_so() {
+        let nothing = chart(&[(0, 0), (0, 0)]);
+        let shown = nothing.to_string();
+        assert!(
+            shown.contains(">nothing yet</text>") && !shown.contains("grid"),
+            "{shown}"
+        );
+        let limited = Chart {
+            limit: Some((500, "Budget $5.00".to_owned())),
+            ..nothing
+        };
+        assert!(limited.to_string().contains("grid"), "a limit is a scale");
+        let some = chart(&[(0, 1)]).to_string();
+        assert!(!some.contains("nothing yet") && some.contains("grid"));
+    }
+
+    #[test]
     fn lines_across_stand_at_round_numbers() {
-        for (top, step) in [(1, 1), (3, 1), (10, 2), (664, 200), (420_000, 100_000)] {
-            assert_eq!(round_step(top), step, "{top}");
+        for (top, most, step) in [
+            (1, 3, 1),
+            (3, 3, 1),
+            (11, 3, 5),
+            (664, 3, 200),
+            (22_719, 4, 5_000),
+            (420_000, 4, 100_000),
+        ] {
+            assert_eq!(round_step(top, most), step, "{top}");
         }
+        assert!(u64::MAX / round_step(u64::MAX, 3) <= 3);
     }
 
     #[test]

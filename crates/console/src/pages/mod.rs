@@ -8,12 +8,18 @@
 //! | [`visit`] | who looks, and from which browser |
 //! | [`shell`] | what stands around every page; [`shell::Place`], the table of the places |
 //! | [`parts`], [`show`] | what pages are made of; how numbers, moments and strangers' words stand on them |
-//! | [`table`], [`chart`] | lists with filters and pages; bars with a table twin |
+//! | [`table`], [`columns`], [`bulk`] | lists with filters and pages; their columns and order; doing one thing to several rows |
+//! | [`chart`], [`diff`] | bars with a table twin; what differs between two texts |
 //! | [`asked`] | what a request carries: queries and forms |
-//! | [`confirm`] | the page before a dangerous action |
+//! | [`form`], [`confirm`], [`once`] | a page that asks for something; the page before a dangerous action; what is shown once |
 //! | [`wrong`] | how a page says no |
 //! | [`models`], [`budgets`] | what somebody may use, and what they used, for their page and their own |
-//! | [`overview`], [`ledger`], [`people`], [`sessions`], [`me`] | the pages themselves |
+//! | [`trend`] | how use went, where it leads, and who stands out |
+//! | [`overview`], [`usage`], [`spending`], [`catalogue`], [`ledger`], [`people`], [`sessions`], [`requests`], [`approvals`], [`tasks`], [`members`], [`drills`], [`acceptable_use`], [`clients`], [`policy`], [`connectors`], [`me`] | the pages themselves |
+//! | [`find`] | the find box, and what the palette shows |
+//! | [`checkpoints`], [`own_keys`], [`settings`] | what proves it, and what all of it stands on |
+//! | [`groups`], [`services`], [`directory`], [`roles`], [`tokens`] | who there is beside people, and what they hold |
+//! | [`start`] | first steps, and the checks of a rollout |
 //! | [`theme`], [`samples`] | the light; every part with samples |
 //!
 //! # To add a family of pages
@@ -29,22 +35,50 @@
 //! dangerous `visitor.fresh()?`; then the function of `control`; then `asked::done("/console/…", "word")`, which the page it leads
 //! to tells by a sentence of its own. A mistake in a field is shown beside it, with what was typed: [`wrong::of_field`].
 
+pub mod acceptable_use;
+pub mod approvals;
 pub mod asked;
 pub mod budgets;
+pub mod bulk;
+pub mod catalogue;
 pub mod chart;
+pub mod checkpoints;
+pub mod columns;
+pub mod clients;
 pub mod confirm;
+pub mod connectors;
+pub mod diff;
+pub mod directory;
+pub mod find;
+pub mod form;
+pub mod groups;
+pub mod drills;
 pub mod ledger;
 pub mod me;
+pub mod members;
 pub mod models;
+pub mod once;
 pub mod overview;
+pub mod own_keys;
 pub mod parts;
 pub mod people;
+pub mod requests;
+pub mod policy;
+pub mod roles;
 pub mod samples;
+pub mod services;
 pub mod sessions;
+pub mod settings;
 pub mod shell;
 pub mod show;
+pub mod spending;
+pub mod start;
 pub mod table;
+pub mod tasks;
 pub mod theme;
+pub mod tokens;
+pub mod trend;
+pub mod usage;
 pub mod visit;
 pub mod wrong;
 
@@ -73,8 +107,30 @@ pub fn router(console: Arc<Console>) -> Router {
         .merge(overview::routes())
         .merge(ledger::routes())
         .merge(people::routes())
+        .merge(groups::routes())
+        .merge(services::routes())
+        .merge(directory::routes())
+        .merge(roles::routes())
+        .merge(tokens::routes())
+        .merge(checkpoints::routes())
+        .merge(own_keys::routes())
+        .merge(settings::routes())
         .merge(sessions::routes())
+        .merge(usage::routes())
+        .merge(requests::routes())
+        .merge(approvals::routes())
+        .merge(clients::routes())
+        .merge(spending::routes())
+        .merge(catalogue::routes())
+        .merge(tasks::routes())
+        .merge(members::routes())
+        .merge(drills::routes())
+        .merge(acceptable_use::routes())
+        .merge(policy::routes())
+        .merge(connectors::routes())
+        .merge(start::routes())
         .merge(me::routes())
+        .merge(find::routes())
         .merge(theme::routes())
         .merge(samples::routes())
         .route("/console/{*rest}", any(nothing_here))

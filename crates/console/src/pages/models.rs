@@ -2,6 +2,7 @@
 //! person's page and by one's own.
 
 use control::may_use::{Answer, MayUse};
+use domain::{Reason, ReasonCode};
 
 use super::parts::{State, Tone, state};
 use super::show::Said;
@@ -15,6 +16,10 @@ pub struct ModelLine {
     pub state: State,
     /// Why.
     pub because: Said,
+    /// Whether the rules say no, from wherever it is asked.
+    pub is_refused: bool,
+    /// Where one asks for it; none where nobody is meant to.
+    pub ask: Option<String>,
 }
 
 /// A row for each model.
@@ -36,10 +41,7 @@ fn model_line(answer: &Answer) -> ModelLine {
             )
         }
         Err(refusal) => {
-            let reasons: Vec<&str> = refusal
-                .reasons()
-                .map(|reason| reason.message.as_str())
-                .collect();
+            let reasons: Vec<String> = refusal.reasons().map(against).collect();
             let depends = answer.depends();
             let word = if depends {
                 state(Tone::Ask, "It depends")
@@ -53,14 +55,25 @@ fn model_line(answer: &Answer) -> ModelLine {
         model: answer.model.clone(),
         state,
         because: Said::from(because),
+        is_refused: answer.decided.is_err() && !answer.depends(),
+        ask: None,
+    }
+}
+
+/// A reason in words that hold for whoever reads: a page about somebody must not say "you".
+fn against(reason: &Reason) -> String {
+    match (reason.code, &reason.rule) {
+        (ReasonCode::ModelNotAllowed, Some(rule)) => format!("denied by “{rule}”"),
+        (ReasonCode::ModelNotAllowed, None) => "no rule grants it".to_owned(),
+        _ => reason.message.clone(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::Refusal;
     use domain::policy::Permit;
-    use domain::{ReasonCode, Refusal};
 
     #[test]
     fn a_yes_names_its_grants_and_a_no_its_reasons() {
@@ -79,7 +92,7 @@ mod tests {
         let no = line(Err(Refusal::plain(ReasonCode::ModelNotAllowed)));
         assert_eq!(
             (no.state.word(), no.because.plain()),
-            ("No", "This model is not allowed for you.")
+            ("No", "no rule grants it")
         );
         let depends = line(Err(Refusal::plain(ReasonCode::NetworkNotAllowed)));
         assert_eq!(depends.state.word(), "It depends");

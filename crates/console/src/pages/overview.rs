@@ -10,6 +10,8 @@ use axum::routing::get;
 use control::overview::{Need, Needs};
 use control::people::PeopleCount;
 use control::records::Copied;
+use control::sensors::{self, Heard, Sensor};
+use control::trend::{Forecast, NoForecast};
 use control::usage::{HourSum, RefusalSum};
 use control::{Right, tasks, usage};
 use domain::window::{DAY_MS, Period};
@@ -19,16 +21,20 @@ use serde::Deserialize;
 use super::answer;
 use super::asked::{Asked, given};
 use super::chart::{Bar, Chart, Ink, Series, Share, Unit};
-use super::parts::{self, Badge, Empty, Figure, Icon, Source, Tone, badge, icon, tag};
+use super::parts::{
+    self, Badge, Empty, Figure, Icon, Notice, Source, State, Tone, badge, icon, state, tag,
+};
 use super::shell::{Place, Shell};
 use super::show::{self, Said};
+use super::trend::{self, FarLines, Trend};
 use super::visit::Visitor;
 use super::wrong::Wrong;
 use crate::Console;
 
+const HOUR_MS: i64 = 3_600_000;
+
 /// Things of each sort that need somebody.
 const NEEDS_SHOWN: usize = 5;
-const HOUR_MS: i64 = 3_600_000;
 
 /// `GET /console`.
 pub fn routes() -> Router<Arc<Console>> {
@@ -75,6 +81,7 @@ struct Page {
     lead: String,
     choices: Vec<Choice>,
     figures: Vec<Figure>,
+    first_steps: Option<Notice>,
     needs: Vec<NeedLine>,
     needs_say: String,
     calls: Chart,
@@ -85,13 +92,27 @@ struct Page {
     refusals_say: String,
     is_ledger_shown: bool,
     none_refused: Empty,
+    far: Option<FarLines>,
+    silent: Vec<SensorLine>,
+    sensors: Vec<SensorLine>,
+    method: Source,
     source: Source,
+}
+
+/// A sensor as a line.
+#[derive(Debug, Clone)]
+struct SensorLine {
+    name: Said,
+    state: State,
+    last: String,
+    says: Said,
+    silence: &'static str,
 }
 
 async fn read(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Response, Wrong> {
     if !visitor.actor().may(Right::OrgRead) {
         // Whoever has nothing to look after has their own page.
-        return super::me::page(&visitor, "").await;
+        return super::me::page::page(&visitor, "").await;
     }
     let period = match given(which.period.as_ref()) {
         "week" => Period::Weekly,
@@ -99,7 +120,12 @@ async fn read(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Response, 
         _ => Period::Daily,
     };
     let seen = Seen::read(&visitor, period).await?;
-    Ok(answer(&seen.page(&visitor)))
+    let first_steps = super::start::left(&visitor, &seen.month).await?;
+    let page = seen.page(&visitor);
+    Ok(answer(&Page {
+        first_steps,
+        ..page
+    }))
 }
 
 /// Everything the page is made of, as one moment has it.
@@ -115,33 +141,52 @@ struct Seen {
     budget: Option<Usd>,
     needs: Needs,
     copied: Copied,
+    sensors: Vec<Sensor>,
+    far: Option<FarLines>,
 }
 
 impl Seen {
     async fn read(visitor: &Visitor, period: Period) -> Result<Self, Wrong> {
         let (operation, console) = (visitor.operation(), visitor.console());
         let now = operation.clock.now();
-        let from = period.window(now).0;
+        let from = window(period, now).0;
         let range = (from, now.plus_ms(1));
         let month = (Period::Monthly.window(now).0, now.plus_ms(1));
-        let needs =
-            control::overview::needs(&operation, &console.installation.recorded, NEEDS_SHOWN);
+        // the first day of a week may be of the month before
+        let since = from.min(month.0);
+        // side by side: what takes long are sums over a month
+        let (hours, spreads, refusals, needs) = tokio::try_join!(
+            usage::by_hour(&operation, (since, range.1)),
+            usage::spread(&operation, month),
+            usage::refusals(&operation, range),
+            control::overview::needs(&operation, &console.installation.recorded, NEEDS_SHOWN),
+        )?;
+        let hours_since = |first| hours.iter().filter(move |sum| sum.hour >= first).cloned();
         Ok(Self {
             now,
             period,
             from,
-            hours: usage::by_hour(&operation, range).await?,
-            month: usage::by_hour(&operation, month).await?,
+            hours: hours_since(from).collect(),
+            month: hours_since(month.0).collect(),
             callers: usage::callers(&operation, range).await?,
             people: control::people::count(&operation).await?,
-            refusals: usage::refusals(&operation, range).await?,
+            refusals,
             budget: usage::budget_together(&operation, Period::Monthly).await?,
-            needs: needs.await?,
+            needs,
             copied: control::records::copied(&operation).await?,
+            sensors: sensors::read(&operation, &console.installation, &*console.sensing).await?,
+            far: FarLines::of(visitor, &spreads).await?,
         })
     }
 
-    fn page(&self, visitor: &Visitor) -> Page {
+    fn page(self, visitor: &Visitor) -> Page {
+        let foretold =
+            control::trend::forecast(&self.month, Period::Monthly.window(self.now), self.now);
+        let lines = |silent: bool| {
+            let of = self.sensors.iter();
+            let of = of.filter(|sensor| (sensor.heard == Heard::Silent) == silent);
+            of.map(|sensor| sensor_line(sensor, self.now)).collect()
+        };
         let requests: u64 = self.hours.iter().map(|hour| hour.requests).sum();
         let refused: u64 = self.hours.iter().map(|hour| hour.refused).sum();
         Page {
@@ -149,15 +194,24 @@ impl Seen {
             title: self.title(),
             lead: self.lead(),
             choices: self.choices(),
-            figures: self.figures(requests, refused),
+            silent: lines(true),
+            sensors: lines(false),
+            method: Source(trend::method(&foretold)),
+            figures: self.figures((requests, refused), &foretold),
+            first_steps: None,
             needs: self
                 .needs
                 .first
                 .iter()
-                .map(|need| self.need(visitor, need))
+                .map(|need| self.need(need))
                 .collect(),
             needs_say: self.needs_say(),
-            calls: self.calls(requests),
+            calls: Trend {
+                hours: &self.hours,
+                period: self.period,
+                window: window(self.period, self.now),
+            }
+            .calls(),
             spend: self.spend(),
             spend_name: if self.budget.is_some() {
                 "Spend against the budget"
@@ -173,13 +227,14 @@ impl Seen {
                 "Nothing was refused",
                 "When the rules, a budget or inspection say no, each reason stands here with how often it did.",
             ),
-            source: Source(self.source()),
+            source: Source(trend::age(&self.copied, self.now)),
+            far: self.far,
         }
     }
 
     fn title(&self) -> String {
         match self.period {
-            Period::Daily => format!("{} {}", show::weekday(self.now), show::short_day(self.now)),
+            Period::Daily => "The last 24 hours".to_owned(),
             Period::Weekly => format!("The week since {}", show::short_day(self.from)),
             Period::Monthly => show::month(self.now).to_owned(),
         }
@@ -187,38 +242,25 @@ impl Seen {
 
     fn lead(&self) -> String {
         let since = match self.period {
-            Period::Daily => "midnight UTC".to_owned(),
+            Period::Daily => {
+                let (day, clock) = (show::weekday(self.from), show::clock(self.from));
+                format!("{day}, {} UTC", &clock[..5])
+            }
             Period::Weekly => format!("Monday {}, UTC", show::short_day(self.from)),
             Period::Monthly => format!("{}, UTC", show::short_day(self.from)),
         };
-        format!(
-            "Since {since}, as of {}. {}",
-            show::clock(self.now),
-            self.sensor()
-        )
-    }
-
-    /// How far what is counted here reaches.
-    fn sensor(&self) -> String {
-        match self.copied.missing {
-            0 => "Every record that was written is counted.".to_owned(),
-            missing => format!(
-                "{} not counted yet.",
-                show::counted(missing, "record is", "records are")
-            ),
-        }
-    }
-
-    fn source(&self) -> Vec<String> {
-        let newest = self.copied.newest.map_or_else(
-            || "no record yet".to_owned(),
-            |at| format!("newest record {} old", show::length(self.now.ms_since(at))),
-        );
-        vec![
-            "sums of whole hours, calls that have ended and refusals".to_owned(),
-            newest,
-            self.sensor().trim_end_matches('.').to_lowercase(),
-        ]
+        let silent = self
+            .sensors
+            .iter()
+            .filter(|sensor| sensor.heard == Heard::Silent);
+        let named: Vec<String> = silent.map(|sensor| since_when(sensor, self.now)).collect();
+        let heard = if named.is_empty() {
+            String::new()
+        } else {
+            let sensors = show::counted(named.len() as u64, "sensor is", "sensors are");
+            format!(" {sensors} silent: {}.", named.join("; "))
+        };
+        format!("Since {since}, as of {}.{heard}", show::clock(self.now))
     }
 
     fn choices(&self) -> Vec<Choice> {
@@ -228,13 +270,17 @@ impl Seen {
             is_on: self.period == period,
         };
         vec![
-            choice("Day", "/console", Period::Daily),
+            choice("24 hours", "/console", Period::Daily),
             choice("Week", "/console?period=week", Period::Weekly),
             choice("Month", "/console?period=month", Period::Monthly),
         ]
     }
 
-    fn figures(&self, requests: u64, refused: u64) -> Vec<Figure> {
+    fn figures(
+        &self,
+        (requests, refused): (u64, u64),
+        foretold: &Result<Forecast, NoForecast>,
+    ) -> Vec<Figure> {
         let (people, services) = self.callers;
         let figure = |name: &str, value: String, of: String, source: Vec<String>| Figure {
             name: name.to_owned(),
@@ -245,7 +291,7 @@ impl Seen {
         let open = match self.needs.open_tasks {
             Some(open) => figure(
                 "Open tasks",
-                show::count(open as u64) + if self.needs.more_tasks { "+" } else { "" },
+                show::count(open),
                 String::new(),
                 vec!["for people who come and go".to_owned()],
             ),
@@ -256,7 +302,7 @@ impl Seen {
                 Vec::new(),
             ),
         };
-        vec![
+        let mut figures = vec![
             figure(
                 "Requests",
                 show::count(requests),
@@ -266,10 +312,7 @@ impl Seen {
             figure(
                 "People active",
                 show::count(people),
-                format!(
-                    "of {} who may come in",
-                    show::count(self.people.may_come_in)
-                ),
+                trend::of_people(people, self.people),
                 vec![
                     format!("{} known", show::count(self.people.all)),
                     show::counted(services, "service too", "services too"),
@@ -283,14 +326,15 @@ impl Seen {
                     .unwrap_or_default(),
                 vec![self.month_says()],
             ),
-            open,
-        ]
+        ];
+        let end = show::short_day(Period::Monthly.window(self.now).1.plus_ms(-1));
+        figures.extend(trend::forecast(foretold, &end));
+        figures.push(open);
+        figures
     }
 
     fn spent(&self) -> Usd {
-        self.month
-            .iter()
-            .fold(Usd::ZERO, |sum, hour| sum.plus(hour.cost))
+        trend::sum(&self.month)
     }
 
     fn month_says(&self) -> String {
@@ -307,90 +351,6 @@ impl Seen {
         }
     }
 
-    /// The beginning of each bar, and how long it is.
-    fn slots(&self) -> (Vec<Timestamp>, i64) {
-        let (from, until) = self.period.window(self.now);
-        let long = if self.period == Period::Daily {
-            HOUR_MS
-        } else {
-            DAY_MS
-        };
-        let starts = (from.unix_ms()..until.unix_ms()).step_by(usize::try_from(long).unwrap_or(1));
-        (starts.map(Timestamp::from_unix_ms).collect(), long)
-    }
-
-    fn calls(&self, requests: u64) -> Chart {
-        let (slots, long) = self.slots();
-        let bars: Vec<Bar> = slots
-            .iter()
-            .map(|start| self.call_bar(*start, long))
-            .collect();
-        let most = bars.iter().max_by_key(|bar| bar.values.iter().sum::<u64>());
-        let most = most.filter(|bar| bar.values.iter().any(|value| *value > 0));
-        let says = most.map_or_else(
-            || "No requests.".to_owned(),
-            |bar| {
-                let sum = bar.values.iter().sum();
-                format!(
-                    "{}. Most at {}: {}.",
-                    show::counted(requests, "request", "requests"),
-                    bar.name,
-                    show::count(sum)
-                )
-            },
-        );
-        let by = if long == HOUR_MS { "Hour" } else { "Day" };
-        Chart {
-            says,
-            caption: format!("Requests by {}", by.to_lowercase()),
-            of: by.to_owned(),
-            series: vec![
-                Series {
-                    name: "allowed".to_owned(),
-                    ink: Ink::First,
-                },
-                Series {
-                    name: "refused".to_owned(),
-                    ink: Ink::Stop,
-                },
-            ],
-            bars,
-            limit: None,
-            unit: Unit::Count,
-            height: 128,
-            is_running: false,
-        }
-    }
-
-    fn call_bar(&self, start: Timestamp, long: i64) -> Bar {
-        let is_in = |hour: &&HourSum| (0..long).contains(&hour.hour.ms_since(start));
-        let within = self.hours.iter().filter(is_in);
-        let (mut all, mut refused) = (0, 0);
-        for hour in within {
-            all += hour.requests;
-            refused += hour.refused;
-        }
-        let (name, label) = if long == HOUR_MS {
-            let clock = show::clock(start);
-            (clock[..5].to_owned(), clock[..2].to_owned())
-        } else {
-            let day = show::short_day(start);
-            let number = day.split(' ').next().unwrap_or_default().to_owned();
-            (day, number)
-        };
-        let every = match self.period {
-            Period::Daily => 6,
-            Period::Weekly => 1,
-            Period::Monthly => 7,
-        };
-        let place = start.ms_since(self.from) / long;
-        Bar {
-            name,
-            label: (place % every == 0).then_some(label),
-            values: vec![all - refused, refused],
-        }
-    }
-
     /// What was spent in all since the month began, day by day, against the budget; nothing while nothing was.
     fn spend(&self) -> Option<Chart> {
         if self.spent() == Usd::ZERO && self.budget.is_none() {
@@ -403,15 +363,13 @@ impl Seen {
             let end = from.plus_ms((day + 1) * DAY_MS);
             let is_over = from.plus_ms(day * DAY_MS) > self.now;
             let spent = self.month.iter().filter(|hour| hour.hour < end);
-            let spent = spent.fold(Usd::ZERO, |sum, hour| sum.plus(hour.cost));
-            let cents = u64::try_from(spent.nanos() / 10_000_000).unwrap_or(0);
+            let cents = trend::cents(trend::sum(spent));
             bars.push(Bar {
                 name: show::short_day(from.plus_ms(day * DAY_MS)),
                 label: (day == 0 || (day + 1) % 5 == 0).then(|| (day + 1).to_string()),
                 values: vec![if is_over { 0 } else { cents }],
             });
         }
-        let cents = |amount: Usd| u64::try_from(amount.nanos() / 10_000_000).unwrap_or(0);
         Some(Chart {
             says: format!(
                 "Spent in {} so far: {}; {}.",
@@ -426,9 +384,12 @@ impl Seen {
                 ink: Ink::First,
             }],
             bars,
-            limit: self
-                .budget
-                .map(|budget| (cents(budget), format!("Budget {}", show::usd(budget)))),
+            limit: self.budget.map(|budget| {
+                (
+                    trend::cents(budget),
+                    format!("Budget {}", show::usd(budget)),
+                )
+            }),
             unit: Unit::Cents,
             height: 188,
             is_running: true,
@@ -437,38 +398,45 @@ impl Seen {
 
     fn needs_say(&self) -> String {
         match self.needs.open_tasks {
-            Some(open) if self.needs.more_tasks => {
-                format!("of {}+ open tasks", show::count(open as u64))
-            }
-            Some(open) => show::counted(open as u64, "open task", "open tasks"),
+            Some(open) => show::counted(open, "open task", "open tasks"),
             None => String::new(),
         }
     }
 
-    fn need(&self, visitor: &Visitor, need: &Need) -> NeedLine {
+    fn need(&self, need: &Need) -> NeedLine {
         match need {
-            Need::Task(task) => {
-                let person = task.about.parse::<domain::PersonId>().ok();
-                let person = person.filter(|_| visitor.actor().may(Right::PeopleRead));
-                NeedLine {
-                    drawing: icon("task"),
-                    what: Said::from(task.kind.title()),
-                    sub: Said::from(&task.label),
-                    to: person.map(|person| format!("/console/people/{person}")),
-                    badge: due(tasks::standing(task, self.now), task.due),
-                }
-            }
+            Need::Task(task) => NeedLine {
+                drawing: icon("task"),
+                what: Said::from(task.kind.title().trim_end_matches('.')),
+                sub: Said::from(&task.label),
+                to: Some(format!("/console/tasks/{}", task.id)),
+                badge: due(tasks::standing(task, self.now), task.due),
+            },
+            Need::Requests { open, since } => NeedLine {
+                drawing: icon("approval"),
+                what: Said::from(show::counted(
+                    *open,
+                    "request for access",
+                    "requests for access",
+                )),
+                sub: Said::from(format!(
+                    "The oldest waits since {}.",
+                    show::short_day(*since)
+                )),
+                to: Some(Place::Requests.path().to_owned()),
+                badge: badge(Tone::Ask, "to be answered"),
+            },
             Need::UseOutdated { version } => NeedLine {
                 drawing: icon("policy"),
                 what: "The acceptable-use policy no longer says what is recorded".into(),
                 sub: Said::from(format!("Version {version} is in force. Publish a new one.")),
-                to: None,
+                to: Some(Place::AcceptableUse.path().to_owned()),
                 badge: badge(Tone::Ask, "outdated"),
             },
             Need::Owners(warning) => NeedLine {
                 drawing: icon("key"),
                 what: "The number of owners".into(),
-                sub: Said::from(warning),
+                sub: Said::from(warning.replace('`', "")),
                 to: None,
                 badge: badge(Tone::Ask, "owners"),
             },
@@ -476,10 +444,59 @@ impl Seen {
                 drawing: icon("key"),
                 what: Said::from(format!("A {what} ends on {}", show::short_day(*at))),
                 sub: Said::from(name),
-                to: None,
+                to: Some(where_kept(what).path().to_owned()),
                 badge: badge(Tone::Ask, show::length(at.ms_since(self.now))),
             },
         }
+    }
+}
+
+/// The first moment of what a period shows, and the first after it. Of a day the last 24 whole hours, the one under way among them: after
+/// midnight a calendar day would show nothing.
+fn window(period: Period, now: Timestamp) -> (Timestamp, Timestamp) {
+    if period != Period::Daily {
+        return period.window(now);
+    }
+    let hour = Timestamp::from_unix_ms(now.unix_ms().div_euclid(HOUR_MS) * HOUR_MS);
+    let next = hour.plus_ms(HOUR_MS);
+    (next.plus_ms(-DAY_MS), next)
+}
+
+/// The place where a key or token that ends is followed by a new one.
+fn where_kept(what: &str) -> Place {
+    if what == "directory token" {
+        Place::Directory
+    } else {
+        Place::Services
+    }
+}
+
+/// A silent sensor and how long it is so, for a sentence.
+fn since_when(sensor: &Sensor, now: Timestamp) -> String {
+    let name = sensor.of.name();
+    let mut letters = name.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+    let name: String = first.into_iter().chain(letters).collect();
+    match sensor.last {
+        Some(last) => format!("{name} for {}", show::length(now.ms_since(last))),
+        None => name,
+    }
+}
+
+fn sensor_line(sensor: &Sensor, now: Timestamp) -> SensorLine {
+    SensorLine {
+        name: Said::from(sensor.of.name()),
+        state: match sensor.heard {
+            Heard::Speaks => state(Tone::Allow, "Live"),
+            Heard::Silent => state(Tone::Alert, "Silent"),
+            Heard::NotYet => state(Tone::None, "Nothing yet"),
+            Heard::Absent => state(Tone::None, "Absent"),
+        },
+        last: sensor.last.map_or_else(String::new, |last| {
+            format!("{} ago", show::length(now.ms_since(last)))
+        }),
+        says: Said::from(&sensor.says),
+        silence: sensor.of.silence(),
     }
 }
 
@@ -533,4 +550,23 @@ fn refusal_lines(sums: &[RefusalSum]) -> Vec<RefusalLine> {
         }
     };
     sums.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_midnight_the_first_page_shows_the_evening_before() {
+        let midnight = 20_775 * DAY_MS;
+        for past in [0, 1, HOUR_MS - 1, 13 * HOUR_MS + 5] {
+            let now = Timestamp::from_unix_ms(midnight + past);
+            let (from, until) = window(Period::Daily, now);
+            assert_eq!(until.ms_since(from), DAY_MS);
+            assert!(from < now && now < until, "{past}");
+            assert_eq!(from.unix_ms() % HOUR_MS, 0, "sums are of whole hours");
+        }
+        let now = Timestamp::from_unix_ms(midnight);
+        assert_eq!(window(Period::Weekly, now), Period::Weekly.window(now));
+    }
 }

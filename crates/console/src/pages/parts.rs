@@ -188,6 +188,11 @@ impl Copyable {
         }
     }
 
+    /// The button alone, beside a text that stands on the page already.
+    pub fn button(&self) -> CopyButton<'_> {
+        CopyButton(self)
+    }
+
     /// The whole id.
     pub fn id(&self) -> &str {
         &self.id
@@ -205,6 +210,16 @@ impl Copyable {
 }
 
 impl HtmlSafe for Copyable {}
+
+/// The button that copies something.
+#[derive(Debug, Clone, Copy, Template)]
+#[template(
+    source = r#"<button class="copy" type="button" data-copy="{{ self.0.id }}" aria-label="Copy {{ self.0.what }}">{{ parts::icon("copy") }}</button>"#,
+    ext = "html"
+)]
+pub struct CopyButton<'c>(&'c Copyable);
+
+impl HtmlSafe for CopyButton<'_> {}
 
 /// Something to know before going on, or what became of the last action.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
@@ -338,7 +353,7 @@ impl HtmlSafe for Source {}
 /// What stands where nothing is: what would stand here, why it does not, and one next step.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(
-    source = r#"<div class="empty">{{ parts::icon(drawing) }}<h3>{{ title }}</h3><p>{{ text }}</p>{% if let Some((word, to)) = link %}<a class="btn" href="{{ to }}">{{ word }}</a>{% endif %}</div>"#,
+    source = r#"<div class="empty">{{ parts::icon(drawing) }}<p><strong>{{ title }}</strong></p><p>{{ text }}</p>{% if let Some((word, to)) = link %}<a class="btn" href="{{ to }}">{{ word }}</a>{% endif %}</div>"#,
     ext = "html"
 )]
 pub struct Empty {

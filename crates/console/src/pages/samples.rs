@@ -7,17 +7,23 @@ use askama::Template;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
-use domain::Timestamp;
+use control::records::{Decision, Door, Origin, Verdict};
+use domain::{Client, ClientKind, Reason, ReasonCode, Refusal, RequestId, Timestamp};
 
 use super::answer;
 use super::budgets::BudgetLine;
+use super::bulk::{Act, Bulk, Tick};
 use super::chart::{Bar, Chart, Ink, Meter, Series, Share, Unit};
+use super::columns::{Column, Columns, Order};
+use super::diff::Diff;
+use super::form::{Part, Pick, Ticks, Way};
+use super::ledger::way::Way as RequestWay;
 use super::parts::{
     self, Copyable, Empty, Field, Figure, Icon, Link, Notice, Source, State, Tone, badge, icon,
     state, tag,
 };
 use super::shell::Shell;
-use super::show::{Said, When};
+use super::show::{Ago, Said, When};
 use super::table::{Chips, Filters, Pager};
 use super::visit::Visitor;
 use crate::{Console, Standing};
@@ -28,12 +34,13 @@ pub fn routes() -> Router<Arc<Console>> {
 }
 
 /// Every icon of the sprite, by name.
-const ICONS: [&str; 41] = [
+const ICONS: [&str; 42] = [
     "person",
     "group",
     "service",
     "key",
     "lock",
+    "settings",
     "shield",
     "door",
     "overview",
@@ -90,12 +97,19 @@ pub struct Samples {
     source: Source,
     ids: Vec<Copyable>,
     when: [When; 3],
+    ago: Ago,
+    columns: Columns,
+    bulk: Bulk,
+    rows: Vec<(Tick, &'static str, State, &'static str)>,
     hostile: Said,
     link: Link,
     fields: Vec<Field>,
+    choices: Vec<Part>,
+    diff: Diff,
     empties: Vec<Empty>,
     chips: Chips,
-    pager: Pager,
+    pagers: Vec<Pager>,
+    ways: [RequestWay; 2],
     chart: Chart,
     spend: Chart,
     meters: Vec<Meter>,
@@ -120,6 +134,8 @@ impl Samples {
         let filters = Filters::of("/console/parts")
             .with("outcome", "refused", "refused")
             .with("when", "today", "today");
+        let columns = Columns::asked("?columns=state&sort=-who", COLUMNS, ORDERS);
+        let bulk = bulk();
         Self {
             states: states(),
             badges: badges(),
@@ -135,25 +151,23 @@ impl Samples {
                 Copyable::short("request id", "req_01m7wny2zwp4vxngrs2t160gy0"),
             ],
             when: [When::clock(at), When::day(at), When::full(at)],
+            ago: Ago::of(at, at.plus_ms(192_000)),
+            columns: columns.with(&filters),
+            rows: rows(&bulk),
+            bulk,
             hostile: Said::from("<b>A name</b> that \u{202e}turns round & goes on and on"),
             link: Link {
                 to: "/console/parts".to_owned(),
                 word: "Policy analyst".into(),
             },
-            fields: vec![
-                Field::reason("", None),
-                Field::reason(
-                    "a\nb",
-                    Some("must be 1 to 500 characters on one line".to_owned()),
-                ),
-            ],
-            empties: empties(),
-            pager: Pager::new(
-                &filters,
-                "50 records of 2,000 looked through",
-                true,
-                Some("x"),
+            fields: fields(),
+            choices: choices(),
+            diff: Diff::of(
+                "@@ -1,3 +1,3 @@\n [[grant]]\n name = \"research\"\n-models = [\"claude-opus-*\"]\n+models = [\"claude-sonnet-*\"]\n",
             ),
+            empties: empties(),
+            pagers: pagers(&filters),
+            ways: ways(),
             chips: filters.chips(),
             chart: chart(),
             spend: spend(),
@@ -180,6 +194,146 @@ impl Samples {
             icons: ICONS.iter().map(|name| (icon(name), *name)).collect(),
         }
     }
+}
+
+/// A first page, one in the middle, and a last one.
+fn pagers(filters: &Filters) -> Vec<Pager> {
+    let middle = "50 records of 2,000 looked through";
+    vec![
+        Pager::new(filters, "50 of 140 people shown", false, Some("x")),
+        Pager::new(filters, middle, true, Some("x")),
+        Pager::new(filters, "12 of 140 people shown", true, None),
+    ]
+}
+
+/// The columns of a table, one that is always there and one that is not.
+const COLUMNS: &[Column] = &[
+    Column::new("who", "Person").fixed(),
+    Column::new("state", "Access"),
+    Column::new("calls", "Calls").number().extra(),
+];
+
+const ORDERS: &[Order] = &[Order::up("who"), Order::down("who"), Order::down("calls")];
+
+fn bulk() -> Bulk {
+    let act = |to, word, is_risk| Act { to, word, is_risk };
+    let acts = vec![
+        act("/console/parts", "Remind the chosen", false),
+        act("/console/parts", "End the chosen", true),
+    ];
+    Bulk::of("rows", acts)
+}
+
+fn rows(bulk: &Bulk) -> Vec<(Tick, &'static str, State, &'static str)> {
+    let tick = |id, name| bulk.tick(id, name);
+    vec![
+        (
+            tick(Some("a"), "Policy analyst"),
+            "Policy analyst",
+            state(Tone::Allow, "May come in"),
+            "412",
+        ),
+        (
+            tick(Some("b"), "Grants manager"),
+            "Grants manager",
+            state(Tone::Stop, "Shut out"),
+            "0",
+        ),
+        (
+            tick(None, "Yourself"),
+            "Yourself",
+            state(Tone::Allow, "May come in"),
+            "7",
+        ),
+    ]
+}
+
+/// A field as it is first seen, one with a mistake, and one of several lines.
+fn fields() -> Vec<Field> {
+    let wrong = "must be 1 to 500 characters on one line".to_owned();
+    vec![
+        Field::reason("", None),
+        Field {
+            name: "reason-again",
+            ..Field::reason("a line\nand another", Some(wrong))
+        },
+        Field {
+            name: "text",
+            label: "Text".to_owned(),
+            hint: "Several lines; what is empty is left out.".to_owned(),
+            is_required: false,
+            is_long: true,
+            ..Field::reason("One line,\nand another.", None)
+        },
+    ]
+}
+
+/// One of several, and any of several, each with a mistake once.
+fn choices() -> Vec<Part> {
+    let way = |value: &str, word: &str, says: &str, is_on| Way {
+        value: value.to_owned(),
+        word: Said::from(word),
+        says: says.to_owned(),
+        is_on,
+    };
+    let pick = Pick {
+        name: "period",
+        label: "For how long".to_owned(),
+        ways: vec![
+            way("monthly", "a month", "", true),
+            way("weekly", "a week", "", false),
+        ],
+        hint: "It begins anew with each.".to_owned(),
+        wrong: None,
+    };
+    let ticks = Ticks {
+        name: "scope",
+        label: "What the token may".to_owned(),
+        ways: vec![
+            way(
+                "ledger.read",
+                "ledger.read",
+                "Search the ledger and export it.",
+                true,
+            ),
+            way("people.read", "people.read", "See people.", false),
+        ],
+        hint: "No more than its owner may.".to_owned(),
+        wrong: None,
+    };
+    let pick_again = Pick {
+        name: "period-again",
+        wrong: Some("must be one of these".to_owned()),
+        ..pick.clone()
+    };
+    let ticks_again = Ticks {
+        name: "scope-again",
+        wrong: Some("choose one at least".to_owned()),
+        ..ticks.clone()
+    };
+    vec![
+        Part::Pick(pick),
+        Part::Pick(pick_again),
+        Part::Ticks(ticks),
+        Part::Ticks(ticks_again),
+    ]
+}
+
+/// A request that was refused, and one that is under way.
+fn ways() -> [RequestWay; 2] {
+    let client = Client {
+        kind: ClientKind::ClaudeCode,
+        version: None,
+    };
+    let request = RequestId::from_parts(1_795_185_118_204, 1);
+    let origin = Origin::new(client, None);
+    let going = Decision::new(request, origin, Door::Inference, "messages");
+    let reason = Reason::plain(ReasonCode::ModelNotAllowed);
+    let refused = Decision {
+        verdict: Verdict::refused(&Refusal::one(reason)),
+        ..going.clone()
+    };
+    [RequestWay::of(&refused, None), RequestWay::of(&going, None)]
 }
 
 fn states() -> Vec<State> {

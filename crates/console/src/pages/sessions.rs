@@ -1,4 +1,5 @@
-//! Who is signed in with which program, and ending that: one session, everyone's, and, from a person's page, all of one person.
+//! Who is signed in with which program, and ending that: one session, those chosen, everyone's, and, from a person's page, all of one
+//! person.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,16 +10,18 @@ use axum::response::Response;
 use axum::routing::get;
 use control::sessions::{self, Session};
 use control::{Right, people};
-use domain::{PersonId, SessionId};
+use domain::{PersonId, SessionId, limits};
 use http::HeaderMap;
 use serde::Deserialize;
 
 use super::answer;
 use super::asked::{self, Asked, Form, Named, Reasoned};
+use super::bulk::{self, Act, Bulk, ConfirmMany, Tick, Touched};
+use super::columns::{Column, Columns, Order};
 use super::confirm::Confirm;
-use super::parts::{self, Badge, Empty, Field, Link, Notice, Source, tag};
+use super::parts::{self, Badge, Copyable, Empty, Field, Link, Notice, Source, tag};
 use super::shell::{Place, Shell};
-use super::show::{self, Said, When};
+use super::show::{self, Ago, Said, When};
 use super::table::{Chips, Filters, Pager, ROWS};
 use super::visit::Visitor;
 use super::wrong::{Wrong, of_field};
@@ -28,12 +31,29 @@ use crate::Console;
 pub fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/console/sessions", get(list))
+        .route("/console/sessions.csv", get(file))
         .route(
             "/console/sessions/everyone/end",
             get(ask_everyone).post(end_everyone),
         )
+        .route("/console/sessions/end", get(ask_chosen).post(end_chosen))
         .route("/console/sessions/{id}/end", get(ask_one).post(end_one))
 }
+
+/// What the table can show.
+const COLUMNS: &[Column] = &[
+    Column::new("program", "Program").fixed(),
+    Column::new("who", "Who"),
+    Column::new("since", "Since").leaving("mid"),
+    Column::new("ended", "Ended").leaving("mid"),
+    Column::new("id", "Session").extra(),
+];
+
+/// What the table of open sessions can show.
+const COLUMNS_OPEN: &[Column] = &[COLUMNS[0], COLUMNS[1], COLUMNS[2], COLUMNS[4]];
+
+/// Ids sort by when they were made.
+const ORDERS: &[Order] = &[Order::up("since"), Order::down("since")];
 
 /// Which to list.
 #[derive(Debug, Deserialize)]
@@ -42,6 +62,7 @@ struct Which {
     ended: Option<String>,
     after: Option<String>,
     done: Option<String>,
+    count: Option<u16>,
 }
 
 /// A session as a row.
@@ -53,14 +74,16 @@ pub struct SessionLine {
     pub who: Option<Link>,
     /// Since when.
     pub since: When,
-    /// How long that is.
-    pub age: String,
+    /// How long ago that is.
+    pub age: Ago,
     /// When it ended.
     pub ended: Option<When>,
     /// What is special about it: this very browser.
     pub badge: Option<Badge>,
     /// The address that ends it, where it is open and who looks may.
     pub end: Option<String>,
+    /// Its id.
+    pub id: Copyable,
 }
 
 impl SessionLine {
@@ -73,11 +96,18 @@ impl SessionLine {
             client: Said::from(&session.client),
             who,
             since: When::full(session.created),
-            age: show::length(now.ms_since(session.created)),
+            age: Ago::of(session.created, now),
             ended: session.ended_at.map(When::full),
             badge: (session.id == visitor.session()).then(|| tag("this browser")),
             end: (is_open && may).then(|| format!("/console/sessions/{}/end", session.id)),
+            id: Copyable::short("session id", session.id),
         }
+    }
+
+    /// Its program and its owner, in a few words.
+    fn name(&self) -> String {
+        let who = self.who.as_ref().map_or("", |who| who.word.plain());
+        format!("{} of {who}", self.client.plain())
     }
 }
 
@@ -87,11 +117,13 @@ struct Page {
     shell: Shell,
     chips: Chips,
     tabs: Vec<(&'static str, String, bool)>,
-    rows: Vec<SessionLine>,
+    columns: Columns,
+    file: String,
+    bulk: Bulk,
+    rows: Vec<(Tick, SessionLine)>,
     pager: Pager,
     none: Empty,
     may_end: bool,
-    is_ended_shown: bool,
     source: Source,
 }
 
@@ -100,38 +132,40 @@ async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Response, 
     let person: Option<PersonId> = asked::after(which.person.as_ref())?;
     let after: Option<SessionId> = asked::after(which.after.as_ref())?;
     let is_ended_shown = asked::given(which.ended.as_ref()) == "yes";
-    let (found, more) = sessions::list(&operation, (person, !is_ended_shown), after, ROWS).await?;
-    let mut ids: Vec<String> = found
-        .iter()
-        .map(|session| session.person.to_string())
-        .collect();
-    ids.extend(person.iter().map(ToString::to_string));
-    ids.sort_unstable();
-    ids.dedup();
-    let labels = people::labels(&operation, &ids).await?;
+    let of = (person, !is_ended_shown);
+    let all = if is_ended_shown {
+        COLUMNS
+    } else {
+        COLUMNS_OPEN
+    };
+    let columns = Columns::asked(visitor.address(), all, ORDERS);
+    let (found, more) = if columns.is_down() {
+        sessions::list_back(&operation, of, after, ROWS).await?
+    } else {
+        sessions::list(&operation, of, after, ROWS).await?
+    };
+    let labels = labels(&visitor, &found, person).await?;
     let whom = person.map(|person| person.to_string()).unwrap_or_default();
     let label = labels.get(&whom).cloned().unwrap_or_else(|| whom.clone());
     let all = Filters::of("/console/sessions").with("person", &whom, Said::from(&label).plain());
-    let filters = all.clone().with(
-        "ended",
-        if is_ended_shown { "yes" } else { "" },
-        "ended ones too",
-    );
-    let next = found
-        .last()
-        .filter(|_| more)
-        .map(|last| last.id.to_string());
-    let says = format!(
-        "{} shown, oldest first",
-        show::counted(found.len() as u64, "session", "sessions")
-    );
-    let rows = found
-        .iter()
-        .map(|session| SessionLine::of(&visitor, session, Some(link(&labels, session))));
-    let done = told(asked::given(which.done.as_ref()));
+    let ended = if is_ended_shown { "yes" } else { "" };
+    let filters = all.clone().with("ended", ended, "ended ones too");
+    let file = filters.at("/console/sessions.csv");
+    let filters = columns.in_addresses(filters);
+    let next = found.last().filter(|_| more);
+    let next = next.map(|last| last.id.to_string());
+    let count = sessions::count(&operation, person).await?;
+    let bulk = bulk_of(&visitor);
+    let row = |session: &Session| {
+        let line = SessionLine::of(&visitor, session, Some(link(&labels, session)));
+        let id = line.end.is_some().then(|| session.id.to_string());
+        (bulk.tick(id.as_deref(), &line.name()), line)
+    };
+    let rows = found.iter().map(row).collect();
+    let says = says(found.len(), is_ended_shown, count);
     Ok(answer(&Page {
-        shell: Shell::new(&visitor, Place::Sessions, "Sessions").telling(done),
-        chips: all.chips(),
+        shell: Shell::new(&visitor, Place::Sessions, "Sessions").telling(told(&which)),
+        chips: columns.in_addresses(all.clone()).chips(),
         tabs: vec![
             ("Open", all.first(), !is_ended_shown),
             (
@@ -140,7 +174,10 @@ async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Response, 
                 is_ended_shown,
             ),
         ],
-        rows: rows.collect(),
+        columns: columns.with(&filters),
+        file,
+        bulk,
+        rows,
         pager: Pager::new(&filters, says, after.is_some(), next.as_deref()),
         none: Empty::new(
             "device",
@@ -148,12 +185,72 @@ async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Response, 
             "A session begins when somebody signs in with a program or at the console, and ends when they sign out, leave, or somebody ends it.",
         ),
         may_end: sessions::require_for_all(&visitor.operation()).is_ok(),
-        is_ended_shown,
         source: Source(vec![
             "as the store has it now".to_owned(),
             "tokens of the company's own identity provider have no session here".to_owned(),
         ]),
     }))
+}
+
+/// The first row of the file.
+const HEADER: [&str; 6] = ["id", "program", "person", "name", "since", "ended"];
+
+/// `GET /console/sessions.csv`: the newest of the same list, at most [`limits::STORE_PAGE_MAX`] rows.
+async fn file(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Response, Wrong> {
+    let person: Option<PersonId> = asked::after(which.person.as_ref())?;
+    let is_ended_shown = asked::given(which.ended.as_ref()) == "yes";
+    let (operation, of) = (visitor.operation(), (person, !is_ended_shown));
+    let (found, _) = sessions::list_back(&operation, of, None, limits::STORE_PAGE_MAX).await?;
+    let labels = labels(&visitor, &found, person).await?;
+    let rows = found.iter().map(|session| {
+        let person = session.person.to_string();
+        let ended = session.ended_at;
+        [
+            session.id.to_string(),
+            session.client.clone(),
+            person.clone(),
+            labels.get(&person).cloned().unwrap_or_default(),
+            session.created.to_string(),
+            ended.map_or_else(String::new, |at| at.to_string()),
+        ]
+    });
+    let text = control::text::sheet(&HEADER, rows);
+    Ok(asked::sheet("sessions", text))
+}
+
+/// What the people of these sessions, and this one, are called.
+async fn labels(
+    visitor: &Visitor,
+    found: &[Session],
+    person: Option<PersonId>,
+) -> Result<BTreeMap<String, String>, Wrong> {
+    let of = found.iter().map(|session| session.person);
+    let mut ids: Vec<String> = of.chain(person).map(|id| id.to_string()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(people::labels(&visitor.operation(), &ids).await?)
+}
+
+/// What can be done to several, by whoever may.
+fn bulk_of(visitor: &Visitor) -> Bulk {
+    let may = visitor.actor().may(Right::SessionsWrite);
+    let end = Act {
+        to: "/console/sessions/end",
+        word: "End the chosen",
+        is_risk: true,
+    };
+    Bulk::of("sessions", may.then_some(end).into_iter().collect())
+}
+
+fn says(shown: usize, is_ended_shown: bool, count: sessions::SessionsCount) -> String {
+    let (shown, open) = (show::count(shown as u64), show::count(count.open));
+    if is_ended_shown {
+        let all = show::counted(count.all, "session", "sessions");
+        format!("{shown} of {all} shown, {open} of them open")
+    } else {
+        let open = show::counted(count.open, "open session", "open sessions");
+        format!("{shown} of {open} shown")
+    }
 }
 
 fn link(labels: &BTreeMap<String, String>, session: &Session) -> Link {
@@ -164,11 +261,18 @@ fn link(labels: &BTreeMap<String, String>, session: &Session) -> Link {
     }
 }
 
-fn told(word: &str) -> Option<Notice> {
-    match word {
-        "ended" | "everyone" => Some(Notice::info(
-            "What is open now stands below. A session that is ended is over on every replica within a second.",
-        )),
+fn told(which: &Which) -> Option<Notice> {
+    let how_fast = "What is open now stands below. A session that is ended is over on every replica within a second.";
+    match asked::given(which.done.as_ref()) {
+        "ended" | "everyone" => Some(Notice::info(how_fast)),
+        "chosen" => {
+            let ended = u64::from(which.count.unwrap_or_default());
+            let ended = show::counted(ended, "session was ended.", "sessions were ended.");
+            Some(Notice::info(how_fast).titled(ended))
+        }
+        "none" => {
+            Some(Notice::ask("Choose at least one row by its box.").titled("Nothing was chosen."))
+        }
         _ => None,
     }
 }
@@ -227,6 +331,109 @@ async fn end_one(
             None => Err(error.into()),
         },
     }
+}
+
+/// The sessions that were chosen and are still there, each with its program and its owner; `None` when nothing was chosen.
+async fn picked(visitor: &Visitor) -> Result<Option<Vec<(Session, Said)>>, Wrong> {
+    let operation = visitor.operation();
+    operation.require(Right::SessionsWrite)?;
+    let ids: Vec<SessionId> = bulk::chosen(visitor.address())?;
+    let mut found = Vec::with_capacity(ids.len());
+    for id in &ids {
+        found.push(sessions::read(&operation, *id).await?);
+    }
+    let labels = labels(visitor, &found, None).await?;
+    let said = |session: Session| {
+        let id = session.person.to_string();
+        let whose = labels.get(&id).map_or(id.as_str(), String::as_str);
+        let said = Said::from(format!("{} of {whose}", session.client));
+        (session, said)
+    };
+    Ok((!ids.is_empty()).then(|| found.into_iter().map(said).collect()))
+}
+
+fn confirm_chosen(
+    visitor: &Visitor,
+    picked: Vec<(Session, Said)>,
+    (reason, wrong): (&str, Option<String>),
+) -> Response {
+    let ids: Vec<SessionId> = picked.iter().map(|(session, _)| session.id).collect();
+    let touched = |(session, what): (Session, Said)| Touched {
+        what,
+        sub: session.ended_at.map_or_else(
+            || format!("since {}", When::full(session.created).text()),
+            |at| format!("ended already, {}", When::full(at).text()),
+        ),
+        badge: (session.id == visitor.session()).then(|| tag("this browser")),
+    };
+    let (open, ended): (Vec<_>, Vec<_>) = picked
+        .into_iter()
+        .partition(|(session, _)| session.ended_at.is_none());
+    let how_many = show::counted(open.len() as u64, "session", "sessions");
+    let many = ConfirmMany {
+        confirm: Confirm {
+            verb: format!("End {how_many}"),
+            whom: None,
+            does: vec![
+                "Those programs must sign in again; what they are answering is cut within a second, on every replica.".to_owned(),
+                "Other sessions and tokens of these people stay.".to_owned(),
+            ],
+            action: bulk::about("/console/sessions/end", &ids),
+            button: format!("End {how_many}"),
+            is_risk: true,
+            back: "/console/sessions".to_owned(),
+            fields: vec![Field::reason(reason, wrong)],
+        },
+        touched: open.into_iter().map(touched).collect(),
+        left: ended.into_iter().map(touched).collect(),
+    };
+    many.page(sure(visitor))
+}
+
+/// Several at once ask for a proof; one alone does not, so that nothing slows whoever sees a stolen one.
+fn proved(visitor: &Visitor, picked: &[(Session, Said)]) -> Result<(), Wrong> {
+    if picked.len() > 1 {
+        visitor.fresh()?;
+    }
+    Ok(())
+}
+
+async fn ask_chosen(visitor: Visitor) -> Result<Response, Wrong> {
+    let Some(picked) = picked(&visitor).await? else {
+        return Ok(asked::done("/console/sessions", "none"));
+    };
+    proved(&visitor, &picked)?;
+    Ok(confirm_chosen(&visitor, picked, ("", None)))
+}
+
+async fn end_chosen(
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(form): Form<Reasoned>,
+) -> Result<Response, Wrong> {
+    visitor.changing(&headers, &form.csrf)?;
+    let Some(picked) = picked(&visitor).await? else {
+        return Ok(asked::done("/console/sessions", "none"));
+    };
+    proved(&visitor, &picked)?;
+    let operation = visitor.operation();
+    let open = picked.iter().filter(|one| one.0.ended_at.is_none());
+    let open: Vec<SessionId> = open.map(|(session, _)| session.id).collect();
+    for (done, id) in open.iter().enumerate() {
+        let Err(error) = sessions::end(&operation, *id, form.reason.trim()).await else {
+            continue;
+        };
+        return match of_field(&error, "reason") {
+            Some(wrong) => Ok(confirm_chosen(
+                &visitor,
+                picked,
+                (&form.reason, Some(wrong)),
+            )),
+            None => Err(Wrong::from(error).after(done, open.len())),
+        };
+    }
+    let to = format!("/console/sessions?count={}", open.len());
+    Ok(asked::done(&to, "chosen"))
 }
 
 fn confirm_everyone(reason: &str, wrong: Option<String>) -> Confirm {

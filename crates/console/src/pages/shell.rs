@@ -3,10 +3,11 @@
 //! sees follows from their rights and decides nothing: each function of `control` asks for its right again.
 
 use control::Right;
+use domain::Timestamp;
 use web::assets::Assets;
 
 use super::parts::{Icon, Notice, icon};
-use super::show::Said;
+use super::show::{Said, When};
 use super::visit::Visitor;
 
 /// Under which heading places stand.
@@ -20,10 +21,12 @@ pub enum Part {
     Rules,
     /// What proves it, and what is to be done.
     Proof,
+    /// What all of it stands on.
+    Here,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Today, Self::Who, Self::Rules, Self::Proof];
+    const ALL: [Self; 5] = [Self::Today, Self::Who, Self::Rules, Self::Proof, Self::Here];
 
     const fn word(self) -> &'static str {
         match self {
@@ -31,6 +34,7 @@ impl Part {
             Self::Who => "Who",
             Self::Rules => "Rules",
             Self::Proof => "Proof",
+            Self::Here => "This installation",
         }
     }
 }
@@ -62,8 +66,9 @@ macro_rules! places {
                 match self { $( Self::$place => Right::$right, )* }
             }
 
-            const fn drawing(self) -> Icon {
-                match self { $( Self::$place => icon($icon), )* }
+            /// The name of its drawing.
+            pub const fn icon_name(self) -> &'static str {
+                match self { $( Self::$place => $icon, )* }
             }
 
             const fn part(self) -> Part {
@@ -76,9 +81,30 @@ macro_rules! places {
 // One line for each place: its name, its heading, its address, its word, its icon, and the right that shows it.
 places! {
     Overview Today "/console" "Overview" "overview" OrgRead;
+    Requests Today "/console/requests" "Requests" "approval" AccessRequestsRead;
+    Approvals Today "/console/approvals" "Approvals" "approval" ApprovalsRead;
     Ledger Today "/console/ledger" "Ledger" "ledger" LedgerRead;
+    Usage Today "/console/usage" "Usage" "stream" BudgetsRead;
+    Start Proof "/console/start" "First steps" "check" OrgRead;
     People Who "/console/people" "People" "person" PeopleRead;
+    Groups Who "/console/groups" "Groups" "group" GroupsRead;
+    Services Who "/console/services" "Services" "service" ServicesRead;
     Sessions Who "/console/sessions" "Sessions" "device" SessionsRead;
+    Tasks Who "/console/tasks" "Joiners and leavers" "task" TasksRead;
+    Members Who "/console/members" "Member lists" "evidence" TasksRead;
+    AcceptableUse Rules "/console/acceptable-use" "Acceptable use" "policy" AcceptableUseRead;
+    Drills Proof "/console/drills" "Drills" "clock" TasksRead;
+    Directory Who "/console/directory" "Directory" "sensor" DirectoryRead;
+    Roles Who "/console/roles" "Roles" "shield" RolesRead;
+    Tokens Who "/console/tokens" "Tokens" "key" TokensRead;
+    Budgets Rules "/console/budgets" "Budgets" "budget" BudgetsRead;
+    Models Rules "/console/models" "Models" "model" ConfigRead;
+    Checkpoints Proof "/console/ledger/checkpoints" "Checkpoints" "evidence" LedgerRead;
+    Keys Here "/console/keys" "Keys" "lock" ConfigRead;
+    Settings Here "/console/settings" "Settings" "settings" OrgRead;
+    Clients Rules "/console/clients" "Clients" "download" PolicyRead;
+    Connectors Rules "/console/connectors" "Connectors" "connector" PolicyRead;
+    Policy Rules "/console/policy" "Policy" "policy" PolicyRead;
 }
 
 /// One step of the way to a page.
@@ -101,6 +127,29 @@ pub struct Item {
     pub drawing: Icon,
     /// Whether the page belongs to it.
     pub is_here: bool,
+    /// The letter that, after `g`, goes there; nothing for most.
+    pub key: &'static str,
+}
+
+/// The letters of the places one goes to most, by address. Each letter once.
+const KEYS: &[(&str, &str)] = &[
+    ("/console", "o"),
+    ("/console/ledger", "l"),
+    ("/console/people", "p"),
+    ("/console/groups", "g"),
+    ("/console/services", "v"),
+    ("/console/requests", "q"),
+    ("/console/approvals", "a"),
+    ("/console/sessions", "s"),
+    ("/console/policy", "r"),
+    ("/console/budgets", "b"),
+    ("/console/tasks", "t"),
+    ("/console/usage", "u"),
+];
+
+fn key(path: &str) -> &'static str {
+    let found = KEYS.iter().find(|(of, _)| *of == path);
+    found.map_or("", |(_, letter)| letter)
 }
 
 /// A heading of the side bar and what stands under it.
@@ -172,14 +221,20 @@ pub struct Shell {
     pub theme: Theme,
     /// The address of this page, to come back to.
     pub address: String,
+    /// Whether coming back shows the same: a page that answers a form would be gone, with what was typed or is shown once.
+    pub comes_back: bool,
     /// The way here, after the organisation.
     pub crumbs: Vec<Crumb>,
     /// The side bar; empty for whoever has a page of their own alone.
     pub sections: Vec<Section>,
     /// Style sheets and sprite.
     pub assets: Assets,
+    /// What everybody must know, on every page.
+    pub alarm: Option<Notice>,
     /// What became of the last action.
     pub notice: Option<Notice>,
+    /// When the page was made; on paper it says so.
+    pub made: When,
 }
 
 impl Shell {
@@ -211,10 +266,13 @@ impl Shell {
             csrf: visitor.csrf().to_owned(),
             theme: visitor.theme(),
             address: visitor.address().to_owned(),
+            comes_back: !visitor.answers_form(),
             crumbs: vec![Crumb { word, to: None }],
             sections: sections(visitor, place),
             assets: Assets::current(),
+            alarm: visitor.glass_broken().map(broken_glass),
             notice: None,
+            made: When::full(visitor.operation().clock.now()),
         }
     }
 
@@ -257,13 +315,22 @@ impl Shell {
     }
 }
 
+fn broken_glass(at: Timestamp) -> Notice {
+    let text = format!(
+        "Opened {}. Somebody came in without the identity provider, as an owner. This stands here until it is sealed anew or taken away on the machine: doorward break-glass.",
+        When::full(at).text()
+    );
+    Notice::stop(text).titled("The break-glass account is open.")
+}
+
 /// The places that somebody sees, under their headings.
 fn sections(visitor: &Visitor, here: Option<Place>) -> Vec<Section> {
     let may = |place: &&Place| visitor.actor().may(place.right());
     let item = |place: &Place| Item {
         to: place.path(),
         word: place.word(),
-        drawing: place.drawing(),
+        drawing: icon(place.icon_name()),
+        key: key(place.path()),
         is_here: here == Some(*place),
     };
     let of_part = |part: Part| Section {
@@ -290,6 +357,25 @@ mod tests {
         paths.sort_unstable();
         paths.dedup();
         assert_eq!(paths.len(), Place::ALL.len());
+    }
+
+    #[test]
+    fn a_translator_is_handed_every_word_of_the_side_bar() {
+        let words = include_str!("../../words.tsv").lines();
+        let known: Vec<_> = words.filter_map(|line| line.split('\t').next()).collect();
+        let places = Place::ALL.iter().map(|place| place.word());
+        for word in places.chain(Part::ALL.iter().map(|part| part.word())) {
+            assert!(known.contains(&word), "{word} is not in words.tsv");
+        }
+    }
+
+    #[test]
+    fn each_letter_goes_to_one_place() {
+        let mut letters: Vec<_> = KEYS.iter().map(|(_, letter)| letter).collect();
+        letters.sort_unstable();
+        letters.dedup();
+        assert_eq!(letters.len(), KEYS.len());
+        assert_eq!((key("/console/ledger"), key("/console/nowhere")), ("l", ""));
     }
 
     #[test]

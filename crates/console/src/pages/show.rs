@@ -8,21 +8,8 @@ use askama::filters::HtmlSafe;
 use control::text::is_hostile;
 use domain::window::DAY_MS;
 use domain::{Timestamp, Usd};
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
+pub use web::date::day;
+use web::date::{MONTHS, date};
 
 const WEEKDAYS: [&str; 7] = [
     "Monday",
@@ -48,18 +35,16 @@ impl Said {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// The same for a column that may be narrow.
+    pub const fn folding(&self) -> Folding<'_> {
+        Folding(self)
+    }
 }
 
 impl<T: AsRef<str>> From<T> for Said {
     fn from(text: T) -> Self {
-        let mark = |letter: char| {
-            if is_hostile(letter) {
-                '\u{fffd}'
-            } else {
-                letter
-            }
-        };
-        Self(text.as_ref().chars().map(mark).collect())
+        Self(domain::text::shown(text.as_ref()).into_owned())
     }
 }
 
@@ -72,6 +57,43 @@ impl fmt::Display for Said {
 }
 
 impl HtmlSafe for Said {}
+
+/// What somebody else wrote, in a narrow column: an e-mail address turns after its sign, not in the middle of a word.
+#[derive(Debug, Clone, Copy)]
+pub struct Folding<'s>(&'s Said);
+
+impl fmt::Display for Folding<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("<bdi>")?;
+        for (place, part) in self.0.0.split('@').enumerate() {
+            if place > 0 {
+                out.write_str("@<wbr>")?;
+            }
+            escape(part, out)?;
+        }
+        out.write_str("</bdi>")
+    }
+}
+
+impl HtmlSafe for Folding<'_> {}
+
+/// A text of several lines that stay lines, for what is shown as it is written: JSON to paste, notes to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines(pub String);
+
+impl fmt::Display for Lines {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, line) in self.0.split('\n').enumerate() {
+            if place > 0 {
+                out.write_char('\n')?;
+            }
+            escape(line, out)?;
+        }
+        Ok(())
+    }
+}
+
+impl HtmlSafe for Lines {}
 
 /// Writes a text as text, in an element or between double quotes; what commands a screen becomes a mark.
 pub(super) fn escape(text: &str, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,32 +173,45 @@ impl fmt::Display for When {
 
 impl HtmlSafe for When {}
 
-/// Year, month from 1, day from 1.
-fn date(at: Timestamp) -> (i64, usize, i64) {
-    // Days to dates as in the civil calendar: eras of 400 years that begin in March.
-    let days = at.unix_ms().div_euclid(DAY_MS) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, usize::try_from(month).unwrap_or(1), day)
+/// How long ago something was, as it stood when the page was made; where scripts run it stays true while the page is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ago {
+    at: Timestamp,
+    ms: i64,
 }
 
-/// `20 November 2026`.
-pub fn day(at: Timestamp) -> String {
-    let (year, month, day) = date(at);
-    format!("{day} {} {year}", MONTHS[(month - 1) % 12])
+impl Ago {
+    /// A moment, seen from now.
+    pub fn of(at: Timestamp, now: Timestamp) -> Self {
+        Self {
+            at,
+            ms: now.ms_since(at).max(0),
+        }
+    }
 }
+
+impl fmt::Display for Ago {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (at, ms, said) = (self.at, self.ms, length(self.ms));
+        write!(
+            out,
+            r#"<time datetime="{at}" data-age="{ms}">{said} ago</time>"#
+        )
+    }
+}
+
+impl HtmlSafe for Ago {}
 
 /// `20 November`.
 pub fn short_day(at: Timestamp) -> String {
     let (_, month, day) = date(at);
     format!("{day} {}", MONTHS[(month - 1) % 12])
+}
+
+/// `20 Nov`, where there is no room for more.
+pub fn brief_day(at: Timestamp) -> String {
+    let (_, month, day) = date(at);
+    format!("{day} {}", &MONTHS[(month - 1) % 12][..3])
 }
 
 /// `2026-11-20`, as fields and addresses have it.
@@ -332,11 +367,40 @@ mod tests {
     }
 
     #[test]
+    fn an_age_holds_its_moment_and_never_lies_ahead() {
+        let now = Timestamp::from_unix_ms(1_795_185_118_204);
+        let ago = |ms| Ago::of(now.plus_ms(ms), now).to_string();
+        assert_eq!(
+            ago(-192_000),
+            r#"<time datetime="2026-11-20T14:28:46.204Z" data-age="192000">3 min ago</time>"#
+        );
+        assert!(ago(60_000).ends_with(r#"data-age="0">0 s ago</time>"#));
+    }
+
+    #[test]
     fn what_a_stranger_wrote_marks_nothing_and_turns_nothing() {
         let said = Said::from("<b>\"a\"\u{202e}&'\n");
         assert_eq!(
             said.to_string(),
             "<bdi>&lt;b&gt;&quot;a&quot;\u{fffd}&amp;&#39;\u{fffd}</bdi>"
+        );
+    }
+
+    #[test]
+    fn an_address_folds_after_its_sign_and_marks_nothing() {
+        let said = Said::from("<ada>@northwind.example");
+        assert_eq!(
+            said.folding().to_string(),
+            "<bdi>&lt;ada&gt;@<wbr>northwind.example</bdi>"
+        );
+    }
+
+    #[test]
+    fn lines_stay_lines_and_mark_nothing() {
+        let lines = Lines("{\"a\": 1,\n\u{202e}</pre>\r}".to_owned());
+        assert_eq!(
+            lines.to_string(),
+            "{&quot;a&quot;: 1,\n\u{fffd}&lt;/pre&gt;\u{fffd}}"
         );
     }
 

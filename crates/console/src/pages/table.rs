@@ -1,12 +1,16 @@
 //! Lists in the address: which filters are on, the chips that take one off, and the links to the next page and back to the first.
 //! Everything stands in the query, so that a link shows to somebody else what it shows here. Keyset paging: a page begins after a
-//! row, so nothing is repeated or left out while rows are added; there is no way to page 7, and none is pretended.
+//! row, so nothing is repeated or left out while rows are added; there is no way to page 7, and none is pretended. Which columns are
+//! shown and by what rows are sorted is [`super::columns`]; choosing rows is [`super::bulk`].
+
+use std::fmt;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use url::form_urlencoded::Serializer;
+use url::form_urlencoded::{self, Serializer};
 
 use super::parts;
+use super::show::escape;
 
 /// Rows of a page.
 pub const ROWS: u32 = 50;
@@ -14,12 +18,21 @@ pub const ROWS: u32 = 50;
 /// The name under which a query holds where its page begins.
 const AFTER: &str = "after";
 
-/// One filter that is on.
+/// One filter that is on, or something else that the address keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Filter {
     name: &'static str,
     value: String,
-    word: String,
+    /// What its chip says; none for what is no filter.
+    word: Option<String>,
+}
+
+/// Every value that an address gives a name, in order, bounded by what an address may be.
+pub fn values(address: &str, name: &str) -> Vec<String> {
+    let query = address.split_once('?').map_or("", |(_, query)| query);
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    let named = pairs.filter(|(key, _)| key == name);
+    named.map(|(_, value)| value.into_owned()).collect()
 }
 
 /// The filters of a list, as its address has them.
@@ -45,7 +58,20 @@ impl Filters {
             self.on.push(Filter {
                 name,
                 value: value.to_owned(),
-                word: word.into(),
+                word: Some(word.into()),
+            });
+        }
+        self
+    }
+
+    /// Keeps something in every address that is no filter and has no chip, unless its value is empty: columns, an order.
+    #[must_use]
+    pub fn keeping(mut self, name: &'static str, value: &str) -> Self {
+        if !value.is_empty() {
+            self.on.push(Filter {
+                name,
+                value: value.to_owned(),
+                word: None,
             });
         }
         self
@@ -53,7 +79,28 @@ impl Filters {
 
     /// Whether any is on.
     pub fn any(&self) -> bool {
-        !self.on.is_empty()
+        self.on.iter().any(|filter| filter.word.is_some())
+    }
+
+    /// The address from the first page with this name set to a value, or without it where the value is empty.
+    pub fn set(&self, name: &'static str, value: &str) -> String {
+        let mut all = self.clone();
+        all.on.retain(|filter| filter.name != name);
+        all.keeping(name, value).first()
+    }
+
+    /// What a form that leads to the same list carries along, beside the fields of these names that it has itself.
+    pub fn carried(&self, but: &[&str]) -> Carried {
+        let kept = self.on.iter().filter(|filter| !but.contains(&filter.name));
+        Carried(
+            kept.map(|filter| (filter.name, filter.value.clone()))
+                .collect(),
+        )
+    }
+
+    /// Where the list is.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// The address with every filter but this one, and from the first page.
@@ -99,16 +146,35 @@ impl Filters {
 
     /// The chips that take each filter off.
     pub fn chips(&self) -> Chips {
-        let chip = |filter: &Filter| Chip {
-            word: filter.word.clone(),
-            off: self.without(filter.name),
+        let chip = |filter: &Filter| {
+            Some(Chip {
+                word: filter.word.clone()?,
+                off: self.without(filter.name),
+            })
         };
         Chips {
-            chips: self.on.iter().map(chip).collect(),
-            clear: self.path.clone(),
+            chips: self.on.iter().filter_map(chip).collect(),
+            clear: self.address(&self.path, |filter| filter.word.is_none(), None),
         }
     }
 }
+
+/// Hidden fields of a form that leads to a list: what its address keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Carried(Vec<(&'static str, String)>);
+
+impl fmt::Display for Carried {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.0 {
+            write!(out, r#"<input type="hidden" name="{name}" value=""#)?;
+            escape(value, out)?;
+            out.write_str(r#"">"#)?;
+        }
+        Ok(())
+    }
+}
+
+impl HtmlSafe for Carried {}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Chip {
@@ -183,6 +249,33 @@ mod tests {
         );
         assert!(!shown.contains("nothing"));
         assert_eq!(Filters::of("/x").chips().to_string(), "");
+    }
+
+    #[test]
+    fn what_is_no_filter_is_kept_without_a_chip() {
+        let kept = filters().keeping("sort", "-who").keeping("columns", "");
+        assert_eq!(
+            kept.after("r"),
+            "/console/people?q=a%26b&kind=x&sort=-who&after=r"
+        );
+        assert_eq!(kept.set("sort", ""), "/console/people?q=a%26b&kind=x");
+        let chips = kept.chips().to_string();
+        assert!(
+            chips.contains(r#"<a href="/console/people?sort=-who">Clear</a>"#),
+            "{chips}"
+        );
+        assert!(!chips.contains(">-who"), "{chips}");
+        assert!(!Filters::of("/x").keeping("sort", "a").any());
+        assert_eq!(
+            filters().carried(&["kind"]).to_string(),
+            r#"<input type="hidden" name="q" value="a&amp;b">"#
+        );
+    }
+
+    #[test]
+    fn an_address_may_name_something_several_times() {
+        assert_eq!(values("/x?id=a&b=c&id=d%20e", "id"), ["a", "d e"]);
+        assert!(values("/x", "id").is_empty());
     }
 
     #[test]

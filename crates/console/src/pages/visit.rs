@@ -11,7 +11,7 @@ use control::people::Person;
 use control::{Actor, Entry, Operation, Visit};
 use domain::{Refusal, SessionId, Timestamp};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use web::assets::Assets;
 use web::browser::{self, Browser, Browsers};
 use web::page::guard;
@@ -28,6 +28,7 @@ pub struct Visitor {
     visit: Arc<Visit>,
     csrf: Arc<str>,
     address: Arc<str>,
+    answers_form: bool,
     theme: Theme,
 }
 
@@ -57,6 +58,11 @@ impl Visitor {
         self.visit.since
     }
 
+    /// Since when the break-glass account is open.
+    pub fn glass_broken(&self) -> Option<Timestamp> {
+        self.visit.glass_broken
+    }
+
     /// The token of this browser's forms, for the hidden field `csrf`.
     pub fn csrf(&self) -> &str {
         &self.csrf
@@ -65,6 +71,11 @@ impl Visitor {
     /// The path and query that were asked for.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Whether a form was sent, so that the page that answers it cannot be asked for again by its address.
+    pub fn answers_form(&self) -> bool {
+        self.answers_form
     }
 
     /// The light that this browser asks for.
@@ -77,9 +88,20 @@ impl Visitor {
         self.console.control.operation(&self.visit.actor)
     }
 
+    /// The models that are offered here, by id.
+    pub fn models(&self) -> Vec<String> {
+        let models = self.console.installation.models.iter();
+        models.map(|model| model.id.clone()).collect()
+    }
+
     /// Goes on only with a form of a page of ours, in this browser. The first line of everything that changes something.
     pub fn changing(&self, headers: &HeaderMap, csrf: &str) -> Result<(), Refusal> {
         browsers(&self.console).changing(headers, csrf).map(|_| ())
+    }
+
+    /// Whether a page of ours sent this form. Enough to show it again with what was typed, and for nothing else.
+    pub fn is_from_us(&self, headers: &HeaderMap) -> bool {
+        browsers(&self.console).is_from_us(headers)
     }
 
     /// Goes on only when they proved lately who they are. Before everything dangerous; otherwise the way to prove it, and back to here.
@@ -124,6 +146,7 @@ impl FromRequestParts<Arc<Console>> for Visitor {
                 visit: Arc::new(visit),
                 csrf: browser.csrf().into(),
                 address: address.as_str().into(),
+                answers_form: parts.method == Method::POST,
                 theme: theme::of(&parts.headers),
             }),
             Err(Entry::Control(error)) => {

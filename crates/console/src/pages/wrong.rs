@@ -47,6 +47,15 @@ impl Wrong {
         Self::plain(ReasonCode::ThingUnknown)
     }
 
+    /// The same, where one thing after another is done and some were before this one went wrong.
+    #[must_use]
+    pub fn after(mut self, done: usize, of: usize) -> Self {
+        if done > 0 {
+            self.detail = format!("{done} of {of} were done before this. {}", self.detail);
+        }
+        self
+    }
+
     /// The same with a way on.
     #[must_use]
     pub fn leading_to(self, word: impl Into<String>, to: impl Into<String>) -> Self {
@@ -59,6 +68,18 @@ impl Wrong {
     /// The stable code.
     pub const fn code(&self) -> ReasonCode {
         self.code
+    }
+
+    /// What to do. The table's words are for programs as well; these are for somebody who looks at a page.
+    const fn help(&self) -> &'static str {
+        match self.code {
+            ReasonCode::PathUnknown => "Look at the address once more, or begin at the first page.",
+            ReasonCode::MethodNotAllowed => "Open the page that leads here, and go on from there.",
+            ReasonCode::VersionConflict => {
+                "Go back, look at what stands there now, and do it once more where it is still needed."
+            }
+            _ => self.code.help(),
+        }
     }
 
     /// Its page.
@@ -81,7 +102,10 @@ impl Wrong {
 /// What is wrong with one field of a form, when that is what is wrong.
 pub fn of_field(error: &ControlError, field: &str) -> Option<String> {
     match error {
-        ControlError::Invalid(unusable) if unusable.field == field => Some(unusable.why.clone()),
+        ControlError::Invalid(unusable) if unusable.field == field => {
+            // messages set words apart as code is; a page shows them plain
+            Some(unusable.why.replace('`', ""))
+        }
         _ => None,
     }
 }
@@ -195,6 +219,25 @@ mod tests {
         assert_eq!(of_field(&error, "reason").as_deref(), Some("must be short"));
         assert_eq!(of_field(&error, "name"), None);
         assert_eq!(of_field(&ControlError::Oneself, "reason"), None);
+    }
+
+    #[test]
+    fn a_page_speaks_of_no_base_url_and_no_header() {
+        for code in [
+            ReasonCode::PathUnknown,
+            ReasonCode::MethodNotAllowed,
+            ReasonCode::VersionConflict,
+            ReasonCode::ThingUnknown,
+            ReasonCode::ProofStale,
+            ReasonCode::RoleMissing,
+            ReasonCode::LimitReached,
+            ReasonCode::ConcurrencyLimit,
+        ] {
+            let help = Wrong::plain(code).help();
+            for word in ["URL", "ETag", "method", "`"] {
+                assert!(!help.contains(word), "{code}: {help}");
+            }
+        }
     }
 
     #[test]

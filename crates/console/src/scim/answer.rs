@@ -97,7 +97,11 @@ impl From<ControlError> for Refused {
     fn from(error: ControlError) -> Self {
         use ControlError as Cause;
         match &error {
-            Cause::Forbidden(_) | Cause::OutOfScope(_) | Cause::Oneself => {
+            Cause::Forbidden(_)
+            | Cause::OutOfScope(_)
+            | Cause::Oneself
+            | Cause::OwnApproval
+            | Cause::OthersApproval => {
                 Self::plain(StatusCode::FORBIDDEN, "the token is not for this")
             }
             Cause::NoSuch(_) | Cause::NoSuchPerson | Cause::NoSuchKey => {
@@ -106,17 +110,25 @@ impl From<ControlError> for Refused {
             Cause::Invalid(_)
             | Cause::Policy(_)
             | Cause::Meaningless(_)
+            | Cause::Unwritable(_)
             | Cause::Yaml(_)
             | Cause::AcceptableUse(_)
             | Cause::NothingPublished
             | Cause::NoDraft
+            | Cause::LastOwner
+            | Cause::NotReviewed
             | Cause::Ambiguous(_) => ScimError::Bad(ScimType::InvalidValue, error.detail()).into(),
-            Cause::Linked | Cause::LimitStands(_) => {
+            Cause::Linked | Cause::LimitStands(_) | Cause::AskedAlready(_) => {
                 ScimError::Bad(ScimType::Uniqueness, error.detail()).into()
             }
             Cause::Conflict { .. }
             | Cause::Changed(_)
             | Cause::DraftChanged
+            | Cause::DefinitionChanged
+            | Cause::RequestClosed { .. }
+            | Cause::RequestExpired
+            | Cause::ApprovalOver { .. }
+            | Cause::ApprovalVoid
             | Cause::AlreadyClosed { .. } => {
                 Self::plain(StatusCode::PRECONDITION_FAILED, &error.detail())
             }
@@ -126,7 +138,11 @@ impl From<ControlError> for Refused {
             Cause::Store(_) if error.code() == ReasonCode::LimitReached => {
                 Self::plain(StatusCode::FORBIDDEN, &error.detail())
             }
-            Cause::Store(_) | Cause::Ledger(_) | Cause::Partly { .. } => {
+            Cause::Store(_)
+            | Cause::Ledger(_)
+            | Cause::Unseen(_)
+            | Cause::Partly { .. }
+            | Cause::Busy(_) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "a SCIM request cannot be done"

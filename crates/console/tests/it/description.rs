@@ -52,3 +52,20 @@ fn every_operation_says_what_it_does_and_how_it_fails() {
     }
     assert!(ids.len() > 35, "{}", ids.len());
 }
+
+/// The description has one place for a name: of two types that share one, a client would be told the shape of the other.
+#[test]
+fn no_two_types_of_the_api_share_a_name() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api");
+    let mut known = std::collections::BTreeSet::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for part in text.split("ToSchema)]").skip(1) {
+            let mut words = part.split(|letter: char| !letter.is_alphanumeric());
+            words.find(|word| matches!(*word, "struct" | "enum"));
+            let name = words.next().unwrap_or_default().to_owned();
+            assert!(known.insert(name.clone()), "{name} stands twice");
+        }
+    }
+    assert!(known.len() > 60, "{known:?}");
+}

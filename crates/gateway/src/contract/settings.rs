@@ -22,17 +22,13 @@ const BOOTSTRAP_MS: i64 = 60 * 60 * 1_000;
 pub async fn managed(State(state): State<Arc<Contract>>, request: Request) -> Response {
     let facts = state.door.facts(&request, "managed_settings");
     let headers = request.into_parts().0.headers;
-    let (who, _, id) = match state.caller(facts, &headers).await {
+    let (who, policy, id) = match state.caller(facts, &headers).await {
         Ok(caller) => caller,
         Err(refused) => return refused,
     };
-    match state
-        .door
-        .pipeline
-        .rules
-        .current()
-        .managed_settings(&who.caller)
-    {
+    let rules = state.door.pipeline.rules.current();
+    let own = rules.managed_settings(&who.caller);
+    match policy.with_connectors_for_code(own, &state.public_url) {
         None => nothing(id, "No managed settings apply to you."),
         Some(settings) => {
             let checksum = checksum(&Value::Object(settings.clone()));
@@ -50,13 +46,9 @@ pub async fn bootstrap(State(state): State<Arc<Contract>>, request: Request) -> 
         Ok(caller) => caller,
         Err(refused) => return refused,
     };
-    let Some(own) = state
-        .door
-        .pipeline
-        .rules
-        .current()
-        .desktop_settings(&who.caller)
-    else {
+    let rules = state.door.pipeline.rules.current();
+    let own = rules.desktop_settings(&who.caller);
+    let Some(own) = policy.with_connectors_for_desktop(own, &state.public_url) else {
         return nothing(id, "No desktop settings apply to you.");
     };
     let models: Vec<Value> = state

@@ -4,11 +4,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use domain::limits;
+use domain::{Timestamp, limits};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -28,6 +28,8 @@ pub struct Counted {
     exports: Family<Signal, Counter>,
     items: Family<Signal, Counter>,
     bytes: Family<Signal, Counter<u64, AtomicU64>>,
+    /// When the store was last told that telemetry comes, in Unix milliseconds.
+    noted: AtomicI64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -88,6 +90,7 @@ async fn accept(state: &Contract, request: Request, signal: &'static str) -> Res
         Ok(whole) => whole,
         Err(refusal) => return refuse(facts.request)(refusal),
     };
+    state.heard_telemetry(facts.began).await;
     let is_json = is_json(&head.headers);
     let items =
         items(&whole.bytes, is_json).filter(|_| !head.headers.contains_key(CONTENT_ENCODING));
@@ -120,6 +123,27 @@ async fn accept(state: &Contract, request: Request, signal: &'static str) -> Res
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+impl Contract {
+    /// Lets the store know once a minute that telemetry comes, whichever replica it comes to. Nobody is refused because it cannot.
+    async fn heard_telemetry(&self, now: Timestamp) {
+        let last = self.telemetry.noted.load(Ordering::Relaxed);
+        let is_due = now.unix_ms().saturating_sub(last) >= limits::SENSOR_NOTED_MS;
+        let is_mine = || {
+            let noted = &self.telemetry.noted;
+            noted.compare_exchange(last, now.unix_ms(), Ordering::Relaxed, Ordering::Relaxed)
+        };
+        if !is_due || is_mine().is_err() {
+            return;
+        }
+        let told = self
+            .store
+            .note_sensor(self.org, store::sensors::TELEMETRY, now);
+        if let Err(error) = told.await {
+            tracing::debug!(error = %error, "that telemetry comes is not noted");
+        }
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use domain::acceptable_use::Way;
 use domain::text::shown;
-use domain::{Caller, Reason, ReasonCode, Refusal, Subject};
+use domain::{Caller, ReasonCode, Refusal, Subject};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 use pipeline::{Accepted, Yes};
@@ -18,7 +18,8 @@ use web::browser;
 use super::callback::Proved;
 use super::device::{self, Purpose, Trip};
 use super::pages::{self, Accept, Frame, Prove, Terms};
-use super::{SignIn, address_of, oauth};
+use super::posted::Posted;
+use super::{SignIn, oauth};
 
 const TITLE: &str = "Acceptable use of Claude";
 
@@ -49,19 +50,9 @@ pub async fn show(State(state): State<Arc<SignIn>>, request: Request) -> Respons
 }
 
 /// `POST /acceptable-use`.
-pub async fn proceed(State(state): State<Arc<SignIn>>, request: Request) -> Response {
-    let address = address_of(&request);
-    let (head, body) = request.into_parts();
-    let form = match oauth::Form::read(body).await {
-        Ok(form) => form,
-        Err(refused) => return refused,
-    };
-    let browser = match state.browsers().changing(&head.headers, form.field("csrf")) {
-        Ok(browser) => browser,
-        Err(refusal) => return device::wrong_page(&state, &refusal),
-    };
-    let (purpose, issuer) = (Purpose::AcceptableUse, form.field("issuer"));
-    device::set_out(&state, purpose, issuer, &browser, address).await
+pub async fn proceed(State(state): State<Arc<SignIn>>, posted: Posted) -> Response {
+    let (purpose, issuer) = (Purpose::AcceptableUse, posted.form.field("issuer"));
+    device::set_out(&state, purpose, issuer, &posted.browser, posted.address).await
 }
 
 /// Back from the identity provider: what the proved person is to read.
@@ -112,12 +103,11 @@ async fn ask(
     if device::keep(state, &ticket, proved).await.is_err() {
         return device::store_away(state);
     }
-    let published: String = latest.created.to_string().chars().take(10).collect();
     let page = Accept::new(
         &Frame::of(state),
         TITLE,
         proved.name.clone(),
-        published,
+        web::date::day(latest.created),
         terms(state, latest, note),
         ticket,
         here.csrf(),
@@ -125,52 +115,47 @@ async fn ask(
     pages::respond(StatusCode::OK, &page, &[])
 }
 
+/// Takes the yes that a form brings, if its box is ticked; or what to say to whoever is asked once more.
+pub(super) async fn taken(
+    state: &SignIn,
+    form: &oauth::Form,
+    yes: Yes<'_>,
+    unticked: &'static str,
+) -> Result<Option<&'static str>, Response> {
+    if form.field("acceptable_use") != yes.version.to_string() {
+        return Ok(Some(unticked));
+    }
+    match state.acceptable_use.accept(yes).await {
+        Ok(Accepted::Kept) => Ok(None),
+        Ok(Accepted::Newer) => Ok(Some(
+            "A newer version has been published just now. Read it once more.",
+        )),
+        Err(_) => Err(device::store_away(state)),
+    }
+}
+
 /// `POST /acceptable-use/accept`.
-pub async fn accept(State(state): State<Arc<SignIn>>, request: Request) -> Response {
-    let address = address_of(&request);
-    let (head, body) = request.into_parts();
-    let form = match oauth::Form::read(body).await {
-        Ok(form) => form,
-        Err(refused) => return refused,
-    };
-    let here = match state.browsers().changing(&head.headers, form.field("csrf")) {
-        Ok(browser) => browser,
-        Err(refusal) => return device::wrong_page(&state, &refusal),
-    };
-    let (now, ticket) = (state.clock.now(), browser::hash(form.field("confirm")));
-    let kept = state.store.take_login_state(state.org, &ticket, now).await;
-    let proved: Option<Proved> = match kept {
-        Ok(body) => body.and_then(|body| serde_json::from_str(&body).ok()),
-        Err(_) => return device::store_away(&state),
-    };
+pub async fn accept(State(state): State<Arc<SignIn>>, posted: Posted) -> Response {
     // A ticket for letting a device in is none for this, nor the other way round: that one asks for its code.
-    let is_ours = |proved: &Proved| proved.binding == here.binding() && proved.user_code.is_empty();
-    let Some((proved, version)) = proved
-        .filter(is_ours)
-        .and_then(|proved| Some((proved.wanted?, proved)))
-        .map(|(version, proved)| (proved, version))
-    else {
-        let text = "This was decided already, or is too old.";
-        let reason = Reason::new(ReasonCode::ParameterInvalid, text);
-        return device::wrong_page(&state, &Refusal::one(reason));
+    let is_ours = |proved: &Proved| proved.user_code.is_empty();
+    let proved = match posted.spend(&state, is_ours).await {
+        Ok(proved) => proved,
+        Err(page) => return page,
     };
-    let note = if form.field("acceptable_use") == version.to_string() {
-        let yes = Yes {
-            person: proved.person,
-            version,
-            way: Way::Link,
-            label: proved.label(),
-            address,
-        };
-        match state.acceptable_use.accept(yes).await {
-            Ok(Accepted::Kept) => return accepted_page(&state, version),
-            Ok(Accepted::Newer) => {
-                "A newer version has been published just now. Read it once more."
-            }
-            Err(_) => return device::store_away(&state),
-        }
-    } else {
-        "The box is not ticked."
+    let Some(version) = proved.wanted else {
+        return nothing_to_accept(&state);
+    };
+    let yes = Yes {
+        person: proved.person,
+        version,
+        way: Way::Link,
+        label: proved.label(),
+        address: posted.address,
+    };
+    let note = match taken(&state, &posted.form, yes, "The box is not ticked.").await {
+        Ok(None) => return accepted_page(&state, version),
+        Ok(note) => note,
+        Err(page) => return page,
     };
     match state.acceptable_use.latest().await {
         Ok(Some(latest)) => {
@@ -178,7 +163,7 @@ pub async fn accept(State(state): State<Arc<SignIn>>, request: Request) -> Respo
                 wanted: Some(latest.version),
                 ..proved
             };
-            ask(&state, &proved, &latest, Some(note), &here).await
+            ask(&state, &proved, &latest, note, &posted.browser).await
         }
         Ok(None) => nothing_to_accept(&state),
         Err(_) => device::store_away(&state),

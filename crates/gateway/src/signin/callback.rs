@@ -8,9 +8,8 @@ use axum::response::Response;
 use domain::text::shown;
 use domain::{ReasonCode, Refusal, Subject};
 use http::StatusCode;
-use http::header::{AUTHORIZATION, HeaderMap};
+use http::header::HeaderMap;
 use ledger::record::Origin;
-use pipeline::fetch::Ask;
 use pipeline::identity::{Issuer, SignedIn};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -18,7 +17,9 @@ use web::browser;
 
 use super::device::{self, Purpose, Trip};
 use super::pages::{self, Confirm, Frame, Terms};
-use super::{SignIn, acceptable_use, console, origin_of};
+use super::posted::Held;
+use super::programs::consent;
+use super::{SignIn, acceptable_use, console, oidc, origin_of};
 use crate::envelope::face_of;
 
 /// What the identity provider says.
@@ -48,6 +49,12 @@ pub(super) struct Proved {
     pub email: String,
     /// Who vouches for them.
     pub issuer: String,
+}
+
+impl Held for Proved {
+    fn binding(&self) -> &str {
+        &self.binding
+    }
 }
 
 impl Proved {
@@ -82,8 +89,12 @@ pub async fn returned(
         Ok(signed_in) => signed_in.caller,
         Err(refusal) => return not_signed_in(&state, origin, &refusal),
     };
-    let Purpose::Device(user_code) = &trip.purpose else {
-        return acceptable_use::read(&state, &caller, &trip, &headers).await;
+    let user_code = match &trip.purpose {
+        Purpose::Device(user_code) => user_code,
+        Purpose::Authorize(asked) => {
+            return consent::arrive(&state, asked, (&caller, &trip), (address, &headers)).await;
+        }
+        _ => return acceptable_use::read(&state, &caller, &trip, &headers).await,
     };
     let code = match device::pending(&state, user_code, address).await {
         Ok(code) => code,
@@ -197,77 +208,12 @@ async fn prove(
             "The identity provider sent no code.",
         )
     })?;
-    let id_token = exchange(state, issuer, code, &trip.verifier).await?;
+    let redirect = device::redirect_uri(state);
+    let id_token = oidc::exchange(issuer, &redirect, code, &trip.verifier).await?;
     state
         .identity
         .sign_in_of(issuer, id_token.expose_secret(), &trip.nonce)
         .await
-}
-
-#[derive(Deserialize)]
-struct TokenAnswer {
-    id_token: SecretString,
-}
-
-async fn exchange(
-    state: &SignIn,
-    issuer: &Issuer,
-    code: &SecretString,
-    verifier: &str,
-) -> Result<SecretString, Refusal> {
-    let unreachable = |text: &str| Refusal::new(ReasonCode::IssuerUnreachable, text);
-    let url = issuer
-        .endpoints()
-        .await?
-        .token
-        .ok_or_else(|| unreachable("The identity provider names no token endpoint."))?;
-    let client_id = issuer.config().client_id.as_deref().unwrap_or_default();
-    let redirect = device::redirect_uri(state);
-    let fields = [
-        ("grant_type", "authorization_code"),
-        ("code", code.expose_secret()),
-        ("redirect_uri", &redirect),
-        ("client_id", client_id),
-        ("code_verifier", verifier),
-    ];
-    let mut ask = Ask::post_form(&url, &fields);
-    if let Some(secret) = &issuer.config().client_secret {
-        ask = ask.header(AUTHORIZATION, &basic(client_id, secret));
-    }
-    let answer = issuer.fetch().send(ask).await.map_err(|error| {
-        tracing::warn!(
-            issuer = &**issuer.name(),
-            error = error.chain(),
-            "the identity provider's token endpoint failed"
-        );
-        unreachable("The identity provider could not be reached.")
-    })?;
-    if !answer.status.is_success() {
-        tracing::warn!(
-            issuer = &**issuer.name(),
-            status = answer.status.as_u16(),
-            "the identity provider refused a code"
-        );
-        return Err(unreachable(
-            "The identity provider did not accept the sign-in.",
-        ));
-    }
-    let tokens: TokenAnswer = serde_json::from_slice(&answer.body).map_err(|_| {
-        unreachable("The identity provider sent no ID token; the scope `openid` may be missing.")
-    })?;
-    Ok(tokens.id_token)
-}
-
-/// RFC 6749, section 2.3.1: both parts form-encoded, then base64.
-fn basic(client_id: &str, secret: &SecretString) -> String {
-    use base64::Engine as _;
-    let encode =
-        |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", encode(client_id), encode(secret.expose_secret()));
-    format!(
-        "Basic {}",
-        base64::engine::general_purpose::STANDARD.encode(pair)
-    )
 }
 
 /// Shows a person what they are about to let in, and keeps what they decide on.

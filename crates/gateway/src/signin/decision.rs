@@ -1,54 +1,31 @@
 //! `POST /device/approve` and `POST /device/deny`: the person decides, on our page, in the browser that proved them.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use domain::acceptable_use::Way;
 use domain::{Reason, ReasonCode, Refusal, Subject};
 use http::StatusCode;
-use pipeline::{Accepted, Yes};
+use pipeline::Yes;
+use web::browser;
 
 use super::callback::{Proved, confirm};
-use super::{SignIn, oauth, origin_of, pages};
-use super::{acceptable_use, address_of, device};
-use web::browser::{self, Browser};
+use super::posted::Posted;
+use super::{SignIn, acceptable_use, device, pages};
 
 /// `POST /device/approve`.
-pub async fn approve(State(state): State<Arc<SignIn>>, request: Request) -> Response {
-    let address = address_of(&request);
-    let (head, body) = request.into_parts();
-    let form = match oauth::Form::read(body).await {
-        Ok(form) => form,
-        Err(refused) => return refused,
-    };
-    let here = match state.browsers().changing(&head.headers, form.field("csrf")) {
-        Ok(browser) => browser,
-        Err(refusal) => return device::wrong_page(&state, &refusal),
-    };
-    let now = state.clock.now();
-    let kept = state
-        .store
-        .take_login_state(state.org, &browser::hash(form.field("confirm")), now)
-        .await;
-    let proved: Option<Proved> = match kept {
-        Ok(body) => body.and_then(|body| serde_json::from_str(&body).ok()),
-        Err(_) => return device::store_away(&state),
-    };
-    let Some(proved) = proved.filter(|proved| proved.binding == here.binding()) else {
-        let reason = Reason::new(
-            ReasonCode::ParameterInvalid,
-            "This decision was made already, or is too old.",
-        );
-        return device::wrong_page(&state, &Refusal::one(reason));
+pub async fn approve(State(state): State<Arc<SignIn>>, posted: Posted) -> Response {
+    let proved: Proved = match posted.spend(&state, |_| true).await {
+        Ok(proved) => proved,
+        Err(page) => return page,
     };
     if let Some(version) = proved.wanted
-        && let Err(page) = accepted_with_it(&state, &proved, version, &form, (address, &here)).await
+        && let Err(page) = accepted_with_it(&state, &proved, version, &posted).await
     {
         return page;
     }
-    let session = state.sessions.new_id();
+    let (now, session) = (state.clock.now(), state.sessions.new_id());
     match state
         .store
         .approve_device(state.org, &proved.user_code, proved.person, session, now)
@@ -77,27 +54,19 @@ async fn accepted_with_it(
     state: &SignIn,
     proved: &Proved,
     version: u64,
-    form: &oauth::Form,
-    (address, here): (Option<IpAddr>, &Browser),
+    posted: &Posted,
 ) -> Result<(), Response> {
-    let code = device::pending(state, &proved.user_code, address).await?;
-    let note = if form.field("acceptable_use") == version.to_string() {
-        let yes = Yes {
-            person: proved.person,
-            version,
-            way: Way::Device,
-            label: proved.label(),
-            address,
-        };
-        match state.acceptable_use.accept(yes).await {
-            Ok(Accepted::Kept) => return Ok(()),
-            Ok(Accepted::Newer) => {
-                "A newer version has been published just now. Read it once more."
-            }
-            Err(_) => return Err(device::store_away(state)),
-        }
-    } else {
-        "The box is not ticked. Without it you cannot be signed in."
+    let code = device::pending(state, &proved.user_code, posted.address).await?;
+    let yes = Yes {
+        person: proved.person,
+        version,
+        way: Way::Device,
+        label: proved.label(),
+        address: posted.address,
+    };
+    let unticked = "The box is not ticked. Without it you cannot be signed in.";
+    let Some(note) = acceptable_use::taken(state, &posted.form, yes, unticked).await? else {
+        return Ok(());
     };
     let Ok(latest) = state.acceptable_use.latest().await else {
         return Err(device::store_away(state));
@@ -107,20 +76,12 @@ async fn accepted_with_it(
         ..proved.clone()
     };
     let terms = latest.map(|latest| acceptable_use::terms(state, &latest, Some(note)));
-    Err(confirm(state, &code, &proved, terms, here).await)
+    Err(confirm(state, &code, &proved, terms, &posted.browser).await)
 }
 
 /// `POST /device/deny`.
-pub async fn deny(State(state): State<Arc<SignIn>>, request: Request) -> Response {
-    let (origin, address) = (origin_of(&request), address_of(&request));
-    let (head, body) = request.into_parts();
-    let form = match oauth::Form::read(body).await {
-        Ok(form) => form,
-        Err(refused) => return refused,
-    };
-    if let Err(refusal) = state.browsers().changing(&head.headers, form.field("csrf")) {
-        return device::wrong_page(&state, &refusal);
-    }
+pub async fn deny(State(state): State<Arc<SignIn>>, posted: Posted) -> Response {
+    let (form, origin, address) = (posted.form, posted.origin, posted.address);
     // Whoever has the code may send it away, before anything is proved; whoever guesses is counted, as for letting in.
     let code = match device::pending(&state, form.field("user_code"), address).await {
         Ok(code) => code,

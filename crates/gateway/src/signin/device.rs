@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{Refusal, Timestamp, limits};
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -17,8 +14,11 @@ use web::browser::{self, Browsers};
 
 use super::console::Way;
 use super::device_authorization::tidy_user_code;
+use super::oidc::Departure;
 use super::pages::{self, CheckCode, EnterCode, Frame};
-use super::{SignIn, address_of, oauth, signs_people_in};
+use super::posted::Posted;
+use super::programs::request;
+use super::{SignIn, address_of, oidc, signs_people_in};
 
 /// The code in the address.
 #[derive(Debug, Default, Deserialize)]
@@ -51,6 +51,8 @@ pub(super) enum Purpose {
     AcceptableUse,
     /// To sign in to the console, or to prove there once more who they are.
     Console(Way),
+    /// To let a program call a connector.
+    Authorize(Box<request::Asked>),
 }
 
 /// `GET /device`.
@@ -97,23 +99,15 @@ pub async fn show(
 }
 
 /// `POST /device`.
-pub async fn proceed(State(state): State<Arc<SignIn>>, request: Request) -> Response {
-    let address = address_of(&request);
-    let (head, body) = request.into_parts();
-    let form = match oauth::Form::read(body).await {
-        Ok(form) => form,
-        Err(refused) => return refused,
-    };
-    let browser = match state.browsers().changing(&head.headers, form.field("csrf")) {
-        Ok(browser) => browser,
-        Err(refusal) => return wrong_page(&state, &refusal),
-    };
+pub async fn proceed(State(state): State<Arc<SignIn>>, posted: Posted) -> Response {
+    let (form, address) = (posted.form, posted.address);
     let code = match pending(&state, form.field("user_code"), address).await {
         Ok(code) => code,
         Err(page) => return page,
     };
     let purpose = Purpose::Device(code.user_code);
-    set_out(&state, purpose, form.field("issuer"), &browser, address).await
+    let issuer = form.field("issuer");
+    set_out(&state, purpose, issuer, &posted.browser, address).await
 }
 
 /// Sends the browser to the identity provider.
@@ -181,12 +175,15 @@ pub(super) async fn pending(
         return Err(too_many());
     }
     let unknown = || {
-        pages::message(
+        pages::message_leading_to(
             state,
             StatusCode::NOT_FOUND,
             "This code is not known",
-            "It may have been typed wrong, used already, or be older than ten minutes.",
-            "Look at your client's screen, or start its sign-in anew.",
+            (
+                "It may have been typed wrong, used already, or be older than ten minutes.",
+                "Look at your client's screen, or start its sign-in anew.",
+            ),
+            ("/device", "Type it again"),
         )
     };
     let Some(user_code) = tidy_user_code(typed) else {
@@ -225,38 +222,20 @@ async fn depart(
         .iter()
         .find(|issuer| **issuer.name() == *issuer_name && signs_people_in(issuer))
         .ok_or_else(unusable)?;
-    let client_id = issuer.config().client_id.as_deref().ok_or_else(unusable)?;
-    let mut url = issuer
-        .endpoints()
-        .await?
-        .authorization
-        .ok_or_else(unusable)?;
-    if matches!(&purpose, Purpose::Console(way) if way.again) {
-        // OpenID Connect Core 3.1.2.1: with max_age the ID token must say when the person signed in.
-        url.query_pairs_mut()
-            .append_pair("prompt", "login")
-            .append_pair("max_age", "0");
-    }
-    let ticket = browser::new_secret(&*state.ids);
+    let again = matches!(&purpose, Purpose::Console(way) if way.again);
+    let Departure {
+        url,
+        ticket,
+        verifier,
+        nonce,
+    } = oidc::depart(issuer, &redirect_uri(state), again, &*state.ids).await?;
     let trip = Trip {
         purpose,
         issuer: issuer.name().to_string(),
-        verifier: browser::new_secret(&*state.ids),
-        nonce: browser::new_secret(&*state.ids),
+        verifier,
+        nonce,
         binding: browser.binding(),
     };
-    let challenge =
-        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, trip.verifier.as_bytes()));
-    url.query_pairs_mut()
-        .append_pair("response_type", "code")
-        .append_pair("response_mode", "query")
-        .append_pair("client_id", client_id)
-        .append_pair("redirect_uri", &redirect_uri(state))
-        .append_pair("scope", &issuer.config().scopes.join(" "))
-        .append_pair("state", &ticket)
-        .append_pair("nonce", &trip.nonce)
-        .append_pair("code_challenge", &challenge)
-        .append_pair("code_challenge_method", "S256");
     keep(state, &ticket, &trip).await?;
     Ok(url)
 }
@@ -281,7 +260,7 @@ pub(super) async fn keep(
 }
 
 pub(super) fn redirect_uri(state: &SignIn) -> String {
-    format!("{}/oauth/callback", state.public_url)
+    format!("{}{}", state.public_url, oidc::CALLBACK)
 }
 
 /// Where our form may lead: browsers apply `form-action` to redirects as well.

@@ -10,7 +10,9 @@ use http::header::{CACHE_CONTROL, USER_AGENT};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use store::DeviceCode;
-use web::browser;
+use web::browser::{self, Browsers};
+
+use crate::cors::is_from_office;
 
 use super::{SignIn, address_of, oauth};
 
@@ -19,6 +21,12 @@ const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
 /// Handles the request.
 pub async fn ask(State(state): State<Arc<SignIn>>, request: Request) -> Response {
+    // A page of any site that somebody looks at would use up what everybody behind their address may ask for.
+    let headers = request.headers();
+    if Browsers::is_from_another_site(headers) && !is_from_office(headers) {
+        let what = "A page of another site asked; a program asks by itself.";
+        return oauth::error(StatusCode::FORBIDDEN, "access_denied", what);
+    }
     let now = state.clock.now();
     let address = address_of(&request);
     if !state.asks.admit(address, now) {

@@ -11,9 +11,11 @@
 //! | [`callback`] | `GET /oauth/callback` |
 //! | [`decision`] | `POST /device/approve`, `POST /device/deny` |
 //! | [`acceptable_use`] | `GET` and `POST /acceptable-use`, `POST /acceptable-use/accept` |
+//! | [`programs`] | sign-in of the programs that call connectors: `/oauth/authorize`, `/oauth/register`, … |
 //! | [`console`] | `GET` and `POST /console/sign-in`, `POST /console/sign-out` |
 //!
-//! Beside them: [`web::browser`] binds each step to one browser, [`throttle`] slows down guessing, [`pages`] is what people see.
+//! Beside them: [`oidc`] is the trip to an identity provider, [`web::browser`] binds each step to one browser, [`posted`] takes
+//! what was posted from a page, [`throttle`] slows down guessing, [`pages`] is what people see.
 
 pub mod discovery;
 pub mod device_authorization;
@@ -25,8 +27,11 @@ pub mod decision;
 pub mod acceptable_use;
 pub mod console;
 pub mod throttle;
+pub mod oidc;
 pub mod pages;
+pub mod programs;
 pub mod oauth;
+mod posted;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -47,6 +52,7 @@ use web::browser::{self, Browsers};
 use crate::answers;
 use crate::inference::ClientAddress;
 use pages::Provider;
+use programs::Programs;
 use throttle::Throttle;
 
 /// What sign-in stands on.
@@ -84,6 +90,10 @@ pub struct SignIn {
     pub trips: Throttle,
     /// Wrong user codes, by address.
     pub guesses: Throttle,
+    /// Codes of the break-glass account, by address.
+    pub glass: Throttle,
+    /// Programs that call connectors.
+    pub programs: Programs,
 }
 
 /// The sign-in endpoints.
@@ -91,6 +101,11 @@ pub fn routes(state: Arc<SignIn>) -> Router {
     Router::new()
         .route(
             "/.well-known/oauth-authorization-server",
+            get(discovery::metadata),
+        )
+        // Where programs look that were made before RFC 9728 (RFC 8414, section 3.1, with a connector's path).
+        .route(
+            "/.well-known/oauth-authorization-server/{*resource}",
             get(discovery::metadata),
         )
         .route("/oauth/jwks", get(discovery::keys))
@@ -109,6 +124,7 @@ pub fn routes(state: Arc<SignIn>) -> Router {
         )
         .route("/acceptable-use/accept", post(acceptable_use::accept))
         .route("/oauth/callback", get(callback::returned))
+        .merge(programs::routes())
         .with_state(state)
         .layer(from_fn(answers::in_oauth))
 }

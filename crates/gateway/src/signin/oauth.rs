@@ -9,12 +9,15 @@ use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::json;
 
+/// The one field that may stand several times (RFC 8707, section 2).
+const REPEATED: &str = "resource";
+
 /// The fields of a form.
 #[derive(Debug, Default)]
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// Reads a small form; a field that stands twice, too many of them, or a body that is too large or slow, is refused.
+    /// Reads a small form; a field other than `resource` that stands twice, too many of them, or a body that is too large or slow, is refused.
     pub async fn read(body: Body) -> Result<Self, Response> {
         let refuse = || {
             error(
@@ -42,7 +45,7 @@ impl Form {
             if fields.len() == limits::FORM_FIELDS_MAX {
                 return Err("The form has too many fields.");
             }
-            if fields.iter().any(|(known, _)| *known == name) {
+            if name != REPEATED && fields.iter().any(|(known, _)| *known == name) {
                 return Err("A field stands twice.");
             }
             fields.push((name.into_owned(), value.into_owned()));
@@ -56,6 +59,12 @@ impl Form {
             .iter()
             .find(|(known, _)| known == name)
             .map_or("", |(_, value)| value)
+    }
+
+    /// Every value of a field.
+    pub fn all<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
+        let of_name = move |(known, _): &&(String, String)| known == name;
+        self.0.iter().filter(of_name).map(|(_, value)| &**value)
     }
 }
 
@@ -96,5 +105,7 @@ mod tests {
         assert_eq!(form(limits::FORM_FIELDS_MAX).unwrap().field("f31"), "1");
         assert!(form(limits::FORM_FIELDS_MAX + 1).is_err());
         assert!(Form::parse(b"code=a&code=b").is_err());
+        let named = Form::parse(b"resource=a&resource=b").unwrap();
+        assert_eq!(named.all("resource").collect::<Vec<_>>(), ["a", "b"]);
     }
 }

@@ -205,6 +205,57 @@ page!(
         csrf: String
     }
 );
+/// What people read of a program that wants to be connected.
+#[derive(Debug, Clone)]
+pub struct Asking {
+    /// What it is called.
+    pub name: String,
+    /// Who says so.
+    pub vouched: String,
+    /// Where the answer goes: the host.
+    pub host: String,
+    /// Whether that is this computer.
+    pub is_local: bool,
+    /// Whether any program on this computer could ask in its name.
+    pub any_could: bool,
+    /// The connector's name; empty for all of them.
+    pub connector: String,
+    /// Its address.
+    pub address: String,
+}
+
+page!(
+    /// Shows what asks, before the person proves who they are.
+    Authorize, "authorize.html" {
+        /// Who asks, and for what.
+        asking: Asking,
+        /// The request, which the form sends again.
+        request: String,
+        /// The form token.
+        csrf: String,
+        /// Whom one can sign in with.
+        issuers: Vec<Provider>
+    }
+);
+page!(
+    /// Shows what asks and who is asked, for the decision.
+    Consent, "consent.html" {
+        /// Who asks, and for what.
+        asking: Asking,
+        /// The person's name.
+        person: String,
+        /// Their e-mail.
+        email: String,
+        /// Who vouches for them.
+        issuer: String,
+        /// The acceptable-use policy, where they must accept it first.
+        terms: Option<Terms>,
+        /// The secret of this decision.
+        confirm: String,
+        /// The form token.
+        csrf: String
+    }
+);
 page!(
     /// Asks who wants to come to the console.
     ConsoleSignIn, "console_sign_in.html" {
@@ -218,6 +269,13 @@ page!(
         again: bool,
         /// Whom one can sign in with.
         issuers: Vec<Provider>
+    }
+);
+page!(
+    /// Asks for the code of the break-glass account.
+    BreakGlass, "break_glass.html" {
+        /// The form token.
+        csrf: String
     }
 );
 page!(
@@ -237,7 +295,9 @@ page!(
         /// What happened.
         what: String,
         /// What to do.
-        next: String
+        next: String,
+        /// A way on, and what it is called.
+        way_on: Option<(&'static str, &'static str)>
     }
 );
 
@@ -254,11 +314,28 @@ pub fn message(
     what: &str,
     next: &str,
 ) -> Response {
-    respond(
-        status,
-        &Message::new(&Frame::of(state), title, what.to_owned(), next.to_owned()),
-        &[],
-    )
+    respond(status, &said(state, title, (what, next), None), &[])
+}
+
+/// The same with a way on and what it is called.
+pub fn message_leading_to(
+    state: &SignIn,
+    status: StatusCode,
+    title: &str,
+    says: (&str, &str),
+    way_on: (&'static str, &'static str),
+) -> Response {
+    respond(status, &said(state, title, says, Some(way_on)), &[])
+}
+
+fn said(
+    state: &SignIn,
+    title: &str,
+    (what, next): (&str, &str),
+    way_on: Option<(&'static str, &'static str)>,
+) -> Message {
+    let (what, next) = (what.to_owned(), next.to_owned());
+    Message::new(&Frame::of(state), title, what, next, way_on)
 }
 
 #[cfg(test)]
@@ -335,6 +412,55 @@ mod tests {
     }
 
     #[test]
+    fn what_a_program_calls_itself_stays_text_and_where_its_answer_goes_is_said() {
+        let asking = |any_could| Asking {
+            name: "<b>Claude</b>".into(),
+            vouched: "it says so itself".into(),
+            host: "evil.example".into(),
+            is_local: any_could,
+            any_could,
+            connector: "tasks".into(),
+            address: "https://ai.example/mcp/tasks".into(),
+        };
+        let text = || String::from("x");
+        let consent = |any_could| {
+            let (person, email, issuer) = (text(), text(), text());
+            let asking = asking(any_could);
+            let page = Consent::new(
+                &frame(),
+                "t",
+                asking,
+                person,
+                email,
+                issuer,
+                None,
+                text(),
+                text(),
+            );
+            page.render().unwrap()
+        };
+        let request = String::from("client_id=\"><script>");
+        let first = Authorize::new(
+            &frame(),
+            "t",
+            asking(false),
+            request,
+            text(),
+            providers(&["entra"]),
+        );
+        for html in [first.render().unwrap(), consent(false), consent(true)] {
+            assert!(
+                !html.contains("<b>Claude") && !html.contains("<script"),
+                "{html}"
+            );
+            assert!(html.contains("evil.example"), "{html}");
+        }
+        let warning = "Any program on this computer can ask in this name";
+        assert!(consent(true).contains(warning) && !consent(false).contains(warning));
+        is_steady(&|| consent(true));
+    }
+
+    #[test]
     fn only_where_a_code_can_be_denied_is_it_said_to_be_denied() {
         let denied = "Not your code? Deny it";
         let landing = Landing::new(&frame(), "t", "https://ai.example".into());
@@ -393,9 +519,16 @@ mod tests {
                 .unwrap()
             }),
             Box::new(move || {
-                Message::new(&frame(), "Done", text("It is in."), text("Close this."))
-                    .render()
-                    .unwrap()
+                let way_on = Some(("/device", "On"));
+                Message::new(
+                    &frame(),
+                    "Done",
+                    text("It is in."),
+                    text("Close this."),
+                    way_on,
+                )
+                .render()
+                .unwrap()
             }),
         ];
         for page in pages {

@@ -110,8 +110,9 @@ impl Upstream {
         clock: &dyn Clock,
     ) -> Attempt {
         let status = response.status();
+        self.health.heard(clock.now(), status.as_u16());
         if status.is_success() {
-            self.health.succeeded();
+            self.health.succeeded(clock.now());
             return Attempt::Answered(response.map(AnswerBody::Stream));
         }
         let retry_after_s = response
@@ -147,7 +148,7 @@ impl Upstream {
                 Attempt::Failed(ReasonCode::UpstreamUnavailable, shown)
             }
             _ if status.is_client_error() => {
-                self.health.succeeded();
+                self.health.succeeded(clock.now());
                 match shown {
                     Some(response) => Attempt::Answered(response),
                     None if status == StatusCode::PAYLOAD_TOO_LARGE => {

@@ -163,6 +163,15 @@ impl Credentials {
         }
     }
 
+    /// When the token at hand was fetched, and when it ends; none for what is not fetched, and before the first call.
+    pub fn fetched(&self) -> Option<(Timestamp, Timestamp)> {
+        let Kind::Entra(token) = &self.kind else {
+            return None;
+        };
+        let current = token.current.load();
+        current.as_ref().map(|token| (token.had, token.ends))
+    }
+
     /// Notes that the provider refused what [`Credentials::header`] gave: a fetched token that is still the shared one is
     /// forgotten, and the next call fetches another. At most once a minute, for a new one need not be any better.
     pub fn refused(&self, value: &HeaderValue) {
@@ -225,6 +234,7 @@ struct EntraToken {
 
 struct Fetched {
     bearer: HeaderValue,
+    had: Timestamp,
     ends: Timestamp,
 }
 
@@ -347,9 +357,11 @@ impl EntraToken {
             HeaderValue::try_from(format!("Bearer {}", answer.access_token.expose_secret()))
                 .map_err(|_| CredentialError::Answer)?;
         bearer.set_sensitive(true);
+        let had = self.clock.now();
         Ok(Fetched {
             bearer,
-            ends: self.clock.now().plus_ms(seconds * 1_000),
+            had,
+            ends: had.plus_ms(seconds * 1_000),
         })
     }
 

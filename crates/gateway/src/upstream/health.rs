@@ -19,6 +19,25 @@ struct State {
     closed_until: Option<Timestamp>,
     /// Whether `closed_until` is the end of a try, not of a time of leaving it out.
     tried_again: bool,
+    /// Since when it answers, fails, or is left out.
+    since: Option<Timestamp>,
+    /// Its last answer.
+    last: Option<(Timestamp, u16)>,
+}
+
+/// How a provider stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Failures in a row.
+    pub failures: u32,
+    /// Until when it is left out, or a call finds out whether it works again; none while it is tried as ever.
+    pub closed_until: Option<Timestamp>,
+    /// Whether a call finds out.
+    pub tried_again: bool,
+    /// Since when it answers, fails, or is left out; none before the first call.
+    pub since: Option<Timestamp>,
+    /// When it was last heard, and the status it answered.
+    pub last: Option<(Timestamp, u16)>,
 }
 
 /// What a call may do with a provider.
@@ -54,15 +73,45 @@ impl Health {
         self.lock().closed_until.is_some_and(|until| now < until)
     }
 
-    /// A call got an answer.
-    pub fn succeeded(&self) {
-        *self.lock() = State::default();
+    /// How it stands, for the console.
+    pub fn seen(&self, now: Timestamp) -> Seen {
+        let state = *self.lock();
+        Seen {
+            failures: state.failures,
+            closed_until: state.closed_until.filter(|until| now < *until),
+            tried_again: state.tried_again,
+            since: state.since,
+            last: state.last,
+        }
+    }
+
+    /// An answer came, whatever it says.
+    pub fn heard(&self, now: Timestamp, status: u16) {
+        self.lock().last = Some((now, status));
+    }
+
+    /// A call got an answer at `now` that another provider would have given as well.
+    pub fn succeeded(&self, now: Timestamp) {
+        let mut state = self.lock();
+        let was_fine = state.failures == 0 && state.closed_until.is_none();
+        let since = state.since.filter(|_| was_fine).unwrap_or(now);
+        *state = State {
+            since: Some(since),
+            last: state.last,
+            ..State::default()
+        };
     }
 
     /// A call failed at `now` in a way that another provider might not. `retry_after_s` is how long it asked to be left alone.
     pub fn failed(&self, now: Timestamp, retry_after_s: Option<u32>) {
         let mut state = self.lock();
+        if state.failures == 0 {
+            state.since = Some(now);
+        }
         state.failures = state.failures.saturating_add(1);
+        if state.failures == FAILURES_MAX {
+            state.since = Some(now);
+        }
         if state.failures >= FAILURES_MAX || state.closed_until.is_some() {
             let asked_ms = retry_after_s.map_or(0, |seconds| i64::from(seconds.min(300)) * 1_000);
             state.closed_until = Some(now.plus_ms(OPEN_MS.max(asked_ms)));
@@ -99,7 +148,7 @@ mod tests {
         health.failed(at(31), None);
         assert_eq!(health.admit(at(60)), Admission::No);
         assert_eq!(health.admit(at(61)), Admission::Yes);
-        health.succeeded();
+        health.succeeded(at(61));
         assert_eq!(health.admit(at(61)), Admission::Yes);
     }
 
@@ -119,8 +168,37 @@ mod tests {
         let health = Health::default();
         for _ in 0..20 {
             health.failed(at(0), None);
-            health.succeeded();
+            health.succeeded(at(0));
         }
         assert_eq!(health.admit(at(0)), Admission::Yes);
+    }
+
+    #[test]
+    fn it_is_known_since_when_it_stands_as_it_does_and_what_was_heard_last() {
+        let health = Health::default();
+        let seen = |second| {
+            let seen = health.seen(at(second));
+            (seen.failures, seen.closed_until, seen.since, seen.last)
+        };
+        assert_eq!(seen(0), (0, None, None, None));
+        health.heard(at(1), 200);
+        health.succeeded(at(1));
+        health.succeeded(at(5));
+        assert_eq!(seen(6), (0, None, Some(at(1)), Some((at(1), 200))));
+        health.heard(at(10), 529);
+        for second in 10..14 {
+            health.failed(at(second), None);
+        }
+        assert_eq!(seen(14), (4, None, Some(at(10)), Some((at(10), 529))));
+        health.failed(at(14), None);
+        assert_eq!(
+            seen(15),
+            (5, Some(at(44)), Some(at(14)), Some((at(10), 529)))
+        );
+        assert_eq!(health.admit(at(44)), Admission::Yes);
+        health.failed(at(45), None);
+        assert_eq!(seen(46).2, Some(at(14)), "left out all the while");
+        health.succeeded(at(80));
+        assert_eq!(seen(81), (0, None, Some(at(80)), Some((at(10), 529))));
     }
 }

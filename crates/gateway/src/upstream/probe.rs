@@ -1,5 +1,6 @@
 //! One look at a provider that costs nothing: is it there, and does it take our credential? Anthropic is asked for its list of
-//! models; Foundry, which has none, for a count of tokens. Neither is billed. Called by `doctor`.
+//! models; Foundry, which has none, for a count of tokens. Neither is billed. Called by `doctor` and
+//! by the console's test of an upstream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use bytes::Bytes;
 use domain::{Clock, limits};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Method, Request, StatusCode};
-use http_body_util::Full;
-use serde_json::json;
+use http_body_util::{BodyExt as _, Full, Limited};
+use serde_json::{Value, json};
 
 use super::client::HttpClient;
 use super::config::{ProviderKind, UpstreamConfig};
@@ -24,6 +25,8 @@ pub struct Probed {
     pub header: HeaderName,
     /// What came back.
     pub status: StatusCode,
+    /// Milliseconds from the question to the head of its answer.
+    pub answer_ms: u64,
     /// Whether the request named a deployment that the provider must know.
     pub names_model: bool,
 }
@@ -68,6 +71,7 @@ pub async fn probe(
     );
     headers.insert(header.clone(), value);
     let wait = Duration::from_millis(limits::DOCTOR_PROBE_MS);
+    let asked = tokio::time::Instant::now();
     let answer = tokio::time::timeout(wait, client.request(request)).await;
     let response = answer
         .map_err(|_| ProbeError::Timeout(base.clone()))?
@@ -76,8 +80,47 @@ pub async fn probe(
         asked: format!("{method} {address}"),
         header,
         status: response.status(),
+        answer_ms: u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX),
         names_model: deployment(config).is_some(),
     })
+}
+
+/// The ids of the models that a provider lists for our credential; none of a provider that has no such list.
+pub async fn models(
+    config: &UpstreamConfig,
+    client: &HttpClient,
+    clock: Arc<dyn Clock>,
+) -> Result<Vec<String>, ProbeError> {
+    if config.provider != ProviderKind::Anthropic {
+        return Ok(Vec::new());
+    }
+    let base = config.base().map_err(|_| ProbeError::Address)?;
+    let credentials = Credentials::new(config.provider, &config.auth, clock)?;
+    let (header, value) = credentials.header(client).await?;
+    let request = Request::get(format!("{base}/v1/models?limit=100"))
+        .header(ACCEPT, "application/json")
+        .header("anthropic-version", "2023-06-01")
+        .header(header, value)
+        .body(Full::new(Bytes::new()))
+        .map_err(|_| ProbeError::Address)?;
+    let wait = Duration::from_millis(limits::DOCTOR_PROBE_MS);
+    let unreachable = |error: Box<dyn std::error::Error + Send + Sync>| {
+        ProbeError::Unreachable(base.clone(), error)
+    };
+    let answer = async {
+        let response = client.request(request).await;
+        let response = response.map_err(|error| unreachable(Box::new(error)))?;
+        let body = Limited::new(response.into_body(), limits::FETCH_BYTES_MAX);
+        let whole = body.collect().await.map_err(unreachable)?;
+        Ok::<_, ProbeError>(whole.to_bytes())
+    };
+    let answer = tokio::time::timeout(wait, answer).await;
+    let body = answer.map_err(|_| ProbeError::Timeout(base.clone()))??;
+    let list: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let listed = list["data"].as_array().into_iter().flatten();
+    let ids = listed.filter_map(|model| model["id"].as_str());
+    let is_id = |id: &&str| id.len() <= limits::MODEL_ID_BYTES_MAX;
+    Ok(ids.filter(is_id).map(str::to_owned).collect())
 }
 
 fn question(config: &UpstreamConfig) -> (Method, &'static str, Option<String>) {

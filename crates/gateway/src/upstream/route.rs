@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{Clock, Reason, ReasonCode, Refusal};
+use domain::{Clock, Reason, ReasonCode, Refusal, Timestamp};
 use http::Response;
 use http::header::HeaderMap;
 use hyper::body::Incoming;
@@ -16,7 +16,7 @@ use super::attempt::Attempt;
 use super::client::HttpClient;
 use super::config::{InvalidUpstream, UpstreamConfig};
 use super::credential::{CredentialError, Credentials};
-use super::health::{Admission, Health};
+use super::health::{Admission, Health, Seen};
 
 /// Every provider, in the order of trying.
 #[derive(Debug)]
@@ -49,6 +49,19 @@ pub enum SetUpError {
         /// Why.
         source: CredentialError,
     },
+}
+
+/// How a provider stands.
+#[derive(Debug)]
+pub struct Standing<'u> {
+    /// Its configuration.
+    pub config: &'u UpstreamConfig,
+    /// Its address.
+    pub base: &'u str,
+    /// What is remembered of its answers.
+    pub health: Seen,
+    /// When the token at hand was fetched, and when it ends.
+    pub token: Option<(Timestamp, Timestamp)>,
 }
 
 /// A request as it leaves us, but for the provider's own address and credential.
@@ -136,6 +149,32 @@ impl Upstreams {
             .iter()
             .map(|upstream| (Arc::clone(&upstream.name), !upstream.health.is_closed(now)))
             .collect()
+    }
+
+    /// How each provider stands, in the order of trying, for the console.
+    pub fn standing(&self) -> Vec<Standing<'_>> {
+        let now = self.clock.now();
+        let standing = |upstream| {
+            let Upstream {
+                config,
+                base,
+                credentials,
+                health,
+                ..
+            }: &Upstream = upstream;
+            Standing {
+                config,
+                base,
+                health: health.seen(now),
+                token: credentials.fetched(),
+            }
+        };
+        self.all.iter().map(standing).collect()
+    }
+
+    /// Connections to providers, for whoever asks one aside from calls.
+    pub const fn client(&self) -> &HttpClient {
+        &self.client
     }
 
     /// Whether any provider serves a model, wherever it is.

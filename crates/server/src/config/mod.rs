@@ -10,14 +10,18 @@ mod shape;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use control::notices::NoticeKind;
+use domain::Timestamp;
 use domain::acceptable_use::Installation;
 use gateway::inference::catalogue::Model;
+use gateway::signin::programs::KnownProgram;
 use gateway::upstream::UpstreamConfig;
 use ipnet::IpNet;
 use pipeline::identity::IssuerConfig;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+pub(crate) use secrets::fetch as referred;
 pub use several::{Named, load_all, meetings};
 
 /// The whole configuration.
@@ -33,10 +37,18 @@ pub struct Config {
     pub issuers: Vec<IssuerConfig>,
     /// The providers, in the order of trying.
     pub upstreams: Vec<UpstreamConfig>,
+    /// Where each one's secret was read, where it has one; in the same order.
+    pub upstream_secrets: Vec<Option<SecretSource>>,
     /// Models of the company's own names.
     pub models: Vec<Model>,
     /// Keys of the spend-limit endpoints.
     pub admin_keys: Vec<AdminKeyConfig>,
+    /// Who is told of calls that wait for approval.
+    pub notices: Vec<NoticeConfig>,
+    /// Programs that call connectors and were set up here.
+    pub oauth_clients: Vec<KnownProgram>,
+    /// Secrets that the policy's connectors name.
+    pub connector_secrets: Vec<ConnectorSecretConfig>,
 }
 
 impl Config {
@@ -53,6 +65,15 @@ impl Config {
         let for_people = |issuer: &&IssuerConfig| issuer.vouches_for_people();
         self.issuers.iter().filter(for_people).count()
     }
+}
+
+/// Where a secret was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretSource {
+    /// In words, never the secret: `the environment variable ANTHROPIC_KEY`.
+    pub place: String,
+    /// When its file was last written, where it is one.
+    pub written: Option<Timestamp>,
 }
 
 /// `[server]`.
@@ -153,6 +174,38 @@ pub struct AdminKeyConfig {
     pub writes: bool,
 }
 
+/// `[[notice]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoticeConfig {
+    /// What the log calls it.
+    pub name: String,
+    /// The form that it takes.
+    pub kind: NoticeKind,
+    /// Its address, a secret where it opens a chat by itself.
+    pub url: SecretString,
+    /// What signs the messages, at least 32 characters.
+    #[serde(default)]
+    pub secret: Option<SecretString>,
+}
+
+/// `[[connector_secret]]`: one header that Doorward sends to connectors whose policy entry names it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectorSecretConfig {
+    /// What the policy calls it.
+    pub name: String,
+    /// The header.
+    #[serde(default = "default_secret_header")]
+    pub header: String,
+    /// The header's whole value, such as `Bearer …`.
+    pub value: SecretString,
+}
+
+fn default_secret_header() -> String {
+    "authorization".to_owned()
+}
+
 fn default_org() -> String {
     "default".to_owned()
 }
@@ -169,7 +222,7 @@ const fn default_drain_s() -> u64 {
     30
 }
 
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 10] = [
     "server",
     "store",
     "ledger",
@@ -177,6 +230,9 @@ const SECTIONS: [&str; 7] = [
     "upstream",
     "model",
     "admin_key",
+    "notice",
+    "oauth_client",
+    "connector_secret",
 ];
 
 /// Whose secrets are looked up.
@@ -249,11 +305,29 @@ struct AdminKeys {
     admin_key: Vec<AdminKeyConfig>,
 }
 
+#[derive(Deserialize)]
+struct Notices {
+    #[serde(default)]
+    notice: Vec<NoticeConfig>,
+}
+
+#[derive(Deserialize)]
+struct OauthClients {
+    #[serde(default)]
+    oauth_client: Vec<KnownProgram>,
+}
+
+#[derive(Deserialize)]
+struct ConnectorSecrets {
+    #[serde(default)]
+    connector_secret: Vec<ConnectorSecretConfig>,
+}
+
 fn unread(path: &Path, error: &std::io::Error) -> String {
     let path = path.display();
     match error.kind() {
         std::io::ErrorKind::NotFound => format!(
-            "{path}: there is no such file; name the configuration with --config FILE, or begin with examples/doorward.toml"
+            "{path}: there is no such file; `doorward setup` makes one in a walk through a browser, --config FILE names another, and examples/doorward.toml has every key"
         ),
         _ => format!("{path}: {error}"),
     }
@@ -269,16 +343,9 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
     let Some(root) = shape::parse(text, &mut mistakes) else {
         return Err(mistakes);
     };
-    for key in root.get_ref().keys() {
-        if !SECTIONS.contains(&&**key.get_ref()) {
-            mistakes.push(format!(
-                "{}: unknown section `{}`; the sections are {}",
-                shape::line(text, Some(key.span())),
-                key.get_ref(),
-                SECTIONS.join(", ")
-            ));
-        }
-    }
+    let keys = root.get_ref().keys();
+    let unknown = keys.filter(|key| !SECTIONS.contains(&&**key.get_ref()));
+    mistakes.extend(unknown.map(|key| unknown_section(text, key)));
     let server =
         shape::section::<Server>(text, &root, "server", &mut mistakes).map(|found| found.server);
     let store =
@@ -293,6 +360,9 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
         shape::section::<Models>(text, &root, "model", &mut mistakes).map(|found| found.model);
     let admin_keys = shape::section::<AdminKeys>(text, &root, "admin_key", &mut mistakes)
         .map(|found| found.admin_key);
+    let notices =
+        shape::section::<Notices>(text, &root, "notice", &mut mistakes).map(|found| found.notice);
+    let around_connectors = around_connectors(text, &root, &mut mistakes);
     let (
         Some(server),
         Some(store),
@@ -301,8 +371,18 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
         Some(upstreams),
         Some(models),
         Some(admin_keys),
+        Some(notices),
+        Some((oauth_clients, connector_secrets)),
     ) = (
-        server, store, ledger, issuers, upstreams, models, admin_keys,
+        server,
+        store,
+        ledger,
+        issuers,
+        upstreams,
+        models,
+        admin_keys,
+        notices,
+        around_connectors,
     )
     else {
         return Err(mistakes);
@@ -312,9 +392,13 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
         store,
         ledger,
         issuers,
+        upstream_secrets: upstreams.iter().map(secrets::source).collect(),
         upstreams,
         models,
         admin_keys,
+        notices,
+        oauth_clients,
+        connector_secrets,
     };
     secrets::resolve(&mut config, needed, &mut mistakes);
     check(&config, &mut mistakes);
@@ -323,6 +407,26 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
     } else {
         Err(mistakes)
     }
+}
+
+/// The programs that call connectors, and what connectors are sent.
+fn around_connectors(
+    text: &str,
+    root: &toml::Spanned<toml::de::DeTable<'_>>,
+    mistakes: &mut Vec<String>,
+) -> Option<(Vec<KnownProgram>, Vec<ConnectorSecretConfig>)> {
+    let clients = shape::section::<OauthClients>(text, root, "oauth_client", mistakes);
+    let secrets = shape::section::<ConnectorSecrets>(text, root, "connector_secret", mistakes);
+    Some((clients?.oauth_client, secrets?.connector_secret))
+}
+
+fn unknown_section(text: &str, key: &toml::Spanned<std::borrow::Cow<'_, str>>) -> String {
+    format!(
+        "{}: unknown section `{}`; the sections are {}",
+        shape::line(text, Some(key.span())),
+        key.get_ref(),
+        SECTIONS.join(", ")
+    )
 }
 
 /// Names below `localhost` are this machine's as well (RFC 6761, section 6.3).
@@ -335,15 +439,50 @@ fn is_on_this_machine(url: &url::Url) -> bool {
     }
 }
 
+/// What is wrong with an origin that clients are to use.
+pub(crate) fn public_url_mistake(origin: &str) -> Option<&'static str> {
+    match url::Url::parse(origin) {
+        Ok(url) if url.origin().ascii_serialization() == origin => {
+            let is_readable = url.scheme() == "http" && !is_on_this_machine(&url);
+            is_readable.then_some("must be https; clients send their sign-in to it")
+        }
+        _ => Some(
+            "must be an origin such as https://ai.example.org, without a path or slash at its end",
+        ),
+    }
+}
+
+/// Headers that say how a message is read.
+const NOT_FOR_SECRETS: [&str; 5] = [
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+];
+
+fn check_connector_secrets(secrets: &[ConnectorSecretConfig], mistakes: &mut Vec<String>) {
+    for (index, secret) in secrets.iter().enumerate() {
+        let is_named = domain::connectors::is_slug(&secret.name, 64, true);
+        let earlier = &secrets[..index];
+        if !is_named || earlier.iter().any(|other| other.name == secret.name) {
+            mistakes.push(format!(
+                "connector_secret[{index}].name: needs small letters, digits and dashes, and to stand once"
+            ));
+        }
+        let header = http::HeaderName::try_from(secret.header.as_str());
+        if header.is_err() || NOT_FOR_SECRETS.contains(&&*secret.header.to_ascii_lowercase()) {
+            mistakes.push(format!(
+                "connector_secret[{index}].header: is no header that can carry a credential"
+            ));
+        }
+    }
+}
+
 fn check(config: &Config, mistakes: &mut Vec<String>) {
     let server = &config.server;
-    match url::Url::parse(&server.public_url) {
-        Ok(url) if url.origin().ascii_serialization() == server.public_url => {
-            if url.scheme() == "http" && !is_on_this_machine(&url) {
-                mistakes.push("server.public_url: must be https; clients send their sign-in to it".to_owned());
-            }
-        }
-        _ => mistakes.push("server.public_url: must be an origin such as https://ai.example.org, without a path or slash at its end".to_owned()),
+    if let Some(mistake) = public_url_mistake(&server.public_url) {
+        mistakes.push(format!("server.public_url: {mistake}"));
     }
     for path in &server.base_paths {
         if !path.starts_with('/') || path.ends_with('/') || path.contains(['{', '}', '*']) {
@@ -367,8 +506,21 @@ fn check(config: &Config, mistakes: &mut Vec<String>) {
             "server.ops: is server.listen; clients and operators need an address each".to_owned(),
         );
     }
+    check_connector_secrets(&config.connector_secrets, mistakes);
     for mistake in pipeline::identity::config::mistakes(&config.issuers) {
         mistakes.push(format!("issuer: {mistake}"));
+    }
+    for (index, client) in config.oauth_clients.iter().enumerate() {
+        if let Some(mistake) = client.mistake(&server.public_url) {
+            mistakes.push(format!("oauth_client[{index}].{mistake}"));
+        }
+        let mut before = config.oauth_clients[..index].iter();
+        if before.any(|other| other.id == client.id) {
+            mistakes.push(format!(
+                "oauth_client[{index}].id: `{}` stands twice",
+                client.id
+            ));
+        }
     }
     for (index, upstream) in config.upstreams.iter().enumerate() {
         if let Err(error) = upstream.check() {

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue, Deserializer, Error};
 /// Mistakes of one section that are named; whoever has more has another file in mind.
 const MISTAKES_OF_A_SECTION_MAX: usize = 50;
 /// Keys whose values may be secrets written in by mistake.
-const SECRET_KEYS: [&str; 9] = [
+const SECRET_KEYS: [&str; 11] = [
     "auth",
     "bearer",
     "client_secret",
@@ -20,7 +20,9 @@ const SECRET_KEYS: [&str; 9] = [
     "master_key",
     "master_key_before",
     "prices",
+    "secret",
     "url",
+    "value",
 ];
 
 /// A text as TOML; mistakes of its grammar go to `mistakes`.

@@ -1,13 +1,16 @@
 //! `doorward demo`: an identity provider, two simulated Claude providers and Doorward itself, on loopback with everything it keeps
-//! in a temporary folder, and the story of a working day told with real HTTP. None of its people and providers exist elsewhere.
+//! in a temporary folder, three weeks of sample data ([`past`]), and the story of a working day told with real HTTP. None of its people and
+//! providers exist elsewhere.
 
+mod logins;
+pub mod past;
 pub mod second;
 pub mod story;
 pub mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::json;
@@ -29,6 +32,9 @@ pub struct Options {
     /// An empty PostgreSQL database, `postgres://user@host/database`: the demo then shows two replicas on it
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
+    /// Begin with an empty store, without the three weeks of sample data; so does --once, and a demo on PostgreSQL
+    #[arg(long)]
+    empty: bool,
     /// Do not walk through the story, only stay up
     #[arg(long, conflicts_with = "once")]
     serve_only: bool,
@@ -53,7 +59,14 @@ pub async fn run(options: Options) -> ExitCode {
 }
 
 async fn show(options: &Options) -> anyhow::Result<()> {
-    let stage = Stage::set_on(options.port, options.postgres.as_deref()).await?;
+    let stage = if options.empty || options.once || options.postgres.is_some() {
+        Stage::set_on(options.port, options.postgres.as_deref()).await?
+    } else {
+        with_past(options.port).await?
+    };
+    if !options.once {
+        logins::give_roles(&stage.config).await?;
+    }
     let world = World::on(stage).await?;
     say(&format!(
         "Doorward {} at {}\n",
@@ -80,6 +93,20 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     told
 }
 
+async fn with_past(port: u16) -> anyhow::Result<Stage> {
+    let began = Instant::now();
+    say("Making three weeks of sample data, which takes some seconds.");
+    let (stage, made) = Stage::set_with_past(port).await?;
+    say(&format!(
+        "Three weeks of sample data, made in {:.1} s: {} people, {} calls, {} refusals. None of it happened.\n",
+        began.elapsed().as_secs_f64(),
+        made.people,
+        made.calls,
+        made.refused
+    ));
+    Ok(stage)
+}
+
 async fn tell(world: &World, options: &Options) -> anyhow::Result<()> {
     if options.postgres.is_none() {
         return story::tell(world, None).await;
@@ -93,28 +120,25 @@ async fn tell(world: &World, options: &Options) -> anyhow::Result<()> {
 async fn stay(world: &World) {
     say(&format!(
         "\nIt stays up until you press Ctrl-C.\n\n\
-         Four people can sign in (no passwords here; pick one at the identity provider's page):\n  \
-         ada      engineer, any Opus, Sonnet or Haiku\n  \
-         grace    engineer, and in the group doorward-admins\n  \
-         alan     contractor, Haiku only\n  \
-         edsger   on trial, $0.25 a day\n\n\
+         {logins}\n\n\
+         Two more use Claude alone: alan, a contractor, Haiku only; edsger, on trial, $0.25 a day.\n\n\
          Look around from another terminal:\n\n  \
          doorward policy export --config {config}\n  \
          doorward ledger verify {ledger} --key \"$(cat {ledger}/ledger.pub)\"\n  \
          doorward drill leaver --config {config} --group engineering --model claude-haiku-5-5 \\\n    \
-         --prompt 'A long story. [testkit events=600 pace-ms=20]'\n  \
-         doorward role grant owner --person grace@northwind.example --config {config}\n\n\
+         --prompt 'A long story. [testkit events=600 pace-ms=20]'\n\n\
          Point a real Claude Code at it, in a fresh home folder:\n\n  \
          export HOME=$(mktemp -d) && mkdir -p $HOME/.claude\n  \
          echo '{{\"forceLoginMethod\":\"gateway\",\"forceLoginGatewayUrl\":\"{base}\"}}' > $HOME/.claude/settings.json\n  \
          claude\n\n\
          Metrics: {ops}/metrics",
+        logins = logins::told(&world.base),
         base = world.base,
         ops = world.ops,
         config = world.config_file().display(),
         ledger = world.config.ledger.dir.display()
     ));
-    signals::stop().await;
+    signals::Stop::listen().asked().await;
 }
 
 fn describe(world: &World) -> serde_json::Value {
@@ -129,6 +153,7 @@ fn describe(world: &World) -> serde_json::Value {
         "config": world.config_file(),
         "desktop_client_id": world::DESKTOP_CLIENT,
         "admin_key": world.admin_key,
+        "logins": logins::described(&world.base),
         "models": {"allowed": "claude-sonnet-5-5", "denied": "claude-fable-5-2", "small": "claude-haiku-5-5"},
         "people": [
             {"name": "ada", "email": "ada@northwind.example", "groups": ["engineering"]},

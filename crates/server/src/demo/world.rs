@@ -13,8 +13,9 @@ use pipeline::identity::{config::vouching, hex};
 use secrecy::{ExposeSecret as _, SecretString};
 use testkit::idp::{App, demo_people};
 use testkit::net::free_port;
-use testkit::{Directory, Idp, Person, Provider};
+use testkit::{Directory, FakeClock, Idp, Person, Provider};
 
+use super::past::{self, Made};
 use crate::commands::{Running, start};
 use crate::config::{self, Config};
 use crate::policy_command::Here;
@@ -24,6 +25,7 @@ use crate::wiring;
 /// The application Claude Desktop signs in with.
 pub const DESKTOP_CLIENT: &str = "doorward-desktop";
 const GATEWAY_CLIENT: &str = "doorward-gateway";
+const ORG: &str = "Northwind Association";
 
 /// Everything around Doorward, set up for it to start.
 #[derive(Debug)]
@@ -93,15 +95,40 @@ impl Stage {
             base: format!("http://{listen}"),
             listen,
             ops,
-            org: "Northwind Association".to_owned(),
+            org: ORG.to_owned(),
         };
         let mut key = [0u8; 32];
         SystemIds.fill(&mut key);
         Box::pin(Self::set_at(at, postgres.map(|url| (url, key)))).await
     }
 
+    /// On SQLite, with the sample data of the weeks before now ([`past`]).
+    pub async fn set_with_past(port: u16) -> anyhow::Result<(Self, Made)> {
+        let (listen, ops) = (free(port)?, free(0)?);
+        let at = At {
+            base: format!("http://{listen}"),
+            listen,
+            ops,
+            org: ORG.to_owned(),
+        };
+        let now = SystemClock.now();
+        let begun: Arc<dyn Clock> = Arc::new(FakeClock::at(past::beginning(now)));
+        let stage = Box::pin(Self::set_since(begun, at, None)).await?;
+        let made = Box::pin(past::make(&stage.config, now)).await?;
+        Ok((stage, made))
+    }
+
     /// The same at a place that is decided; on PostgreSQL with the key of a database that may hold other organisations.
     pub async fn set_at(at: At, postgres: Option<(&str, [u8; 32])>) -> anyhow::Result<Self> {
+        Self::set_since(Arc::new(SystemClock), at, postgres).await
+    }
+
+    /// The same, with the first policy put in force by another clock.
+    async fn set_since(
+        begun: Arc<dyn Clock>,
+        at: At,
+        postgres: Option<(&str, [u8; 32])>,
+    ) -> anyhow::Result<Self> {
         let base = at.base.clone();
         let ops = at.ops;
         let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) =
@@ -112,6 +139,10 @@ impl Stage {
             .people(demo_people())
             .person(
                 Person::new("edsger", "Edsger Dijkstra", "edsger@northwind.example").group("trial"),
+            )
+            .person(
+                Person::new("frida", "Frida Lindqvist", "frida@northwind.example")
+                    .group("auditors"),
             )
             .app(App::web(
                 GATEWAY_CLIENT,
@@ -143,8 +174,8 @@ impl Stage {
         dir.write("doorward.toml", &text)?;
         let config = config::load(&dir.path().join("doorward.toml"))
             .map_err(|mistakes| anyhow::anyhow!(mistakes.join("\n")))?;
-        apply_policy(&config, Arc::clone(&clock), Arc::clone(&ids)).await?;
-        let token = directory_token(&config, Arc::clone(&clock), Arc::clone(&ids)).await?;
+        apply_policy(&config, Arc::clone(&begun), Arc::clone(&ids)).await?;
+        let token = directory_token(&config, begun, Arc::clone(&ids)).await?;
         Ok(Self {
             directory: Directory::new(&base, token.expose_secret()),
             base,

@@ -4,16 +4,15 @@
 use domain::{Clock as _, Timestamp, limits};
 use http::header::DATE;
 use pipeline::fetch::Ask;
-use pipeline::identity::{Issuer, IssuerConfig};
+use pipeline::identity::{Identity, Issuer, IssuerConfig};
 use url::Url;
 
 use super::report::{Line, Whose};
-use super::scratch::Scratch;
 use crate::system::SystemClock;
 
 /// Two lines for each issuer.
-pub(super) async fn check(scratch: &Scratch) -> Vec<Line> {
-    let issuers = scratch.identity().issuers();
+pub(crate) async fn check(identity: &Identity) -> Vec<Line> {
+    let issuers = identity.issuers();
     if issuers.is_empty() {
         let why = "no [[issuer]] is configured: people cannot sign in, only service keys open";
         return vec![Line::skipped("issuers", why)];
@@ -113,7 +112,8 @@ fn judge(check: String, stated: Timestamp, asked: Timestamp, answered: Timestamp
     )
 }
 
-fn document(config: &IssuerConfig) -> Option<Url> {
+/// Where an issuer's document is, or its keys.
+pub(crate) fn document(config: &IssuerConfig) -> Option<Url> {
     if let Some(url) = config.discovery_url.as_ref().or(config.jwks_url.as_ref()) {
         return Some(url.clone());
     }

@@ -9,6 +9,7 @@
 //! | `issuers` | who vouches, and the clock |
 //! | `upstreams` | the providers |
 //! | `scratch`, `recorder` | a second Doorward in a temporary folder, and what stands in a provider's place |
+//! | `symptoms` | what people see when a client does not work, and why |
 //! | [`token`], [`leak`] | the two rollout checks; the demo decides by them as well |
 
 pub mod leak;
@@ -16,12 +17,13 @@ pub mod report;
 pub mod token;
 
 mod certificate;
-mod issuers;
+pub(crate) mod issuers;
 mod place;
 mod public;
 mod recorder;
 mod scratch;
-mod upstreams;
+mod symptoms;
+pub(crate) mod upstreams;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -41,7 +43,7 @@ use scratch::Scratch;
 /// What to look at, and how to tell.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each line is PASS, WARN, FAIL or SKIPPED, with what was seen; a FAIL or WARN says whose it is and what to do. Exit code 0 when nothing failed, 1 when something did, 64 when the configuration is bad.\n\nIt may run before the first start and beside a running server. It asks identity providers for their public documents, each provider one question that is not billed, and the public address who it is. What leaves for a provider is looked at on this machine, with the provider's real credential and an invented caller.\n\nExamples:\n  doorward doctor --config doorward.toml\n  doorward doctor --token-file id_token.txt   # rollout check 1\n  pbpaste | doorward doctor --token-file - --json"
+    after_help = "Each line is PASS, WARN, FAIL or SKIPPED, with what was seen; a FAIL or WARN says whose it is and what to do. Exit code 0 when nothing failed, 1 when something did, 64 when the configuration is bad.\n\nIt may run before the first start and beside a running server. It asks identity providers for their public documents, each provider one question that is not billed, and the public address who it is. What leaves for a provider is looked at on this machine, with the provider's real credential and an invented caller.\n\nExamples:\n  doorward doctor --config doorward.toml\n  doorward doctor --token-file id_token.txt   # rollout check 1\n  pbpaste | doorward doctor --token-file - --json\n  doorward doctor --symptom AADSTS7000218"
 )]
 pub struct Options {
     /// The configuration
@@ -51,6 +53,10 @@ pub struct Options {
     /// standard input. It is never printed
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Look at nothing; say what is known about a message or a code that people see in a client: --symptom AADSTS50011, --symptom
+    /// "model list". An empty text names everything
+    #[arg(long, value_name = "WORDS", conflicts_with_all = ["token_file", "json"])]
+    symptom: Option<String>,
     /// Print JSON: {"ok": …, "checks": [{"check", "status", "evidence", "whose", "remedy"}]}
     #[arg(long)]
     json: bool,
@@ -58,6 +64,9 @@ pub struct Options {
 
 /// Does it.
 pub async fn run(options: Options) -> ExitCode {
+    if let Some(words) = &options.symptom {
+        return symptoms::tell(words, &options.config).await;
+    }
     configured(&options.config, async |config| {
         let token = options.token_file.as_deref().map(token::read).transpose()?;
         let lines = examine(config, token.as_ref()).await;
@@ -109,7 +118,7 @@ async fn examine(config: &Config, token: Option<&SecretString>) -> Vec<Line> {
         Ok(scratch) => {
             let whole = "the parts can be put together, and the crypto backend works as it must";
             lines.push(Line::pass("assembly", whole));
-            let issuers = in_time("issuers", issuers::check(&scratch)).await;
+            let issuers = in_time("issuers", issuers::check(scratch.identity())).await;
             lines.extend(issuers.unwrap_or_else(|line| vec![line]));
             lines.extend(upstreams.unwrap_or_else(|line| vec![line]));
             let check = token::check(token, config, &scratch, looked.as_ref());
@@ -125,6 +134,15 @@ async fn examine(config: &Config, token: Option<&SecretString>) -> Vec<Line> {
         store.close().await;
     }
     lines
+}
+
+/// Rollout check 2 alone: what leaves for each provider, or why it cannot be looked at.
+pub(crate) async fn leaving(config: &Config) -> Vec<Line> {
+    match in_time("assembly", Box::pin(Scratch::set_up(config))).await {
+        Err(line) => vec![line],
+        Ok(Err(error)) => vec![unassembled(&error)],
+        Ok(Ok(scratch)) => departures(config, &scratch).await,
+    }
 }
 
 /// One line for each provider: what leaves for it.

@@ -149,7 +149,7 @@ async fn policy(store: &Store, org: OrgId, config: &Config) -> Line {
     }
     Line::pass(
         "policy",
-        format!("version {}, {grants} grants", latest.version),
+        format!("version {}, grants: {grants}", latest.version),
     )
 }
 

@@ -22,7 +22,8 @@ pub enum Status {
 }
 
 impl Status {
-    const fn word(self) -> &'static str {
+    /// Its word.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Pass => "PASS",
             Self::Warn => "WARN",
@@ -51,7 +52,8 @@ pub enum Whose {
 }
 
 impl Whose {
-    const fn words(self) -> &'static str {
+    /// In words.
+    pub const fn words(self) -> &'static str {
         match self {
             Self::Operator => "whoever runs Doorward",
             Self::Network => "whoever runs the network",

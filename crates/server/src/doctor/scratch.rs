@@ -109,6 +109,8 @@ fn apart(config: &Config, folder: &TempFolder, recorder: &Recorder) -> Config {
     config.ledger.dir = folder.path().join("ledger");
     config.ledger.otlp = None;
     config.admin_keys.clear();
+    config.notices.clear();
+    config.connector_secrets.clear();
     for (index, upstream) in config.upstreams.iter_mut().enumerate() {
         upstream.base_url = Some(recorder.base_of(index));
         upstream.resource = None;

@@ -41,29 +41,43 @@ pub(super) async fn reach(config: &Config) -> Vec<Line> {
     lines.into_iter().flat_map(|(_, two)| two).collect()
 }
 
-async fn reach_one(upstream: &UpstreamConfig, client: &HttpClient) -> [Line; 2] {
+/// Of one provider.
+pub(crate) async fn reach_one(upstream: &UpstreamConfig, client: &HttpClient) -> [Line; 2] {
+    look(upstream, client).await.0
+}
+
+/// Whether a provider is reached and takes our credential, and in how many milliseconds it answered, if it did.
+pub(crate) async fn look(
+    upstream: &UpstreamConfig,
+    client: &HttpClient,
+) -> ([Line; 2], Option<u64>) {
     let reached = format!("upstream {}", upstream.name);
     let credential = format!("upstream {}, credential", upstream.name);
     if let Err(line) = resolve(&reached, upstream).await {
         let why = "the provider is not reached";
-        return [line, Line::skipped(credential, why)];
+        return ([line, Line::skipped(credential, why)], None);
     }
     match probe(upstream, client, Arc::new(SystemClock)).await {
         Ok(probed) => {
             let evidence = format!("{} answered {}", probed.asked, probed.status.as_u16());
             let judged = taken(credential, &probed);
-            [Line::pass(reached, evidence), judged]
+            (
+                [Line::pass(reached, evidence), judged],
+                Some(probed.answer_ms),
+            )
         }
         Err(ProbeError::Credential(error)) => {
             let why = "nothing was asked without a credential; its name resolves";
-            [
+            let lines = [
                 Line::skipped(reached, why),
                 no_credential(credential, &error),
-            ]
+            ];
+            (lines, None)
         }
         Err(error) => {
             let why = "the provider is not reached";
-            [unreached(reached, &error), Line::skipped(credential, why)]
+            let lines = [unreached(reached, &error), Line::skipped(credential, why)];
+            (lines, None)
         }
     }
 }
@@ -233,6 +247,7 @@ mod tests {
             header: HeaderName::from_static("x-api-key"),
             status: StatusCode::from_u16(status).unwrap(),
             names_model,
+            answer_ms: 1,
         };
         let line = taken("credential".to_owned(), &probed);
         assert_eq!(

@@ -8,6 +8,7 @@ use ledger::{KeyChange, Keyring};
 use pipeline::identity::SigningKey;
 use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 use serde::{Deserialize, Serialize};
+use store::secrets::SealingKey;
 
 /// One key.
 pub(crate) struct Entry {
@@ -148,6 +149,22 @@ impl Ring {
             .find(ended)
             .unwrap_or(self.entries.len());
         self.entries.truncate(keep.max(1));
+    }
+
+    /// The keys of arguments and grants at this moment: the one in use seals, and all of them open.
+    pub(crate) fn vault_key(&self, now: Timestamp) -> anyhow::Result<SealingKey> {
+        let bytes = |entry: &Entry| -> anyhow::Result<[u8; 32]> {
+            let bytes = entry.key.expose_secret().as_slice().try_into();
+            bytes.ok().context("a key of the vault cannot be used")
+        };
+        let seals = self.in_use(now);
+        let mut key = SealingKey::new(bytes(&self.entries[seals])?);
+        for (at, entry) in self.entries.iter().enumerate() {
+            if at != seals {
+                key = key.and_older(bytes(entry)?);
+            }
+        }
+        Ok(key)
     }
 
     /// The ledger's keys.

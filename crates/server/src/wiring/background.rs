@@ -27,6 +27,9 @@ impl Wired {
         let wired = Arc::clone(self);
         self.run(&mut tasks, async move { wired.follow_people().await });
         let wired = Arc::clone(self);
+        self.run(&mut tasks, async move { wired.follow_approvals().await });
+        self.run(&mut tasks, Arc::clone(self).send_notices());
+        let wired = Arc::clone(self);
         self.run(&mut tasks, async move {
             wired
                 .pipeline
@@ -114,8 +117,27 @@ impl Wired {
             tick.tick().await;
             match control::tasks::follow(&control.operation(&actor)).await {
                 Ok(followed) if followed == control::tasks::Followed::default() => {}
-                Ok(followed) => tracing::info!(?followed, "tasks for people who come and go"),
+                Ok(followed) => tracing::info!(
+                    left = followed.left,
+                    returned = followed.returned,
+                    joined = followed.joined,
+                    accepted = followed.accepted,
+                    "tasks for people who come and go"
+                ),
                 Err(error) => tracing::warn!(error = %error, "tasks are not followed yet"),
+            }
+        }
+    }
+
+    /// Notes which approvals expired. Replicas that do so at once write one record of each.
+    async fn follow_approvals(&self) {
+        let (control, actor) = (self.control(), Actor::doorward());
+        let mut tick = tokio::time::interval(Duration::from_millis(limits::APPROVALS_FOLLOW_MS));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            if let Err(error) = control::approvals::follow(&control.operation(&actor)).await {
+                tracing::warn!(error = %error, "approvals that expired are not noted yet");
             }
         }
     }
@@ -131,12 +153,26 @@ impl Wired {
                 .await?;
             let revocations = self.store.purge_revocations(self.org, heard).await?;
             let tokens = self.store.purge_refresh_tokens(now).await?;
+            let used = now.plus_ms(-limits::AUTHORIZATION_CODE_KEPT_MS);
+            self.store.purge_authorization_codes(used).await?;
+            self.store.purge_assertions(now).await?;
+            let unused = now.plus_ms(-limits::OAUTH_CLIENT_UNUSED_MS);
+            let kept = now.plus_ms(-limits::OAUTH_CLIENT_KEPT_MS);
+            self.store
+                .purge_oauth_clients(self.org, (unused, kept))
+                .await?;
             let left = now.plus_ms(-limits::DIRECTORY_LEFT_MS);
             self.store.purge_directory(self.org, heard, left).await?;
             let ended = now.plus_ms(-limits::CREDENTIALS_KEPT_MS);
             self.store.purge_scim_tokens(self.org, ended).await?;
             self.store.purge_personal_tokens(self.org, ended).await?;
             self.store.purge_service_keys(self.org, ended).await?;
+            let asked = now.plus_ms(-limits::ACCESS_REQUESTS_KEPT_MS);
+            self.store.purge_access_requests(self.org, asked).await?;
+            let over = now.plus_ms(-limits::APPROVAL_ARGUMENTS_KEPT_MS);
+            self.store.forget_approval_arguments(self.org, over).await?;
+            let asked = now.plus_ms(-limits::APPROVALS_KEPT_MS);
+            self.store.purge_approvals(self.org, asked).await?;
             let last_use = now.plus_ms(-limits::CONSOLE_IDLE_MS);
             let begun = now.plus_ms(-limits::CONSOLE_SESSION_MS);
             let over = (last_use, begun);

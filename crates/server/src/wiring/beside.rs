@@ -1,18 +1,23 @@
 //! What the command line and `doctor` need beside a running server: the store, a chain of their own, sessions and identity. Nothing
 //! here serves, and what only looks makes and changes nothing.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use control::Control;
 use domain::{Clock, Ids, OrgId};
 use pipeline::identity::config::vouching;
-use pipeline::identity::{Identity, Revocations, SessionTokens, Sessions, Setup};
+use pipeline::identity::{
+    Identity, IssuerConfig, Revocations, SessionTokens, Sessions, Setup, SigningKey,
+};
 use secrecy::ExposeSecret as _;
 use store::Store;
+use store::vault_key::VaultKey;
 
 use super::{keys, refuse_unfinished};
 use crate::config::Config;
+use crate::keys::ring::Ring;
 use crate::system::{SystemClock, SystemIds};
 
 /// Opens the store beside a running server, and the command line's own chain.
@@ -37,8 +42,10 @@ pub async fn admin(
         &*ids,
     )
     .await?;
+    let vault = keys::vault_key(&store, &seal, clock.now(), &*ids).await?;
     Ok(Control {
         org,
+        vault: VaultKey::new(vault),
         vouching: Arc::new(vouching(&config.issuers)),
         store,
         ledger: Arc::new(ledger),
@@ -90,6 +97,35 @@ pub async fn identity_beside(
         tokens: Arc::new(tokens),
         revocations,
         store: store.clone(),
+        clock,
+        ids,
+    })?)
+}
+
+/// Who callers would be with this issuer, on a store of its own in a folder that is thrown away: to try it before it is configured.
+pub(crate) async fn identity_on_trial(
+    issuer: IssuerConfig,
+    public_url: &str,
+    folder: &Path,
+) -> anyhow::Result<Identity> {
+    let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(SystemIds));
+    let now = clock.now();
+    let store = Store::open(&format!("sqlite:{}/trial.db", folder.display())).await?;
+    let org = OrgId::from_parts(now.unix_ms().unsigned_abs(), ids.random_bits());
+    let org = store.ensure_org("trial", org).await?;
+    let key = SigningKey::generate(&*ids)?.expose_secret().clone();
+    let keys = Ring::one(key, now).session_keys(now)?;
+    let tokens = SessionTokens::new(org, public_url, keys, Arc::clone(&clock))?;
+    let revocations = Arc::new(Revocations::new(org, Arc::clone(&clock)));
+    revocations.refresh(&store).await?;
+    let issuers = vec![issuer];
+    Ok(Identity::new(Setup {
+        org,
+        vouching: vouching(&issuers),
+        issuers,
+        tokens: Arc::new(tokens),
+        revocations,
+        store,
         clock,
         ids,
     })?)

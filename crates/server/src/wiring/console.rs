@@ -9,16 +9,24 @@ use console::{
 use control::installation::{Installation, IssuerFact, ModelFact, UpstreamFact};
 use control::people::Person;
 use control::policies::Examine;
+use control::rollout::{Departed, Departures, Examining};
 use domain::acceptable_use::Way;
 use domain::{Caller, Credential, Policy, Refusal, Subject, Usd, limits};
 use gateway::inference::ClientAddress;
+use gateway::inference::catalogue::{Catalogue, Model};
 use gateway::upstream::ProviderKind;
 use http::{Extensions, HeaderMap};
 use pipeline::identity::{self, Identity, IssuerKind};
 use pipeline::{AcceptableUse, Accepted, Pipeline};
+use tokio::sync::Semaphore;
 
 use super::Wired;
+use super::machine;
+use super::providers::Upstreams;
+use super::sensing::Senses;
 use crate::config::Config;
+use crate::doctor;
+use crate::doctor::report::{Line, Status};
 use crate::policy_command::Here;
 
 /// The identity stage as the console's gate.
@@ -58,6 +66,32 @@ impl Consent for Acceptances {
             });
             Ok(accepted.await? == Accepted::Kept)
         })
+    }
+}
+
+/// What leaves for the providers, as `doctor` looks at it.
+#[derive(Debug)]
+struct Leaving {
+    config: Arc<Config>,
+    turns: Semaphore,
+}
+
+impl Departures for Leaving {
+    fn examine(&self) -> Examining<'_> {
+        Box::pin(async move {
+            let _turn = self.turns.try_acquire().ok()?;
+            let lines = doctor::leaving(&self.config).await;
+            Some(lines.into_iter().map(departed).collect())
+        })
+    }
+}
+
+fn departed(line: Line) -> Departed {
+    Departed {
+        passed: line.status == Status::Pass,
+        check: line.check,
+        evidence: line.evidence,
+        remedy: line.remedy,
     }
 }
 
@@ -109,8 +143,11 @@ fn caller_of(person: &Person) -> Caller {
     }
 }
 
+/// The context that clients call long.
+const LONG_CONTEXT_TOKENS: u64 = 1_000_000;
+
 /// The configuration, as far as administrators may see it. Every field is named, so that a new one is shown only by decision.
-pub(super) fn installation(config: &Config) -> Installation {
+pub(crate) fn installation(config: &Config) -> Installation {
     let issuer = |issuer: &identity::IssuerConfig| IssuerFact {
         name: issuer.name.clone(),
         issuer: issuer.issuer.clone(),
@@ -121,6 +158,7 @@ pub(super) fn installation(config: &Config) -> Installation {
         .to_owned(),
         people: issuer.vouches_for_people(),
         audiences: issuer.audiences.iter().cloned().collect(),
+        client_id: issuer.client_id.clone(),
     };
     let upstream = |upstream: &gateway::upstream::UpstreamConfig| UpstreamFact {
         name: upstream.name.clone(),
@@ -146,13 +184,28 @@ pub(super) fn installation(config: &Config) -> Installation {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         issuers: config.issuers.iter().map(issuer).collect(),
         upstreams: config.upstreams.iter().map(upstream).collect(),
-        models: Vec::new(),
+        models: models(config),
         recorded: config.as_recorded(),
     }
 }
 
+/// Every model by name, as clients are offered them.
+fn models(config: &Config) -> Vec<ModelFact> {
+    let catalogue = Catalogue::new(config.models.clone());
+    let model = |model: &Model| ModelFact {
+        id: model.id.to_string(),
+        display_name: model.display_name.clone(),
+        is_long: model.max_input_tokens >= LONG_CONTEXT_TOKENS,
+        is_served: config
+            .upstreams
+            .iter()
+            .any(|upstream| upstream.serves(model.id.as_str())),
+    };
+    catalogue.models().iter().map(model).collect()
+}
+
 /// An address may carry a name and password, or a key in its query.
-fn without_credentials(address: &str) -> String {
+pub(super) fn without_credentials(address: &str) -> String {
     let Ok(mut address) = url::Url::parse(address) else {
         return String::new();
     };
@@ -165,17 +218,17 @@ fn without_credentials(address: &str) -> String {
 }
 
 impl Wired {
+    /// The second check of a rollout.
+    pub(crate) fn departures(&self) -> Arc<dyn Departures> {
+        Arc::new(Leaving {
+            config: Arc::clone(&self.config),
+            turns: Semaphore::new(limits::ROLLOUT_CHECKS_AT_ONCE),
+        })
+    }
+
     /// What the console stands on.
     pub(super) fn console(&self) -> Arc<Console> {
         let pipeline = &self.pipeline;
-        let model = |model: &gateway::inference::catalogue::Model| ModelFact {
-            id: model.id.to_string(),
-            display_name: model.display_name.clone(),
-        };
-        let installation = Installation {
-            models: self.door.catalogue.models().iter().map(model).collect(),
-            ..self.installation.clone()
-        };
         Arc::new(Console {
             control: Arc::new(self.control()),
             gate: Arc::new(Gate(Arc::clone(&pipeline.identity))),
@@ -183,9 +236,14 @@ impl Wired {
                 pipeline: Arc::clone(pipeline),
                 here: Here::of(&self.config),
             }),
-            member_checks: Arc::new(tokio::sync::Semaphore::new(limits::MEMBER_CHECKS_AT_ONCE)),
+            departures: self.departures(),
+            member_checks: Arc::new(Semaphore::new(limits::MEMBER_CHECKS_AT_ONCE)),
+            rehearsals: Arc::new(Semaphore::new(limits::REHEARSALS_AT_ONCE)),
             consent: Arc::new(Acceptances(Arc::clone(&pipeline.acceptable_use))),
-            installation,
+            providers: Arc::new(Upstreams::of(self)),
+            sensing: Arc::new(Senses::of(self)),
+            machine: Arc::new(machine::Here::of(self)),
+            installation: self.installation.clone(),
         })
     }
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use domain::limits;
 
-use super::{LEDGER, SESSION, Wired, keys};
+use super::{LEDGER, SESSION, VAULT, Wired, keys};
 
 /// What is in use, to tell when it changes.
 #[derive(Debug, Default)]
 struct InUse {
     session: Vec<String>,
     ledger: String,
+    vault: String,
 }
 
 /// Follows for ever. Ends only by being dropped.
@@ -47,6 +48,15 @@ async fn look(wired: &Wired, in_use: &mut InUse) -> anyhow::Result<()> {
         in_use.session = kids;
     }
     wired.tokens.keys_are_current(now);
+
+    let (ring, _) = keys::ring_there(&wired.store, &seal, VAULT).await?;
+    let vault = ring.vault_key(now)?;
+    // which one is in use, and how many there are to open with
+    let which = format!("{} of {}", vault.fingerprint(), ring.entries.len());
+    if which != in_use.vault {
+        wired.vault.replace(vault);
+        in_use.vault = which;
+    }
 
     let (ring, _) = keys::ring_there(&wired.store, &seal, LEDGER).await?;
     let public = ring.public_keys()?;

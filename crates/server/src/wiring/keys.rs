@@ -20,6 +20,8 @@ pub(crate) const SESSION: &str = "session-key";
 pub(crate) const LEDGER: &str = "ledger-key";
 /// What the key of findings' fingerprints is sealed as.
 pub(crate) const FINGERPRINT: &str = "fingerprint-key";
+/// What the keys of arguments and grants are sealed as.
+pub(crate) const VAULT: &str = "vault-key";
 
 /// The key that seals what the store keeps: configured, or in a file of our own beside SQLite, which is made when it is not there.
 pub(super) fn sealing_key(config: &Config, ids: &dyn Ids) -> anyhow::Result<SealingKey> {
@@ -234,6 +236,23 @@ pub(super) async fn fingerprint_key(
     };
     let ring = kept(store, seal, FINGERPRINT, (now, ids), make).await?;
     Ok(ring.newest().key.expose_secret().clone())
+}
+
+/// The keys of arguments and grants, the same for every replica of a store.
+pub(super) async fn vault_key(
+    store: &Store,
+    seal: &SealingKey,
+    now: Timestamp,
+    ids: &dyn Ids,
+) -> anyhow::Result<SealingKey> {
+    let make = || {
+        let mut bytes = [0u8; 32];
+        ids.fill(&mut bytes);
+        Ok(bytes.to_vec())
+    };
+    kept(store, seal, VAULT, (now, ids), make)
+        .await?
+        .vault_key(now)
 }
 
 #[cfg(test)]

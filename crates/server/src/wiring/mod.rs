@@ -4,36 +4,49 @@
 //! | file | what |
 //! |---|---|
 //! | `keys` | the keys, and the ledger that is signed with one |
-//! | `routes`, `console` | what clients and administrators connect to |
-//! | `background`, `follow_keys`, `replicas` | what runs beside the requests |
+//! | `routes`, `connectors`, `console`, `providers`, `sensing` | what clients and administrators connect to |
+//! | [`pins`] | what was approved of connectors' actions, and noting what they list |
+//! | `machine`, `settings` | what the console may ask of the process itself |
+//! | `background`, `follow_keys`, `notices`, `replicas` | what runs beside the requests |
 //! | `state` | readiness and numbers |
 //! | `beside`, `restored` | the command line's part; a place that was restored |
 
+mod approvals;
 mod background;
 mod beside;
+mod connectors;
 mod console;
 mod follow_keys;
 mod keys;
+mod machine;
+mod notices;
+pub mod pins;
+mod providers;
 mod replicas;
 mod restored;
 mod routes;
+mod sensing;
+mod settings;
 mod state;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ::connectors::Connectors;
 use anyhow::Context as _;
 use control::Control;
 use control::installation::Installation;
 use control::policies::Examine as _;
 use domain::price::PriceBook;
-use domain::{Clock, Ids, OrgId, Policy};
+use domain::{Clock, Ids, OrgId, Policy, limits};
 use gateway::Inference;
 use gateway::body::Memory;
 use gateway::contract::spend_limits::AdminKey;
 use gateway::contract::{self, Contract};
 use gateway::inference::catalogue::Catalogue;
 use gateway::signin::SignIn;
+use gateway::signin::programs::Programs;
+use gateway::signin::programs::document::Documents;
 use gateway::signin::throttle::Throttle;
 use gateway::upstream::{Upstreams, client};
 use ledger::record::{System, SystemEvent};
@@ -48,6 +61,7 @@ use pipeline::{AcceptableUse, Claim, Inspector, Metrics, Pipeline, Rules, Strang
 use secrecy::ExposeSecret as _;
 use store::Store;
 use store::secrets::SealingKey;
+use store::vault_key::VaultKey;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
@@ -55,9 +69,12 @@ use crate::config::Config;
 use crate::policy_command::Here;
 use crate::sink::Receiver;
 
+pub(crate) use self::console::installation;
+
+pub(crate) use beside::identity_on_trial;
 pub use beside::{admin, identity_beside, sessions_beside};
 pub(crate) use keys::{
-    FINGERPRINT, LEDGER, SESSION, key_file, parse_key, ring_there, sealing_key_text,
+    FINGERPRINT, LEDGER, SESSION, VAULT, key_file, parse_key, ring_there, sealing_key_text,
     sealing_key_there, write_sealing_key,
 };
 pub(crate) use restored::{Closed, GoneOn, UNFINISHED, go_on_after, refuse_unfinished};
@@ -81,6 +98,7 @@ pub struct Wired {
     signin: Arc<SignIn>,
     installation: Installation,
     contract: Arc<Contract>,
+    connectors: Arc<Connectors>,
     base_paths: Vec<String>,
     from: Position,
     claim: Arc<Claim>,
@@ -93,13 +111,15 @@ pub struct Wired {
     /// What lines in the log stand in, where there are several organisations to tell apart.
     pub span: tracing::Span,
     otlp: Option<(Arc<Receiver>, StatusHandle)>,
+    /// What seals a call's arguments and people's grants.
+    vault: VaultKey,
 }
 
 /// The store, the ledger, and what was spent before: what everything else stands on.
 struct Ground {
     org: OrgId,
     store: Store,
-    seal: SealingKey,
+    seal: Arc<SealingKey>,
     ledger: Arc<Ledger>,
     strangers: Arc<Strangers>,
     claim: Arc<Claim>,
@@ -161,7 +181,9 @@ async fn assemble(
     let mut ground = ground(config, &clock, &*ids).await?;
     let people = people(config, &ground, &clock, &ids).await?;
     let now = clock.now();
+    tell_of_broken_glass(&ground).await?;
     let fingerprint_key = keys::fingerprint_key(&ground.store, &ground.seal, now, &*ids).await?;
+    let vault = keys::vault_key(&ground.store, &ground.seal, now, &*ids).await?;
     let inspector = Arc::new(Inspector::new(detect::Engine::new(&fingerprint_key)));
     let rules = Arc::new(rules(config, ground.org, &inspector));
     let marks = rules
@@ -196,6 +218,8 @@ async fn assemble(
         ..Inference::new(Arc::clone(&pipeline), Arc::clone(&upstreams), catalogue)
     });
     let contract = Arc::new(contract(config, &ground, &door));
+    let vault = VaultKey::new(vault);
+    let connectors = connectors::wired(config, &ground, &pipeline, &vault)?;
     Ok(Wired {
         org: ground.org,
         store: ground.store.clone(),
@@ -204,8 +228,9 @@ async fn assemble(
         upstreams,
         ledger_dir: config.ledger.dir.clone(),
         door,
-        installation: console::installation(config),
+        installation: installation(config),
         contract,
+        connectors: Arc::new(connectors),
         base_paths: config.server.base_paths.clone(),
         from: ground.from,
         claim: Arc::clone(&ground.claim),
@@ -215,8 +240,21 @@ async fn assemble(
         config: Arc::new(config.clone()),
         span: tracing::Span::none(),
         otlp: otlp(config)?,
-        signin: Arc::new(sign_in(config, ground, people, acceptable_use, clock, ids)),
+        vault,
+        signin: Arc::new(sign_in(config, ground, people, acceptable_use, clock, ids)?),
     })
+}
+
+/// Loud, at each start, while the break-glass account is open.
+async fn tell_of_broken_glass(ground: &Ground) -> anyhow::Result<()> {
+    let account = ground.store.break_glass(ground.org).await?;
+    if let Some(at) = account.and_then(|account| account.opened_at) {
+        tracing::error!(
+            opened_at = %at,
+            "the break-glass account was opened and not sealed since: `doorward break-glass seal` or `off`"
+        );
+    }
+    Ok(())
 }
 
 fn contract(config: &Config, ground: &Ground, door: &Arc<Inference>) -> Contract {
@@ -238,7 +276,7 @@ async fn ground(config: &Config, clock: &Arc<dyn Clock>, ids: &dyn Ids) -> anyho
         .context("the store cannot be opened")?;
     let new_org = OrgId::from_parts(clock.now().unix_ms().unsigned_abs(), ids.random_bits());
     let org = store.ensure_org(&config.server.org, new_org).await?;
-    let seal = keys::sealing_key(config, ids)?;
+    let seal = Arc::new(keys::sealing_key(config, ids)?);
     let dir = &config.ledger.dir;
     let ledger =
         Arc::new(keys::open_ledger(dir, "gw", &store, &seal, Arc::clone(clock), ids).await?);
@@ -326,8 +364,8 @@ fn sign_in(
     acceptable_use: Arc<AcceptableUse>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-) -> SignIn {
-    SignIn {
+) -> anyhow::Result<SignIn> {
+    Ok(SignIn {
         org: ground.org,
         org_name: config.server.org.clone(),
         public_url: config.server.public_url.clone(),
@@ -345,7 +383,20 @@ fn sign_in(
         // Fewer than an installation's login states by far, and enough for an office behind one address.
         trips: Throttle::new(120, 600),
         guesses: Throttle::new(10, 600),
-    }
+        glass: Throttle::new(limits::BREAK_GLASS_TRIES, 600),
+        programs: programs(config)?,
+    })
+}
+
+/// Programs that call connectors. Anthropic's cloud registers from few addresses for everybody, once for each person and connector.
+fn programs(config: &Config) -> anyhow::Result<Programs> {
+    let fetch = Fetch::new(Reach::Public, None)?;
+    Ok(Programs {
+        known: config.oauth_clients.clone(),
+        documents: Documents::new(fetch),
+        registers: Throttle::new(200, 600),
+        fetches: Throttle::new(60, 600),
+    })
 }
 
 fn prices(config: &Config) -> anyhow::Result<PriceBook> {
@@ -395,17 +446,37 @@ fn admin_keys(config: &Config) -> Vec<AdminKey> {
     config.admin_keys.iter().map(key).collect()
 }
 
+fn control(
+    config: &Config,
+    (org, store): (OrgId, &Store),
+    pipeline: &Pipeline,
+    vault: &VaultKey,
+) -> Control {
+    Control {
+        org,
+        vouching: Arc::new(vouching(&config.issuers)),
+        store: store.clone(),
+        ledger: Arc::clone(&pipeline.ledger),
+        clock: Arc::clone(&pipeline.clock),
+        ids: Arc::clone(&pipeline.ids),
+        vault: vault.clone(),
+    }
+}
+
 impl Wired {
     /// What operations stand on: this server's own store and ledger.
     pub fn control(&self) -> Control {
-        Control {
-            org: self.org,
-            vouching: Arc::new(vouching(&self.config.issuers)),
-            store: self.store.clone(),
-            ledger: Arc::clone(&self.pipeline.ledger),
-            clock: Arc::clone(&self.pipeline.clock),
-            ids: Arc::clone(&self.pipeline.ids),
-        }
+        control(
+            &self.config,
+            (self.org, &self.store),
+            &self.pipeline,
+            &self.vault,
+        )
+    }
+
+    /// Approvals, as the connectors' door asks for them.
+    pub fn approvals(&self) -> Arc<dyn ::connectors::approval::Approvals> {
+        Arc::new(approvals::Kept(self.control()))
     }
 
     /// People's sessions.

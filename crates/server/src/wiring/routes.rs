@@ -26,6 +26,8 @@ impl Wired {
             })
             .layer(axum::middleware::from_fn(cors::for_office))
             .merge(console)
+            // No web page speaks to a connector, so nothing of it is open to Office.
+            .merge(::connectors::routes(Arc::clone(&self.connectors)))
             .merge(signin::console::routes(Arc::clone(&self.signin)))
             // by their whole path, wherever a page of ours stands
             .merge(web::assets::routes());

@@ -83,7 +83,7 @@ impl Wired {
                  # HELP doorward_sink_refused Records the sink refused for good since the start.\n# TYPE doorward_sink_refused gauge\n\
                  doorward_sink_refused{{sink=\"otlp\"}} {}\n",
                 // By the ledger's own end: the sink looks at it only when it tries.
-                ledger.durable.seq.saturating_sub(status.sent_seq),
+                status.behind(ledger.durable.seq),
                 status.refused_records
             );
         }

@@ -88,6 +88,7 @@ pub(crate) async fn demand_on(world: &World) {
         clock: Arc::new(SystemClock),
         vouching: Arc::new(pipeline::identity::config::vouching(&world.config.issuers)),
         ids: Arc::new(SystemIds),
+        vault: wired.control().vault,
     };
     let machine = control::Actor::command_line("the test");
     let operation = control.operation(&machine);

@@ -17,7 +17,7 @@ enum Words {
 use Words::{Anthropic, OAuth};
 
 /// Every route, a method it takes, and whose words its errors are in.
-const ROUTES: [(&str, &str, Words); 39] = [
+const ROUTES: [(&str, &str, Words); 47] = [
     ("POST", "/v1/messages", Anthropic),
     ("POST", "/v1/messages/count_tokens", Anthropic),
     ("GET", "/v1/models", Anthropic),
@@ -36,6 +36,22 @@ const ROUTES: [(&str, &str, Words); 39] = [
     ("GET", "/v1/organizations/spend_limits/audit", Anthropic),
     ("GET", "/v1/organizations/spend_limits/{id}", Anthropic),
     ("GET", "/.well-known/oauth-authorization-server", OAuth),
+    (
+        "GET",
+        "/.well-known/oauth-authorization-server/{*resource}",
+        OAuth,
+    ),
+    ("GET", "/.well-known/oauth-protected-resource", OAuth),
+    ("GET", "/.well-known/oauth-protected-resource/mcp", OAuth),
+    (
+        "GET",
+        "/.well-known/oauth-protected-resource/mcp/{connector}",
+        OAuth,
+    ),
+    ("GET", "/oauth/authorize", OAuth),
+    ("POST", "/oauth/authorize/approve", OAuth),
+    ("POST", "/oauth/authorize/deny", OAuth),
+    ("POST", "/oauth/register", OAuth),
     ("GET", "/oauth/jwks", OAuth),
     ("POST", "/oauth/device_authorization", OAuth),
     ("POST", "/oauth/token", OAuth),
@@ -125,7 +141,7 @@ async fn every_answer_carries_its_own_request_id_and_every_error_the_words_of_it
 async fn a_wrong_method_is_told_which_would_do_in_the_words_of_the_door() {
     let world = World::start(0).await.unwrap();
     let anybody = Actor::anonymous(&world.base);
-    for (method, path, words) in &ROUTES[..28] {
+    for (method, path, words) in &ROUTES[..36] {
         for base in ["", "/claude"] {
             let what = format!("PATCH {base}{path}");
             let answer = send(&anybody, "PATCH", &under(base, path)).await;
@@ -155,6 +171,7 @@ fn the_table_of_routes_is_whole() {
         include_str!("../../../gateway/src/lib.rs"),
         include_str!("../../../gateway/src/contract/mod.rs"),
         include_str!("../../../gateway/src/signin/mod.rs"),
+        include_str!("../../../gateway/src/signin/programs/mod.rs"),
     ];
     let (mut found, known) = (0, ROUTES.map(|(_, path, _)| path));
     for source in sources {
@@ -168,7 +185,12 @@ fn the_table_of_routes_is_whole() {
             found += 1;
         }
     }
-    assert_eq!(found, 28, "a route is in the table that is not served");
+    assert_eq!(found, 36, "a route is in the table that is not served");
+    // The connectors' door speaks JSON-RPC, under no other path; its answers are looked at in `connectors`.
+    let connectors = include_str!("../../../connectors/src/lib.rs");
+    let routes = connectors.split(".route(").skip(1);
+    let paths: Vec<&str> = routes.filter_map(|route| route.split('"').nth(1)).collect();
+    assert_eq!(paths, ["/mcp/{connector}"]);
     for prefix in gateway::inference::refused::PREFIXES {
         assert!(known.contains(&prefix), "{prefix} is not in the table");
     }

@@ -92,7 +92,7 @@ async fn nobody_or_many_as_owners_is_a_warning_and_fails_nothing() {
         created: SystemClock.now(),
     };
     for there in store.roles(org).await.unwrap() {
-        store.remove_role(org, there.id).await.unwrap();
+        store.remove_role(org, there.id, false).await.unwrap();
     }
     for (owners, status, words) in [
         (0, "warn", "nobody is an owner"),
@@ -140,7 +140,7 @@ async fn where_everything_holds_both_rollout_checks_pass_and_nothing_is_disturbe
     for (check, words) in [
         ("configuration", "issuers: 1, upstreams: 2"),
         ("store", "SQLite, schema "),
-        ("policy", "version 1, 3 grants"),
+        ("policy", "version 1, grants: 3"),
         ("ledger", "can be written"),
         ("instance", "says ready"),
         ("public address", "is Doorward"),

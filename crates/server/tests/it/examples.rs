@@ -54,9 +54,16 @@ fn the_example_configuration_is_a_good_one() {
         "DOORWARD_OTLP_TOKEN",
         "ANTHROPIC_API_KEY",
         "DOORWARD_ADMIN_KEY",
+        "DOORWARD_NOTICE_SECRET",
+        "DOORWARD_CLAUDE_AI_SECRET",
+        "TASKS_AUTHORIZATION",
     ] {
         command.env(secret, "a-value-of-at-least-32-characters");
     }
+    command.env(
+        "DOORWARD_NOTICE_URL",
+        "https://notices.example.org/approvals",
+    );
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{text}");
@@ -86,6 +93,9 @@ fn the_example_configuration_names_every_key() {
         ("upstream.auth", "[[upstream]]\nauth = { zz = 1 }"),
         ("model", "[[model]]\nzz = 1"),
         ("admin_key", "[[admin_key]]\nzz = 1"),
+        ("notice", "[[notice]]\nzz = 1"),
+        ("oauth_client", "[[oauth_client]]\nzz = 1"),
+        ("connector_secret", "[[connector_secret]]\nzz = 1"),
     ] {
         let said = answer(text);
         let line = said
@@ -119,9 +129,21 @@ fn the_example_policy_names_every_key() {
         "inspect",
         "managed_settings",
         "desktop_settings",
+        "connector",
+        "action",
     ] {
         let error = toml::from_str::<Document>(&format!("[[{table}]]\nzz = 1")).unwrap_err();
         check(POLICY, table, error.message());
+    }
+    for (name, text) in [
+        ("action.argument", "[[action]]\n[[action.argument]]\nzz = 1"),
+        (
+            "connector.exception",
+            "[[connector]]\nexception = { zz = 1 }",
+        ),
+    ] {
+        let error = toml::from_str::<Document>(text).unwrap_err();
+        check(POLICY, name, error.message());
     }
     let error = toml::from_str::<Document>("zz = 1").unwrap_err();
     for table in listed(error.message()) {

@@ -151,6 +151,24 @@ async fn a_page_of_another_site_or_browser_decides_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_site_uses_up_nobodys_sign_ins() {
+    let world = World::start(0).await.unwrap();
+    let http = Http::new();
+    let url = format!("{}/oauth/device_authorization", world.base);
+    let asked = async |origin: &str| {
+        let form = http.post(&url).form(&[("surface", "claude_code")]);
+        let from = form.header("sec-fetch-site", "cross-site");
+        from.header("origin", origin).send().await.unwrap().status
+    };
+    for origin in ["https://evil.example", "null"].repeat(20) {
+        assert_eq!(asked(origin).await, 403, "{origin}");
+    }
+    assert_eq!(asked("https://pivot.claude.ai").await, 200, "the add-ins");
+    Device::begin(&world.base).await.unwrap();
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_that_another_issuer_answers_lets_nobody_in() {
     let stage = Stage::set(0).await.unwrap();
     stage.idp.promise_issuer(true);

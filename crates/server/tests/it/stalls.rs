@@ -11,7 +11,7 @@ use server::commands::start;
 use server::demo::world::{Stage, World};
 use server::listen::{Bounds, Listener};
 use server::sites::Sites;
-use testkit::{Fault, Http, Session, device_sign_in};
+use testkit::{Actor, Fault, Http, Session, device_sign_in};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
@@ -25,6 +25,9 @@ const MODEL: &str = "claude-sonnet-5-5";
 async fn world() -> (World, Session) {
     let world = World::start(0).await.unwrap();
     let ada = device_sign_in(&world.base, "ada").await.unwrap();
+    // Known from here on: a look into the store lasts however long it lasts, also while the clock leaps.
+    let known = Actor::with_bearer(&world.base, &ada.access_token);
+    assert_eq!(known.get("/v1/models").await.unwrap().status, 200);
     (world, ada)
 }
 

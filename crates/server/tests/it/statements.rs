@@ -125,6 +125,7 @@ impl Place {
             ledger: Arc::new(ledger),
             clock: shared,
             ids: Arc::new(SeededIds::new(1)),
+            vault: store::vault_key::VaultKey::new(store::secrets::SealingKey::new([7; 32])),
         };
         Self {
             control,

@@ -1,5 +1,5 @@
-//! Junk from callers whom nobody knows: the ledger says how much there was and grows by little; whoever is known leaves a record each
-//! time.
+//! Junk from callers whom no credential lets in: the ledger says how much there was and grows by little, and names whoever was shut out;
+//! whoever is let in leaves a record each time.
 
 use std::time::Duration;
 
@@ -82,5 +82,30 @@ async fn junk_without_a_credential_is_counted_and_a_callers_refusals_are_recorde
     assert!((1..=3).contains(&said.sums), "{said:?}");
     let most = said.sums * (limits::STRANGERS_RECORDED_MAX + 2);
     assert!(said.of_strangers <= most, "{said:?}");
+    drop(stage);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_shut_out_is_named_by_their_refusals_and_fills_no_ledger() {
+    let world = World::start(0).await.unwrap();
+    let ada = device_sign_in(&world.base, "ada").await.unwrap().actor();
+    assert_eq!(ada.get("/v1/models").await.unwrap().status, 200);
+    let config = world.stage.config_file();
+    let who = "ada@northwind.example";
+    crate::run::done(&config, &["people", "revoke", who, "--reason", "left"]).await;
+    let mut refused = 0;
+    while refused < 60 {
+        let answer = ada.get("/v1/models").await.unwrap();
+        // until this process has heard of it
+        refused += u64::from(answer.status == 401);
+    }
+    let folder = world.config.ledger.dir.clone();
+    let World { stage, running } = world;
+    running.stop(Duration::from_secs(2)).await.unwrap();
+    let said = said(&folder);
+    assert_eq!(said.of_strangers, 0, "{said:?}");
+    assert_eq!(said.of_callers + said.counted, refused, "{said:?}");
+    let most = (said.sums + 1) * (limits::STRANGERS_RECORDED_MAX + 1);
+    assert!(said.of_callers <= most && said.sums > 0, "{said:?}");
     drop(stage);
 }

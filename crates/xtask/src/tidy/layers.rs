@@ -12,6 +12,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("ledger", &["domain"]),
     ("detect", &["domain", "wire"]),
+    // what an action of a connector is, pure; two doors to it: the connectors' and the administrator's
+    ("actions", &["domain"]),
     ("pipeline", &["domain", "wire", "store", "ledger", "detect"]),
     // what every page stands on; knows nobody
     ("web", &["domain"]),
@@ -21,16 +23,42 @@ const LAYERS: &[(&str, &[&str])] = &[
             "domain", "wire", "store", "ledger", "detect", "pipeline", "web",
         ],
     ),
-    ("control", &["domain", "store", "ledger"]),
+    (
+        "connectors",
+        &[
+            "domain", "wire", "store", "ledger", "detect", "pipeline", "web", "actions",
+        ],
+    ),
+    // files for devices, pure
+    ("artefacts", &["domain"]),
+    (
+        "control",
+        &["domain", "store", "ledger", "artefacts", "actions"],
+    ),
     // what people and programs see; the store is behind control
-    ("console", &["domain", "web", "control"]),
+    (
+        "console",
+        &["domain", "web", "control", "artefacts", "actions"],
+    ),
     // fakes see what the outside sees, never our insides
     ("testkit", &["domain", "wire"]),
     (
         "server",
         &[
-            "domain", "wire", "store", "ledger", "detect", "pipeline", "web", "gateway", "control",
-            "console", "testkit",
+            "domain",
+            "wire",
+            "store",
+            "ledger",
+            "detect",
+            "pipeline",
+            "web",
+            "gateway",
+            "connectors",
+            "control",
+            "console",
+            "testkit",
+            "artefacts",
+            "actions",
         ],
     ),
     ("bench", &["domain", "testkit"]),

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use control::records::{
-    Change, ChangeKind, Decision, Ended, FoundRecord, Outcome, Record, SessionChange, SessionEvent,
-    SignIn, System, SystemEvent, Text,
+    Change, ChangeKind, Decision, Door, Ended, FoundRecord, Outcome, Record, SessionChange,
+    SessionEvent, SignIn, System, SystemEvent, Text,
 };
 use domain::{ReasonCode, Timestamp};
 
@@ -48,6 +48,12 @@ pub struct CallLine {
     pub took: String,
     /// The request's id.
     pub request: Copyable,
+    /// Through which door it came.
+    pub door: &'static str,
+    /// The version of the policy that decided.
+    pub policy: String,
+    /// The address it came from.
+    pub from: String,
 }
 
 impl CallLine {
@@ -67,7 +73,7 @@ impl CallLine {
         Self {
             to: address(found),
             at: When::clock(found.place.at),
-            day: show::short_day(found.place.at),
+            day: show::brief_day(found.place.at),
             who: caller(decision, labels),
             client: format!("{}{version}", program(decision.origin.client)),
             drawing: icon("model"),
@@ -83,6 +89,14 @@ impl CallLine {
             is_estimated: outcome.is_some_and(|outcome| outcome.estimated),
             took: outcome.map_or_else(String::new, |outcome| show::took(outcome.duration_ms)),
             request: Copyable::short("request id", decision.request),
+            door: door(decision.door),
+            policy: decision
+                .policy_version
+                .map_or_else(String::new, |version| version.to_string()),
+            from: decision
+                .origin
+                .address
+                .map_or_else(String::new, |address| address.to_string()),
         }
     }
 }
@@ -90,7 +104,7 @@ impl CallLine {
 /// Who called, by the best name there is.
 pub fn caller(decision: &Decision, labels: &Labels) -> Said {
     match &decision.actor {
-        None => Said::from("nobody who could be told"),
+        None => Said::from("Unknown caller"),
         Some(actor) => {
             let id = actor.subject.to_string();
             labels
@@ -114,6 +128,17 @@ pub const fn program(kind: domain::ClientKind) -> &'static str {
         domain::ClientKind::Office => "Office add-in",
         domain::ClientKind::Sdk => "SDK",
         domain::ClientKind::Other => "another program",
+    }
+}
+
+/// A door's name for people to read.
+const fn door(door: Door) -> &'static str {
+    match door {
+        Door::Inference => "inference",
+        Door::Connectors => "connectors",
+        Door::Egress => "egress",
+        Door::Hooks => "hooks",
+        Door::Console => "console",
     }
 }
 
@@ -182,7 +207,7 @@ impl EventLine {
         Self {
             to: address(found),
             at: When::clock(found.place.at),
-            day: show::short_day(found.place.at),
+            day: show::brief_day(found.place.at),
             state,
             about,
             by,
@@ -217,9 +242,9 @@ fn of_decision(decision: &Decision, labels: &Labels) -> Told {
     let (_, sub) = ended(decision, None);
     let is_allowed = decision.verdict.is_allowed();
     let word = if is_allowed {
-        state(Tone::Allow, "Decided: allowed")
+        state(Tone::Allow, "Allowed")
     } else {
-        state(Tone::Stop, "Decided: refused")
+        state(Tone::Stop, "Refused")
     };
     let sub = if is_allowed {
         Said::default()

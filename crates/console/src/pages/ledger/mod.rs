@@ -2,12 +2,14 @@
 //! store has no index for is found by reading a stretch of it, and the page says how far it looked.
 //!
 //! - [`line`]: a record as a row
+//! - [`reasons`]: the reasons of refusals as the filter offers them
 //! - [`search`]: the list, its filters and its file
 //! - [`record`]: one record
 //! - [`why`]: why a request was refused, and what would allow it
 //! - [`way`]: the stages of a request
 
 pub mod line;
+mod reasons;
 pub mod record;
 pub mod search;
 pub mod way;

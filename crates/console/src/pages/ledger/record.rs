@@ -313,7 +313,10 @@ pub fn who(visitor: &Visitor, decision: &Decision, labels: &Labels) -> Vec<Fact>
                 });
             }
         }
-        None => facts.push(text("Who", "no credential could be verified")),
+        None => facts.push(text(
+            "Who",
+            "not named: it was refused before it was settled whose request it was",
+        )),
     }
     let version = decision
         .origin

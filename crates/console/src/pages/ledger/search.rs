@@ -3,24 +3,27 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use control::records::{self, FoundRecord, Outcome, Place as Row, Record, Sought};
 use control::{ControlError, Right, people};
 use domain::window::{DAY_MS, Period};
 use domain::{ClientKind, ReasonCode, Timestamp, limits};
-use http::HeaderValue;
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde::Deserialize;
 
 use super::line::{self, CallLine, EventLine, Labels};
+use super::reasons;
 use crate::pages::answer;
 use crate::pages::asked::{self, Asked};
+use crate::pages::columns::{Column, Columns, Order};
 use crate::pages::parts::{self, Empty, Notice, Source};
 use crate::pages::shell::{Place, Shell};
 use crate::pages::show;
-use crate::pages::table::{Chips, Filters, Pager, ROWS};
+use crate::pages::table::{Carried, Chips, Filters, Pager};
 use crate::pages::visit::Visitor;
 use crate::pages::wrong::Wrong;
+
+/// Records on one page: a row of them weighs more than one of another list.
+const RECORDS: u32 = 40;
 
 /// What to show.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -46,12 +49,46 @@ const KINDS: [(&str, &str, &str); 6] = [
     ("all", "Everything", ""),
 ];
 
+/// What the table of calls can show.
+const CALLS: &[Column] = &[
+    Column::new("at", "UTC").fixed(),
+    Column::new("who", "Who"),
+    Column::new("with", "With").leaving("widest"),
+    Column::new("asked", "Asked for").leaving("mid"),
+    Column::new("outcome", "Outcome"),
+    Column::new("in", "Tokens in").number().leaving("mid"),
+    Column::new("out", "Tokens out").number().leaving("mid"),
+    Column::new("cost", "Cost").number().leaving("mid"),
+    Column::new("took", "Took").number().leaving("widest"),
+    Column::new("request", "Request").leaving("wide"),
+    Column::new("door", "Door").extra(),
+    Column::new("policy", "Policy").number().extra(),
+    Column::new("from", "From").extra(),
+];
+
+/// What the table of everything else can show.
+const EVENTS: &[Column] = &[
+    Column::new("at", "UTC").fixed(),
+    Column::new("what", "What").fixed(),
+    Column::new("about", "About"),
+    Column::new("by", "By").leaving("mid"),
+    Column::new("why", "Why, or how").leaving("wide"),
+];
+
+/// The one order that the ledger is read in.
+const ORDERS: &[Order] = &[Order::down("at")];
+
 const WHEN: [(&str, &str); 5] = [
     ("", "Any time"),
     ("hour", "Last hour"),
     ("today", "Today"),
     ("week", "Last 7 days"),
     ("month", "Last 30 days"),
+];
+
+/// The fields of the form, which carry themselves.
+const FIELDS: [&str; 7] = [
+    "kind", "who", "model", "when", "outcome", "reason", "request",
 ];
 
 const OUTCOMES: [(&str, &str); 3] = [("", "All"), ("allowed", "Allowed"), ("refused", "Refused")];
@@ -91,8 +128,10 @@ struct Page {
     model: String,
     when: Vec<Choice>,
     outcomes: Vec<Choice>,
-    reasons: Vec<Choice>,
+    reasons: Vec<reasons::Group>,
     chips: Chips,
+    columns: Columns,
+    carried: Carried,
     file: String,
     is_calls: bool,
     calls: Vec<CallLine>,
@@ -110,7 +149,7 @@ pub async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Respon
         Err(notice) => return Ok(answer(&empty(&visitor, &which, notice))),
     };
     let after: Option<Row> = asked::after(which.after.as_ref())?;
-    let found = search.page(&visitor, after, ROWS).await?;
+    let found = search.page(&visitor, after, RECORDS).await?;
     Ok(answer(&search.shown(&visitor, &which, &found)))
 }
 
@@ -128,15 +167,7 @@ pub async fn file(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Respon
         line::cells(row, record.as_ref(), outcome, &found.labels)
     });
     let text = control::text::sheet(&line::HEADER, rows);
-    let mut response = text.into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/csv; charset=utf-8"),
-    );
-    let name = HeaderValue::from_static("attachment; filename=\"doorward-ledger.csv\"");
-    headers.insert(CONTENT_DISPOSITION, name);
-    Ok(response)
+    Ok(asked::sheet("ledger", text))
 }
 
 /// What is looked for, read from the address.
@@ -191,7 +222,7 @@ impl Search {
             .with("who", who, &label)
             .with("when", when, word_of(&WHEN, when))
             .with("outcome", &outcome, word_of(&OUTCOMES, &outcome))
-            .with("reason", &reason, &reason)
+            .with("reason", &reason, reasons::word(&reason).to_lowercase())
             .with("model", &model, &model)
             .with("client", client_word, client_word)
             .with("request", &request, "one request");
@@ -311,8 +342,13 @@ impl Search {
         page.notice = None;
         page.kind.clone_from(&self.kind);
         page.is_calls = self.kind.is_empty();
-        page.chips = self.filters.chips();
         page.file = self.filters.at("/console/ledger.csv");
+        let all = if page.is_calls { CALLS } else { EVENTS };
+        let columns = Columns::asked(visitor.address(), all, ORDERS);
+        let filters = columns.in_addresses(self.filters.clone());
+        page.chips = filters.chips();
+        page.carried = filters.carried(&FIELDS);
+        page.columns = columns.with(&filters);
         for (row, record) in &found.rows {
             match (page.is_calls, record) {
                 (true, Some(Record::Decision(decision))) => {
@@ -326,7 +362,7 @@ impl Search {
             }
         }
         let next = found.next.as_ref().map(ToString::to_string);
-        page.pager = Pager::new(&self.filters, says(found), found.is_later, next.as_deref());
+        page.pager = Pager::new(&filters, says(found), found.is_later, next.as_deref());
         page.none = self.none(found);
         page
     }
@@ -374,12 +410,6 @@ fn empty(visitor: &Visitor, which: &Which, notice: Notice) -> Page {
             .first(),
         is_on: *word == kind,
     };
-    let mut reasons = vec![("", "Any")];
-    reasons.extend(
-        ReasonCode::ALL
-            .iter()
-            .map(|code| (code.as_str(), code.as_str())),
-    );
     let filters = Filters::of("/console/ledger").with("who", who, who);
     Page {
         shell: Shell::new(visitor, Place::Ledger, "Ledger"),
@@ -389,8 +419,10 @@ fn empty(visitor: &Visitor, which: &Which, notice: Notice) -> Page {
         model: asked::given(which.model.as_ref()).to_owned(),
         when: choices(&WHEN, asked::given(which.when.as_ref())),
         outcomes: choices(&OUTCOMES, asked::given(which.outcome.as_ref())),
-        reasons: choices(&reasons, reason),
+        reasons: reasons::offered(reason),
         chips: filters.chips(),
+        columns: Columns::asked("", CALLS, ORDERS),
+        carried: Carried::default(),
         file: filters.at("/console/ledger.csv"),
         is_calls: kind.is_empty(),
         calls: Vec::new(),

@@ -169,6 +169,10 @@ const fn stage_of(code: ReasonCode) -> usize {
         | Code::RegionNotAvailable
         | Code::EndpointNotOffered
         | Code::AcceptableUseRequired
+        | Code::ConnectorNotAvailable
+        | Code::ActionNotAvailable
+        | Code::ArgumentsNotAllowed
+        | Code::ApprovalNeeded
         | Code::RoleMissing
         | Code::ScopeMissing => 2,
         Code::ContentBlocked | Code::ContentUnreadable => 3,

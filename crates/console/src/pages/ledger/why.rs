@@ -4,6 +4,7 @@
 use askama::Template;
 use axum::response::Response;
 use control::may_use::{self, Question, Tried};
+use control::policies::rehearse::RULES_MAX;
 use control::records::{self, Decision, Place as Row, Record, RecordedReason, Text};
 use control::{Right, people, policies};
 use domain::policy::Document;
@@ -215,6 +216,7 @@ fn rules(decision: &Decision, text: Option<&str>) -> Vec<RuleText> {
         .filter_map(|reason| Some(reason.rule.as_ref()?.as_str()))
         .collect();
     names.dedup();
+    names.truncate(RULES_MAX);
     let rule = |name: &str| {
         let text = policies::entry_text(text?, name)?;
         let lines: Vec<String> = text
@@ -240,12 +242,12 @@ fn ways_on(
     let now = again.map_or_else(String::new, |again| {
         let same = model.and_then(|model| again.answers.iter().find(|answer| answer.model == model));
         match same.map(|answer| &answer.decided) {
-            Some(Ok(_)) => format!("By policy version {} the rules would let it through now. Budgets, limits and what is found in a prompt are not tried.", again.version),
+            Some(Ok(_)) => format!("By policy version {} the rules would let it through now. Budgets, limits, the acceptable-use policy and what is found in a prompt are not tried.", again.version),
             Some(Err(_)) => format!("By policy version {}, in force now, it would be refused again.", again.version),
             None => String::new(),
         }
     });
-    if let Some(again) = again {
+    if let Some(again) = again.filter(|_| hangs_on_the_model(decision.verdict.reasons())) {
         let others = again
             .answers
             .iter()
@@ -276,6 +278,26 @@ fn ways_on(
         ways.extend(way);
     }
     (now, ways)
+}
+
+/// Whether another model could make a difference: each reason is one that the rules of [`may_use`] or the providers gave for this one. What
+/// is spent, sent too fast or found in a prompt is so with every model.
+fn hangs_on_the_model(reasons: &[RecordedReason]) -> bool {
+    reasons.iter().all(|reason| {
+        matches!(
+            line::known(reason.code.as_str()),
+            Some(
+                ReasonCode::NotGranted
+                    | ReasonCode::ModelNotAllowed
+                    | ReasonCode::ClientNotAllowed
+                    | ReasonCode::ClientTooOld
+                    | ReasonCode::IssuerNotAllowed
+                    | ReasonCode::NetworkNotAllowed
+                    | ReasonCode::RegionNotAvailable
+                    | ReasonCode::ModelUnserved
+            )
+        )
+    })
 }
 
 /// Which grants would allow a model, as the policy stood then.
@@ -338,5 +360,29 @@ mod tests {
         let none = granting(Some(&document), Some("claude-haiku-5-5")).unwrap();
         assert!(none.rest.plain().starts_with("No rule grants"));
         assert!(granting(None, Some("x")).is_none());
+    }
+
+    #[test]
+    fn another_model_is_named_only_where_it_would_help() {
+        let check = |codes: &[ReasonCode], helps: bool| {
+            let reasons: Vec<RecordedReason> = codes
+                .iter()
+                .map(|code| RecordedReason::from(&domain::Reason::plain(*code)))
+                .collect();
+            assert_eq!(hangs_on_the_model(&reasons), helps, "{codes:?}");
+        };
+        check(&[ReasonCode::ModelNotAllowed], true);
+        check(&[ReasonCode::ModelUnserved], true);
+        check(&[ReasonCode::ContentBlocked], false);
+        check(&[ReasonCode::BudgetSpent], false);
+        check(&[ReasonCode::TokenRate], false);
+        check(&[ReasonCode::AcceptableUseRequired], false);
+        check(
+            &[
+                ReasonCode::ModelNotAllowed,
+                ReasonCode::AcceptableUseRequired,
+            ],
+            false,
+        );
     }
 }

@@ -23,6 +23,7 @@ use crate::Console;
 pub fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/console/people", get(list::list))
+        .route("/console/people.csv", get(list::file))
         .route("/console/people/{id}", get(person::read))
         .route(
             "/console/people/{id}/shut-out",

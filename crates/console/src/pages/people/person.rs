@@ -61,6 +61,7 @@ struct TokenLine {
 /// A task about them.
 #[derive(Debug, Clone)]
 struct TaskLine {
+    to: String,
     what: &'static str,
     badge: Badge,
 }
@@ -76,6 +77,8 @@ struct Acts {
     let_in: bool,
     end_sessions: bool,
     records: bool,
+    roles: bool,
+    give_role: bool,
 }
 
 #[derive(Template)]
@@ -185,6 +188,8 @@ fn acts(visitor: &Visitor, person: &Person) -> Acts {
         end_sessions: sessions::require_for_all(&visitor.operation()).is_ok()
             && person.out_since().is_none(),
         records: may(Right::LedgerRead),
+        roles: may(Right::RolesRead),
+        give_role: may(Right::RolesWrite),
     }
 }
 
@@ -299,7 +304,7 @@ async fn tokens_of(
         badge: match token.revoked_at {
             Some(_) => parts::badge(parts::Tone::None, "taken away"),
             None if token.expires <= now => parts::badge(parts::Tone::None, "ended"),
-            None => parts::badge(parts::Tone::Allow, "opens"),
+            None => parts::badge(parts::Tone::Allow, "valid"),
         },
     };
     Ok(Some(found.into_iter().map(line).collect()))
@@ -319,7 +324,8 @@ async fn tasks_of(
     };
     let found = tasks::list(&visitor.operation(), &wanted, None, SHOWN).await?;
     let line = |task: &tasks::Task| TaskLine {
-        what: task.kind.title(),
+        to: format!("/console/tasks/{}", task.id),
+        what: task.kind.title().trim_end_matches('.'),
         badge: due(tasks::standing(task, now), task.due),
     };
     Ok(Some(

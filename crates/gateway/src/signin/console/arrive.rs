@@ -7,6 +7,7 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 use ledger::record::{Origin, SignIn as SignInRecord, Verdict};
 use pipeline::identity::SignedIn;
+use pipeline::strangers::Wanted;
 use store::{Held, Proof, Session, StoreError};
 use web::browser::Browser;
 use web::page::guard;
@@ -54,7 +55,10 @@ pub(in crate::signin) async fn arrive(
         Ok(browser) => go_on(state, &browser, &way.to),
         Err(Stop::Away) => out_of_order(state, &way.to),
         Err(Stop::Refused(refusal)) => {
-            state.record(refused(state, origin, &refusal));
+            let code = refusal.code();
+            if (state.strangers).records(origin.address, Wanted::SignIn, code) {
+                state.record(refused(state, origin, &refusal));
+            }
             not_signed_in(state, way, &refusal)
         }
     }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | here | `GET` and `POST /console/sign-in`: the way out |
 //! | `arrive` | back from the identity provider: a session begins, or its person is proved once more |
+//! | `break_glass` | `GET` and `POST /console/sign-in/break-glass`: without the identity provider |
 //! | `leave` | `POST /console/sign-out` |
 //! | `program` | what lists of sessions call a browser |
 //!
@@ -12,12 +13,14 @@
 //! a path of ours. Who may do what is none of its business: `control::entry` reads that at each request.
 
 mod arrive;
+mod break_glass;
 mod leave;
 mod program;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -56,6 +59,10 @@ pub(super) struct Way {
 pub fn routes(state: Arc<SignIn>) -> Router {
     Router::new()
         .route("/console/sign-in", get(show).post(proceed))
+        .route(
+            "/console/sign-in/break-glass",
+            get(break_glass::show).post(break_glass::open),
+        )
         .route("/console/sign-out", post(leave::sign_out))
         .with_state(state)
 }
@@ -71,10 +78,12 @@ pub struct Asked {
 /// `GET /console/sign-in`.
 async fn show(
     State(state): State<Arc<SignIn>>,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
     request: Request,
 ) -> Response {
     let headers = request.into_parts().0.headers;
+    // What cannot be read leads to the same page as what was not said.
+    let asked = asked.map_or_else(|_| Asked::default(), |Query(asked)| asked);
     let to = way_back(asked.to.as_deref().unwrap_or_default());
     let held = match asked.again.as_deref() {
         Some("1") => standing(&state, &headers).await,
@@ -106,8 +115,7 @@ fn page(
             // Nobody else's identity provider can prove them.
             issuers.retain(|issuer| issuer.name == held.person.issuer);
             let person = &held.person;
-            let name = person.email.as_ref().or(person.name.as_ref());
-            let name = name.unwrap_or(&person.stable_id);
+            let name = person.label();
             let lead = format!(
                 "You are signed in as {name}. What you are about to do needs a new proof that it is you: sign in once more at your identity provider."
             );

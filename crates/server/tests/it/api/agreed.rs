@@ -1,15 +1,26 @@
 //! What people agree to and what is to be done for them, for the setting.
 
+use std::collections::BTreeSet;
+
 use control::acceptable_use::{self, NewDraft};
+use control::access_requests::{self, Wish};
+use control::approvals::{self, Sought};
+use control::may_use::{Question, Tried};
 use control::members::{Expected, Given};
 use control::tasks::Wanted;
-use control::{Control, members, tasks};
-use domain::Clock as _;
+use control::{Actor, Control, members, tasks};
 use domain::acceptable_use::Variables;
+use domain::connectors::ActionClass;
 use domain::task::TaskKind;
+use domain::{AccessState, AskedKind, ClientKind, Clock as _, PersonId};
 use server::system::SystemClock;
+use store::{ActionSeen, ConnectorListing, PolicyVersion};
 
 use super::setting::machine;
+
+/// A connector that the shipped catalogue knows.
+const CONNECTOR: &str =
+    "[[connector]]\nname = \"code\"\nurl = \"https://api.githubcopilot.com/mcp/\"\n";
 
 /// The number of the acceptable-use policy in force; one that nobody has when there is none.
 pub(super) async fn use_version(control: &Control) -> String {
@@ -63,4 +74,107 @@ pub(crate) async fn list_checked(control: &Control) {
     members::check(&operation, &[], &compared, given)
         .await
         .unwrap();
+}
+
+/// Something that somebody asks for: to be in the group of this name. What they asked before, they take back.
+pub(crate) async fn access_request(control: &Control, who: PersonId, group: &str) -> String {
+    let actor = Actor::person(who, "somebody", BTreeSet::new());
+    let operation = control.operation(&actor);
+    let (before, _) = access_requests::list_own(&operation, None, 50)
+        .await
+        .unwrap();
+    for request in before {
+        if request.state == AccessState::Open {
+            access_requests::withdraw(&operation, request.id)
+                .await
+                .unwrap();
+        }
+    }
+    let wish = Wish {
+        kind: AskedKind::Group,
+        thing: group.to_owned(),
+        amount_cents: None,
+        reason: "a test".to_owned(),
+    };
+    let question = Question {
+        models: &[],
+        issuers_for_people: 1,
+        tried: Tried::newest(ClientKind::ClaudeCode),
+    };
+    let asked = access_requests::ask(&operation, wish, question).await;
+    asked.unwrap().id.to_string()
+}
+
+/// A call that waits for a second person, with these words as its argument.
+pub(crate) async fn approval(control: &Control, who: PersonId, words: &str) -> String {
+    let actor = Actor::person(who, "somebody", BTreeSet::new());
+    let operation = control.operation(&actor);
+    let (before, _) = approvals::list_own(&operation, 50).await.unwrap();
+    for shown in before {
+        if shown.state == domain::ApprovalState::Pending {
+            let denied = approvals::deny(&operation, shown.approval.id, "not any more").await;
+            denied.unwrap();
+        }
+    }
+    let marks = control.store.watermarks(control.org).await.unwrap();
+    let arguments = serde_json::json!({ "text": words }).to_string();
+    let call = approvals::Call {
+        connector: "crm",
+        action: "update_contact",
+        arguments: arguments.as_bytes(),
+        definition: "sha256:77c0",
+        policy_version: marks.policy_version,
+        approver: &domain::approval::Approver::Second,
+        about: &domain::approval::About::default(),
+    };
+    match approvals::seek(&operation, call).await.unwrap() {
+        Sought::Waits(approval) => approval.id.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A connector of the policy, put there where it is not; of an organisation without a policy one that is not there.
+pub(super) async fn connector(control: &Control) -> String {
+    let latest = control.store.latest_policy(control.org).await.unwrap();
+    let Some(latest) = latest else {
+        return "elsewhere".to_owned();
+    };
+    if !latest.text.contains(CONNECTOR) {
+        let version = PolicyVersion {
+            version: latest.version + 1,
+            text: format!("{}\n{CONNECTOR}", latest.text),
+            ..latest.clone()
+        };
+        let put = control
+            .store
+            .put_policy(control.org, latest.version, &version);
+        put.await.unwrap();
+    }
+    "code".to_owned()
+}
+
+/// An action of this name that the connector lists.
+pub(super) async fn listed(control: &Control, name: &str) -> String {
+    let policy = domain::Policy::parse(1, CONNECTOR).unwrap();
+    let place = actions::pin::place(&policy.document().connector[0]);
+    let seen = ActionSeen {
+        action: name.to_owned(),
+        offered: Some(format!("{{\"name\":\"{name}\"}}")),
+        unfit: None,
+        hash: "a".to_owned(),
+        class: ActionClass::Destructive,
+        basis: "nothing".to_owned(),
+        findings: "[]".to_owned(),
+    };
+    let listing = ConnectorListing {
+        at: SystemClock.now(),
+        actions: 1,
+        dropped: 0,
+    };
+    let noted = (&[seen][..], &[][..], &[][..]);
+    let noting = control
+        .store
+        .note_actions(control.org, ("code", &place), listing, noted);
+    noting.await.unwrap();
+    name.to_owned()
 }

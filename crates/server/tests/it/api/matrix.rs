@@ -3,11 +3,12 @@
 
 use std::fmt::Write as _;
 
+use control::{Control, roles};
 use http::Method;
 use serde_json::{Value, json};
 use testkit::{Actor, Answer};
 
-use super::setting::{Setting, Things, policy, things, things_of};
+use super::setting::{Setting, Things, machine, policy, things, things_of};
 
 /// Everyone who asks, in the order of the table's columns.
 const WHO: [&str; 11] = [
@@ -176,6 +177,23 @@ pub(crate) fn asking(operation: &str, things: &Things, (version, text): &(u64, S
             .body(json!({"amount_cents": "7"}))
             .version(&things.spend_limit_version),
         "spend_limits_remove" => of(&things.spend_limit).version(&things.spend_limit_version),
+        other => reaching(other, things),
+    }
+}
+
+/// The same for connectors.
+fn reaching(operation: &str, things: &Things) -> Asking {
+    match operation {
+        "me_connectors" | "connectors_list" => plain(),
+        "connectors_read" => of(&things.connector),
+        "connectors_decide" => of(&things.connector).body(json!({
+            "action": things.action, "hash": "a", "decision": "approve", "reason": "a test"
+        })),
+        "connectors_say_class" => of(&things.connector)
+            .body(json!({"action": things.action, "class": "write", "reason": "a test"})),
+        "connectors_review" => of(&things.connector).body(json!({
+            "enabled": true, "risk": "low", "vendor": "a test", "reason": "a test"
+        })),
         other => agreeing(other, things),
     }
 }
@@ -183,7 +201,11 @@ pub(crate) fn asking(operation: &str, things: &Things, (version, text): &(u64, S
 /// The same for what people agree to and what is to be done for them.
 fn agreeing(operation: &str, things: &Things) -> Asking {
     match operation {
-        "me_acceptable_use"
+        "me_access_requests_list"
+        | "access_requests_list"
+        | "me_approvals_list"
+        | "approvals_list"
+        | "me_acceptable_use"
         | "acceptable_use_read"
         | "acceptable_use_versions"
         | "acceptable_use_template"
@@ -201,6 +223,14 @@ fn agreeing(operation: &str, things: &Things) -> Asking {
         "me_acceptable_use_accept" => {
             plain().body(json!({"version": things.use_version.parse::<u64>().unwrap()}))
         }
+        "me_access_requests_ask" => plain().body(json!({
+            "kind": "group", "thing": format!("group of {}", things.session), "reason": "a test"
+        })),
+        "me_access_requests_withdraw" | "access_requests_read" => of(&things.access_request),
+        "access_requests_answer" => of(&things.access_request)
+            .body(json!({"decision": "grant", "reason": "a test"})),
+        "approvals_read" => of(&things.approval),
+        "approvals_deny" => of(&things.approval).body(json!({"reason": "a test"})),
         "acceptable_use_version" => of(&things.use_version),
         "acceptable_use_draft_save" => plain()
             .body(json!({"text": "Ask {{contact}}\n{{monitoring}}\n"}))
@@ -212,9 +242,31 @@ fn agreeing(operation: &str, things: &Things) -> Asking {
         "tasks_read" => of(&things.task),
         "tasks_done" => of(&things.task).body(json!({"evidence": "ticket 4711"})),
         "tasks_dismiss" => of(&things.task).body(json!({"reason": "a test"})),
-        "tasks_tell_leaver" => plain().body(json!({
+        "tasks_tell_leaver" | "tasks_tell_joiner" => plain().body(json!({
             "who": format!("{}@example.org", things.session), "at": "2026-11-30T17:00:00Z", "source": "a test"
         })),
+        other => proving(other, things),
+    }
+}
+
+/// The same for what is tried, what that has found, and what clients receive.
+fn proving(operation: &str, things: &Things) -> Asking {
+    match operation {
+        "upstreams_standing"
+        | "evidence_rollout_credentials"
+        | "artefacts_rings"
+        | "artefacts_list" => plain(),
+        "upstreams_test" => of("first"),
+        "evidence_list" => Asking {
+            query: "?kind=rollout_identity",
+            ..plain()
+        },
+        "evidence_rollout_identity" => plain().body(json!({"person": things.person})),
+        "artefacts_file" => Asking {
+            query: "?name=claude.admx",
+            ..plain()
+        },
+        "artefacts_lint" => plain().body(json!({"text": "{}"})),
         other => panic!("the operation {other} is not in the matrix: say here how to ask for it"),
     }
 }
@@ -252,6 +304,14 @@ pub(crate) async fn answer(client: &Actor, operation: &Operation, asking: Asking
     answer
 }
 
+/// There may be no more roles than so many, and each asking has had one of its own.
+async fn take_back(control: &Control, things: &Things) {
+    let machine = machine();
+    let binding = things.binding.parse().unwrap();
+    // Gone already where the operation was to take it.
+    let _ = roles::revoke(&control.operation(&machine), binding, "a test").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_do_what_is_as_the_table_says() {
     let setting = Setting::set().await;
@@ -273,11 +333,17 @@ async fn who_may_do_what_is_as_the_table_says() {
             let asking = asking(&operation.id, &things, &policy(&setting.here).await);
             let status = ask(&setting, who, &operation, asking).await;
             let _ = write!(table, "{status:>16}");
+            take_back(&setting.here, &things).await;
         }
         // An owner here, with ids that exist in another organisation.
         let foreign = things(&setting.elsewhere).await;
         let asking = asking(&operation.id, &foreign, &(99, String::new()));
-        let names_one = asking.named.is_some() || operation.id == "roles_grant";
+        let names_one = match &*operation.id {
+            // An upstream is the installation's, whoever asks.
+            "upstreams_test" => false,
+            "roles_grant" | "evidence_rollout_identity" => true,
+            _ => asking.named.is_some(),
+        };
         let status = if names_one {
             ask(&setting, "owner", &operation, asking).await.to_string()
         } else {

@@ -201,7 +201,7 @@ async fn findings_as_csv_hold_no_formula() {
     let answer = auditor.get(path).await.unwrap();
     assert_eq!(
         answer.header("content-type"),
-        Some("text/csv; charset=utf-8")
+        Some("text/csv; charset=utf-8; header=present")
     );
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
     let text = answer.text();

@@ -2,6 +2,7 @@
 
 mod acceptable_use;
 mod agreed;
+mod artefacts;
 mod checkpoints;
 mod directory;
 mod hostile;

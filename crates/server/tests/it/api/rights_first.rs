@@ -8,7 +8,11 @@ use tokio::net::TcpStream;
 use super::setting::Setting;
 
 /// What every person may do.
-const OWN: [&str; 2] = ["/api/v1/me/tokens", "/api/v1/me/acceptable-use/accept"];
+const OWN: [&str; 3] = [
+    "/api/v1/me/tokens",
+    "/api/v1/me/acceptable-use/accept",
+    "/api/v1/me/access-requests",
+];
 /// How long an answer may take before the test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
 

@@ -22,7 +22,9 @@ use server::demo::world::World;
 use server::system::{SystemClock, SystemIds};
 use store::{GroupWrite, LedgerRow, NewUser, Seen, Session, Source, UserState, UserWrite};
 
-use super::agreed::{draft, list_checked, task, use_version};
+use super::agreed::{
+    access_request, approval, connector, draft, list_checked, listed, task, use_version,
+};
 
 /// Everything.
 pub(super) struct Setting {
@@ -60,6 +62,13 @@ pub(crate) struct Things {
     /// The `ETag` of its draft.
     pub(crate) use_tag: String,
     pub(crate) task: String,
+    /// Something that the person asks for, and that nobody has answered.
+    pub(crate) access_request: String,
+    pub(crate) approval: String,
+    /// A connector of the policy, which another organisation has not.
+    pub(crate) connector: String,
+    /// An action that it lists.
+    pub(crate) action: String,
 }
 
 impl Setting {
@@ -257,6 +266,10 @@ pub(crate) async fn things_of(control: &Control, owner: PersonId) -> Things {
         use_version: use_version(control).await,
         use_tag: draft(control, &session.to_string()).await,
         task: task(control, &format!("{session}@leaves.example")).await,
+        access_request: access_request(control, owner, &session.to_string()).await,
+        approval: approval(control, owner, &session.to_string()).await,
+        connector: connector(control).await,
+        action: listed(control, &session.to_string()).await,
     }
 }
 
@@ -287,7 +300,7 @@ async fn checkpoint(control: &Control, replica: &str) -> String {
 }
 
 /// A group of the directory with users of these names in it, whom it provisions with it.
-pub(super) async fn group(control: &Control, name: &str, user_names: &[&str]) -> String {
+pub(crate) async fn group(control: &Control, name: &str, user_names: &[&str]) -> String {
     let (now, org) = (SystemClock.now(), control.org);
     let source = Source {
         issuer: "northwind".to_owned(),

@@ -55,6 +55,10 @@ async fn whoever_is_not_signed_in_is_led_to_the_sign_in_and_back() {
         .await
         .unwrap();
     is_guarded(&page.headers, "the sign-in");
+    let doubled = format!("{}/console/sign-in?return=/me&return=/console", world.base);
+    let answer = Http::new().get(&doubled).send().await.unwrap();
+    assert_eq!(answer.status, 200, "what cannot be read was not said");
+    is_guarded(&answer.headers, "a sign-in with a parameter twice");
     let page = sign_in(&mut browser, &world.base, "/console?a=1", "ada").await;
     assert!(is_home(&page), "{}", page.url);
     assert!(

@@ -87,6 +87,7 @@ pub(crate) async fn visit(wired: &Wired, secret: &str) -> Option<Visit> {
         ledger: Arc::clone(&wired.pipeline.ledger),
         clock: Arc::clone(&wired.pipeline.clock),
         ids: Arc::clone(&wired.pipeline.ids),
+        vault: wired.control().vault,
     };
     control.enter_by_cookie(secret).await.ok()
 }

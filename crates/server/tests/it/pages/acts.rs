@@ -50,11 +50,7 @@ async fn somebody_is_shut_out_and_let_in_again() {
     let done = owner.post(&back, &[("reason", "came back")]).await;
     assert_eq!(done.status, 303);
     assert!(setting.stored(ada).await.shut_out_at.is_none());
-    setting
-        .world
-        .stop(std::time::Duration::from_secs(2))
-        .await
-        .unwrap();
+    setting.end().await;
 }
 
 #[tokio::test]
@@ -87,11 +83,7 @@ async fn nothing_is_done_by_a_form_that_is_not_ours_or_by_whoever_may_not() {
         );
     }
     assert!(setting.stored(ada).await.shut_out_at.is_none());
-    setting
-        .world
-        .stop(std::time::Duration::from_secs(2))
-        .await
-        .unwrap();
+    setting.end().await;
 }
 
 #[tokio::test]
@@ -135,11 +127,7 @@ async fn a_session_ends_by_its_page_and_all_of_a_person_by_theirs() {
         200,
         "nobody else is signed out"
     );
-    setting
-        .world
-        .stop(std::time::Duration::from_secs(2))
-        .await
-        .unwrap();
+    setting.end().await;
 }
 
 #[tokio::test]
@@ -155,11 +143,7 @@ async fn everyones_sessions_end_at_once_and_ones_own_with_them() {
         let page = visitor.get("/me").await;
         assert!(page.header("location").starts_with("/console/sign-in"));
     }
-    setting
-        .world
-        .stop(std::time::Duration::from_secs(2))
-        .await
-        .unwrap();
+    setting.end().await;
 }
 
 #[tokio::test]
@@ -178,9 +162,29 @@ async fn people_end_their_own_other_sessions_and_nobody_elses() {
     );
     assert_eq!(other.get("/me").await.status, 303);
     assert_eq!(member.get("/me").await.status, 200);
-    setting
-        .world
-        .stop(std::time::Duration::from_secs(2))
-        .await
-        .unwrap();
+    setting.end().await;
+}
+
+#[tokio::test]
+async fn people_end_all_their_other_sessions_at_once_and_stay_where_they_are() {
+    let setting = Setting::set().await;
+    let member = setting.visitor(Role::Member).await;
+    let others = [
+        setting.browser(member.person, SystemClock.now()).await,
+        setting.browser(member.person, SystemClock.now()).await,
+    ];
+    let stranger = setting.visitor(Role::Member).await;
+    let foreign = member
+        .send("/me/sessions/end-others", &[], "https://evil.example", "x")
+        .await;
+    assert_eq!(foreign.status, 400);
+    assert_eq!(others[0].get("/me").await.status, 200);
+    let done = member.post("/me/sessions/end-others", &[]).await;
+    assert_eq!(done.header("location"), "/me?done=ended");
+    for other in &others {
+        assert_eq!(other.get("/me").await.status, 303);
+    }
+    assert_eq!(member.get("/me").await.status, 200);
+    assert_eq!(stranger.get("/me").await.status, 200);
+    setting.end().await;
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -42,6 +43,7 @@ pub(super) struct Seen {
     pub(super) status: StatusCode,
     pub(super) headers: http::HeaderMap,
     pub(super) text: String,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Setting {
@@ -56,6 +58,7 @@ impl Setting {
             ledger: Arc::clone(&wired.pipeline.ledger),
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
+            vault: wired.control().vault,
         };
         let router = wired.router();
         Self {
@@ -63,6 +66,12 @@ impl Setting {
             here,
             router,
         }
+    }
+
+    /// Ends, and leaves nothing.
+    pub(super) async fn end(self) {
+        let patience = Duration::from_secs(2);
+        self.world.stop(patience).await.unwrap();
     }
 
     /// Somebody new with a role, signed in a moment ago.
@@ -126,6 +135,7 @@ async fn seen(router: &Router, request: Request<Body>) -> Seen {
         status: parts.status,
         headers: parts.headers,
         text: String::from_utf8_lossy(&bytes).into_owned(),
+        bytes: bytes.to_vec(),
     }
 }
 
@@ -138,6 +148,15 @@ impl Visitor {
     /// Posts a form with this browser's token.
     pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Seen {
         self.send(path, fields, &self.base, &self.csrf).await
+    }
+
+    /// Posts a body as it comes, as a form of a page of ours.
+    pub(super) async fn pour(&self, path: &str, body: Body) -> Seen {
+        let request = Request::post(path)
+            .header("cookie", &self.cookie)
+            .header("origin", &self.base)
+            .header("content-type", "application/x-www-form-urlencoded");
+        seen(&self.router, request.body(body).unwrap()).await
     }
 
     /// Posts a form from an origin, with any token.
@@ -262,7 +281,9 @@ impl Seen {
 
 /// Every element that is opened is closed, in the right order.
 fn is_balanced(page: &str, path: &str) {
-    const EMPTY: [&str; 7] = ["meta", "link", "input", "br", "hr", "img", "!doctype"];
+    const EMPTY: [&str; 8] = [
+        "meta", "link", "input", "br", "hr", "img", "wbr", "!doctype",
+    ];
     let mut open: Vec<String> = Vec::new();
     for part in page.split('<').skip(1) {
         let (tag, _) = part

@@ -29,6 +29,7 @@ async fn replica(database: &Database, folder: &Path, name: &str) -> Control {
         ledger: Arc::new(ledger),
         clock,
         ids: Arc::new(SystemIds),
+        vault: store::vault_key::VaultKey::new(store::secrets::SealingKey::new([7; 32])),
     }
 }
 

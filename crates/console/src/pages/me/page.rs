@@ -1,49 +1,43 @@
-//! A person's own page: what one may use and why, what one used and what is left, when something was refused, where one is signed in, and
-//! what one has agreed to. Everyone has it, and sees nobody else's.
-
-use std::sync::Arc;
+//! A person's own page: what one may use and why, what one used and what is left, when something was refused, where one is signed in,
+//! what one has agreed to, and what one has asked for.
 
 use askama::Template;
-use axum::Router;
 use axum::response::Response;
-use axum::routing::{get, post};
-use control::acceptable_use;
-use control::may_use::{self, Question, Tried};
 use control::records::{self, Record};
-use control::{ControlError, people, sessions, usage};
+use control::{ControlError, acceptable_use, access_requests, people, sessions, usage};
 use domain::window::{DAY_MS, Period};
-use domain::{ClientKind, SessionId, Timestamp};
+use domain::{SessionId, Timestamp};
 use http::HeaderMap;
 use serde::Deserialize;
 
-use super::answer;
-use super::asked::{self, Asked, Form, Meant, Named};
-use super::budgets::{BudgetLine, UseTable};
-use super::ledger::line;
-use super::models::{ModelLine, model_lines};
-use super::parts::{self, Notice, State, Tone, state};
-use super::people::name_of;
-use super::sessions::SessionLine;
-use super::shell::Shell;
-use super::show::{self, Said, When};
-use super::visit::Visitor;
-use super::wrong::Wrong;
-use crate::Console;
+use super::parts;
+use super::reach::{self, ReachLine};
+use crate::pages::acceptable_use::terms::{Line, Part, lines};
+use crate::pages::answer;
+use crate::pages::approvals;
+use crate::pages::asked::{self, Asked, Form, Meant, Named};
+use crate::pages::budgets::{BudgetLine, UseTable};
+use crate::pages::ledger::line;
+use crate::pages::models::{ModelLine, model_lines};
+use crate::pages::parts::{Notice, State, Tone, state};
+use crate::pages::people::name_of;
+use crate::pages::requests::{OwnLine, own_line};
+use crate::pages::sessions::SessionLine;
+use crate::pages::shell::Shell;
+use crate::pages::show::{self, Said, When};
+use crate::pages::visit::Visitor;
+use crate::pages::wrong::Wrong;
 
 /// Sessions that are shown; whoever has more ends some.
 const SESSIONS_SHOWN: u32 = 50;
 /// Refusals that are shown.
 const REFUSALS_SHOWN: u32 = 5;
+/// Requests for access that are shown, the newest.
+const ASKED_SHOWN: u32 = 10;
 
-/// Everything under `/me`.
-pub fn routes() -> Router<Arc<Console>> {
-    Router::new()
-        .route("/me", get(read))
-        .route("/me/sessions/{id}/end", post(end))
-}
-
+/// What was done.
 #[derive(Debug, Deserialize)]
-struct Which {
+pub struct Which {
     done: Option<String>,
 }
 
@@ -69,6 +63,11 @@ struct Agreed {
     version: u64,
     state: State,
     says: String,
+    /// The version in force, as people see it.
+    terms: Vec<Line>,
+    language: String,
+    /// What is recorded now, where that is no longer what it says.
+    now: Vec<Said>,
 }
 
 #[derive(Template)]
@@ -82,43 +81,35 @@ struct Page {
     models: Vec<ModelLine>,
     models_say: String,
     groups: Vec<Said>,
+    reach: Vec<ReachLine>,
     sessions: Vec<OwnSession>,
     refusals: Vec<RefusalLine>,
     refusals_say: String,
     agreed: Option<Agreed>,
-    is_console_shown: bool,
+    asked: Vec<OwnLine>,
+    asked_say: String,
+    to_decide: Vec<approvals::lists::Row>,
 }
 
-async fn read(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Response, Wrong> {
+/// `GET /me`.
+pub async fn read(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Response, Wrong> {
     page(&visitor, asked::given(which.done.as_ref())).await
 }
 
 /// One's own page, telling what was done by this word.
-pub(super) async fn page(visitor: &Visitor, done: &str) -> Result<Response, Wrong> {
+pub(in crate::pages) async fn page(visitor: &Visitor, done: &str) -> Result<Response, Wrong> {
     let operation = visitor.operation();
     let person = people::own(&operation).await?;
     let now = operation.clock.now();
-    let models: Vec<String> = visitor
-        .console()
-        .installation
-        .models
-        .iter()
-        .map(|model| model.id.clone())
-        .collect();
-    let question = Question {
-        models: &models,
-        issuers_for_people: visitor.console().rules.issuers_for_people(),
-        tried: Tried::newest(ClientKind::ClaudeCode),
-    };
-    let may = may_use::own(&operation, question).await?;
+    let may = super::may_use(visitor).await?;
     let standing = visitor.console().rules.standing(&person);
     let range = (now.plus_ms(-30 * DAY_MS), now.plus_ms(1));
     let refused =
         records::own_refusals(&operation, Period::Monthly.window(now).0, REFUSALS_SHOWN).await?;
     let (open, _) = sessions::list_own_open(&operation, SESSIONS_SHOWN).await?;
+    let (asked, more) = access_requests::list_own(&operation, None, ASKED_SHOWN).await?;
     let shell = Shell::apart(visitor, "Your page").telling(told(done));
     Ok(answer(&Page {
-        is_console_shown: !shell.sections.is_empty(),
         shell,
         name: name_of(&person),
         month: show::month(now),
@@ -127,12 +118,13 @@ pub(super) async fn page(visitor: &Visitor, done: &str) -> Result<Response, Wron
             .map(|standing| BudgetLine::of(standing, now))
             .collect(),
         used: UseTable::of(&usage::own(&operation, range).await?),
-        models: model_lines(&may),
+        models: askable(model_lines(&may)),
         models_say: format!(
             "by policy version {}, with the newest Claude Code",
             may.version
         ),
         groups: person.groups.iter().map(Said::from).collect(),
+        reach: reach::own(visitor).await?,
         sessions: open
             .iter()
             .map(|session| own_session(visitor, session))
@@ -140,12 +132,41 @@ pub(super) async fn page(visitor: &Visitor, done: &str) -> Result<Response, Wron
         refusals: refused.found.iter().filter_map(refusal).collect(),
         refusals_say: refusals_say(&refused),
         agreed: agreed(visitor, now).await?,
+        to_decide: approvals::lists::waiting_for(visitor).await?,
+        asked_say: asked_say(&asked, more),
+        asked: asked.iter().map(|one| own_line(one, now)).collect(),
     }))
 }
 
 fn told(word: &str) -> Option<Notice> {
-    let text = "What is open now stands below. A program whose session ended must sign in again.";
-    (word == "ended").then(|| Notice::info(text))
+    let text = match word {
+        "ended" => {
+            "What is open now stands below. A program whose session ended must sign in again."
+        }
+        "asked" | "withdrawn" => "What you have asked for, and what became of it, stands below.",
+        _ => return None,
+    };
+    Some(Notice::info(text))
+}
+
+/// The same lines, each that says no with a way to ask for the model.
+fn askable(mut lines: Vec<ModelLine>) -> Vec<ModelLine> {
+    for line in &mut lines {
+        if line.is_refused {
+            let model: String =
+                url::form_urlencoded::byte_serialize(line.model.as_bytes()).collect();
+            line.ask = Some(format!("/me/ask?for=model&thing={model}"));
+        }
+    }
+    lines
+}
+
+fn asked_say(asked: &[access_requests::AccessRequest], more: bool) -> String {
+    match (asked.len() as u64, more) {
+        (0, _) => String::new(),
+        (some, true) => format!("the newest {some}"),
+        (some, false) => show::counted(some, "request", "requests"),
+    }
 }
 
 fn own_session(visitor: &Visitor, session: &sessions::Session) -> OwnSession {
@@ -205,13 +226,23 @@ async fn agreed(visitor: &Visitor, now: Timestamp) -> Result<Option<Agreed>, Wro
     };
     Ok(Some(Agreed {
         version: own.version.version,
+        terms: lines(&own.version.text),
+        language: own.version.language.clone(),
+        now: own
+            .recorded_now
+            .as_deref()
+            .unwrap_or_default()
+            .lines()
+            .filter(|line| !line.is_empty())
+            .map(Said::from)
+            .collect(),
         state,
         says: accepted.unwrap_or_else(|| "You have accepted no version yet.".to_owned()),
     }))
 }
 
 /// One's own session ends without a reason: it is one's own, and signing in again is all it costs.
-async fn end(
+pub async fn end(
     visitor: Visitor,
     Named(id): Named<SessionId>,
     headers: HeaderMap,
@@ -219,5 +250,22 @@ async fn end(
 ) -> Result<Response, Wrong> {
     visitor.changing(&headers, &form.csrf)?;
     sessions::end_own(&visitor.operation(), id).await?;
+    Ok(asked::done("/me", "ended"))
+}
+
+/// Ends every other session of one's own that is shown; this browser's stays.
+pub async fn end_others(
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(form): Form<Meant>,
+) -> Result<Response, Wrong> {
+    visitor.changing(&headers, &form.csrf)?;
+    let operation = visitor.operation();
+    let (open, _) = sessions::list_own_open(&operation, SESSIONS_SHOWN).await?;
+    for session in open {
+        if session.id != visitor.session() {
+            sessions::end_own(&operation, session.id).await?;
+        }
+    }
     Ok(asked::done("/me", "ended"))
 }

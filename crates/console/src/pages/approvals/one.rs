@@ -1,0 +1,369 @@
+//! One call that waits for approval: who wants what where, its arguments whole, what it is bound to, and a yes or no.
+
+use askama::Template;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use control::ControlError;
+use control::approvals::{self, Shown};
+use domain::{ApprovalId, ApprovalState, limits};
+use http::HeaderMap;
+use serde::Deserialize;
+use serde_json::Value;
+use web::sign_in_address;
+
+use super::{badge_of, effect, path, title, what, who_decides};
+use crate::pages::answer;
+use crate::pages::asked::{self, Asked, Form, Named};
+use crate::pages::parts::{self, Badge, Copyable, Field, Notice, State, Tone, state};
+use crate::pages::shell::{Place, Shell};
+use crate::pages::show::{self, Lines, Said, When};
+use crate::pages::visit::Visitor;
+use crate::pages::wrong::{Wrong, of_field};
+
+/// What was done.
+#[derive(Debug, Deserialize)]
+pub struct Which {
+    done: Option<String>,
+}
+
+/// A yes or no as it was typed.
+#[derive(Debug, Default, Deserialize)]
+pub struct Typed {
+    csrf: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    decision: String,
+}
+
+/// One argument, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Argument {
+    name: Said,
+    value: Lines,
+    says: &'static str,
+}
+
+/// What somebody decided.
+#[derive(Debug, Clone)]
+struct End {
+    by: Said,
+    at: When,
+    reason: Said,
+    took: String,
+}
+
+#[derive(Template)]
+#[template(path = "approval.html")]
+struct Page {
+    shell: Shell,
+    headline: &'static str,
+    says: String,
+    badge: Badge,
+    left: Option<Badge>,
+    who: Said,
+    client: Said,
+    action: Said,
+    connector: Said,
+    effect: State,
+    arguments: Option<Vec<Argument>>,
+    no_arguments: &'static str,
+    id: Copyable,
+    names: Said,
+    hash: Copyable,
+    definition: Copyable,
+    policy_version: u64,
+    rule: Said,
+    asked: When,
+    until: When,
+    until_word: &'static str,
+    decides: Said,
+    end: Option<End>,
+    /// The form; nothing where there is nothing to decide.
+    form: Option<Decide>,
+}
+
+/// The form of whoever may decide.
+#[derive(Debug, Clone)]
+struct Decide {
+    action: String,
+    reason: Field,
+    may_approve: bool,
+    /// Why they may not say yes.
+    kept_from: Option<String>,
+    /// Where they prove who they are first.
+    prove: Option<String>,
+}
+
+/// `GET /approvals/{id}`.
+pub async fn read(
+    visitor: Visitor,
+    Named(id): Named<ApprovalId>,
+    Asked(which): Asked<Which>,
+) -> Result<Response, Wrong> {
+    let shown = approvals::read(&visitor.operation(), id).await?;
+    let told = told(asked::given(which.done.as_ref()), shown.state);
+    Ok(answer(&page(&visitor, shown, told, (String::new(), None))))
+}
+
+/// `GET /approvals/{id}/decide`: where a new proof leads back to.
+pub async fn back(_: Visitor, Named(id): Named<ApprovalId>) -> Response {
+    Redirect::to(&format!("/approvals/{id}")).into_response()
+}
+
+/// `POST /approvals/{id}/decide`.
+pub async fn decide(
+    visitor: Visitor,
+    Named(id): Named<ApprovalId>,
+    headers: HeaderMap,
+    Form(typed): Form<Typed>,
+) -> Result<Response, Wrong> {
+    visitor.changing(&headers, &typed.csrf)?;
+    let operation = visitor.operation();
+    let reason = typed.reason.trim();
+    let made = match typed.decision.as_str() {
+        "approve" => {
+            visitor.fresh()?;
+            approvals::approve(&operation, id, reason).await
+        }
+        "deny" => approvals::deny(&operation, id, reason).await,
+        _ => return Err(Wrong::plain(domain::ReasonCode::ParameterInvalid)),
+    };
+    let Err(error) = made else {
+        return Ok(asked::done(&format!("/approvals/{id}"), "decided"));
+    };
+    if let Some(wrong) = of_field(&error, "reason") {
+        let shown = approvals::read(&operation, id).await?;
+        let page = page(&visitor, shown, None, (typed.reason, Some(wrong)));
+        let status = http::StatusCode::UNPROCESSABLE_ENTITY;
+        return Ok(web::page::respond(status, &page, HeaderMap::new()));
+    }
+    Err(match error {
+        ControlError::ApprovalOver { .. } | ControlError::ApprovalVoid => {
+            Wrong::from(error).leading_to("See how it stands", format!("/approvals/{id}"))
+        }
+        other => other.into(),
+    })
+}
+
+fn told(word: &str, state: ApprovalState) -> Option<Notice> {
+    match (word, state) {
+        ("decided", ApprovalState::Approved) => Some(Notice::done(
+            "It is approved, for this one call. The program may make it now; if it does not wait, ask it to try again.",
+        )),
+        ("decided", ApprovalState::Denied) => Some(Notice::done(
+            "It is denied. The program is told so, with your reason.",
+        )),
+        _ => None,
+    }
+}
+
+fn page(
+    visitor: &Visitor,
+    shown: Shown,
+    told: Option<Notice>,
+    typed: (String, Option<String>),
+) -> Page {
+    let now = visitor.operation().clock.now();
+    let form = form(visitor, &shown, typed);
+    let (headline, says) = head(&shown);
+    let arguments = shown.arguments.as_deref().map(arguments);
+    let sees = shown.is_own || shown.may_approve;
+    let approval = shown.approval;
+    let around = if visitor.actor().may(control::Right::ApprovalsRead) {
+        Shell::new(visitor, Place::Approvals, headline).within(what(&approval))
+    } else {
+        Shell::apart(visitor, headline)
+    };
+    let (effect, tone) = effect(&approval.about.class);
+    let binding = &approval.binding;
+    let is_live = !shown.state.is_over();
+    Page {
+        shell: around.telling(told),
+        headline,
+        says,
+        badge: badge_of(shown.state),
+        left: is_live.then(|| {
+            let left = show::length(approval.expires.ms_since(now));
+            parts::badge(Tone::Ask, format!("{left} left"))
+        }),
+        who: Said::from(&approval.label),
+        client: Said::from(&approval.about.client),
+        action: Said::from(title(&approval.about.action_title, &binding.action)),
+        connector: Said::from(title(&approval.about.connector_title, &binding.connector)),
+        effect: state(tone, effect),
+        arguments,
+        no_arguments: if sees {
+            "They were taken away a day after the end, as every call's are."
+        } else {
+            "Only who asked and who may approve it see them."
+        },
+        id: Copyable::whole("approval id", approval.id),
+        names: Said::from(format!("{}.{}", binding.connector, binding.action)),
+        hash: Copyable::short("hash of the arguments", &binding.arguments_sha256),
+        definition: Copyable::short("definition hash", &binding.definition),
+        policy_version: binding.policy_version,
+        rule: Said::from(&approval.about.rule),
+        asked: When::full(approval.asked),
+        until: When::full(approval.expires),
+        until_word: match shown.state {
+            ApprovalState::Approved => "Good until",
+            ApprovalState::Pending => "Refused by itself",
+            _ => "Was good until",
+        },
+        decides: Said::from(who_decides(&approval.approver)),
+        end: approval.decision.as_ref().map(|decision| End {
+            by: Said::from(&decision.label),
+            at: When::full(decision.at),
+            reason: Said::from(&decision.reason),
+            took: show::length(decision.at.ms_since(approval.asked)),
+        }),
+        form,
+    }
+}
+
+/// What the page is about, in a headline and a sentence.
+fn head(shown: &Shown) -> (&'static str, String) {
+    let for_whom = who_decides(&shown.approval.approver);
+    match shown.state {
+        ApprovalState::Pending if shown.may_approve => (
+            "An approval waits for you",
+            "It is for this one call, with exactly these arguments, and for nothing else.".to_owned(),
+        ),
+        ApprovalState::Pending => ("A call waits for approval", format!("It waits for {for_whom}.")),
+        ApprovalState::Approved => (
+            "A call was approved",
+            "The program has not made it yet. If it does not wait, ask it to try again with the same arguments.".to_owned(),
+        ),
+        ApprovalState::Denied => (
+            "A call was denied",
+            "The same call is refused for a while; whoever still wants it asks anew.".to_owned(),
+        ),
+        ApprovalState::Expired => (
+            "A call was not approved in time",
+            "Nobody decided, or the program did not call in time. Whoever still wants it asks anew.".to_owned(),
+        ),
+        ApprovalState::Consumed => (
+            "A call was approved and made",
+            "An approval is good for one call; the next one asks again.".to_owned(),
+        ),
+    }
+}
+
+fn form(
+    visitor: &Visitor,
+    shown: &Shown,
+    (reason, wrong): (String, Option<String>),
+) -> Option<Decide> {
+    let is_pending = shown.state == ApprovalState::Pending;
+    let is_open = is_pending || shown.state == ApprovalState::Approved;
+    if !is_open || !(shown.may_deny || shown.may_approve) {
+        return None;
+    }
+    let here = path(&shown.approval);
+    let kept_from = match (is_pending, shown.may_approve, shown.is_own) {
+        (false, _, _) => {
+            Some("It is approved already; until it is used it can still be denied.".to_owned())
+        }
+        (true, true, _) => None,
+        (true, false, true) => Some(format!(
+            "You asked for this yourself, so it waits for {}.",
+            who_decides(&shown.approval.approver)
+        )),
+        (true, false, false) => Some(format!(
+            "It waits for {}; you can deny it.",
+            who_decides(&shown.approval.approver)
+        )),
+    };
+    let may_approve = is_pending && shown.may_approve;
+    let is_stale = may_approve && visitor.fresh().is_err();
+    Some(Decide {
+        action: format!("{here}/decide"),
+        reason: Field {
+            name: "reason",
+            label: "Reason".to_owned(),
+            value: reason,
+            hint: "Needed to deny: whoever asked and their program read it. The ledger keeps it."
+                .to_owned(),
+            wrong,
+            is_required: false,
+            is_long: false,
+            chars_max: limits::REASON_CHARS_MAX,
+        },
+        may_approve,
+        kept_from,
+        prove: is_stale.then(|| sign_in_address(&here, true)),
+    })
+}
+
+/// Every argument, whole.
+fn arguments(canonical: &[u8]) -> Vec<Argument> {
+    let Ok(Value::Object(members)) = serde_json::from_slice::<Value>(canonical) else {
+        let text = String::from_utf8_lossy(canonical);
+        return vec![argument("all of them", &text, false)];
+    };
+    members
+        .iter()
+        .map(|(name, value)| match value {
+            Value::String(text) => argument(name, text, true),
+            other => {
+                let text = serde_json::to_string_pretty(other);
+                argument(name, &text.unwrap_or_default(), false)
+            }
+        })
+        .collect()
+}
+
+fn argument(name: &str, value: &str, is_text: bool) -> Argument {
+    let hidden = value.chars().any(is_hidden) || name.chars().any(is_hidden);
+    Argument {
+        name: Said::from(visible(name)),
+        value: Lines(visible(value)),
+        says: match (hidden, value.is_empty(), is_text) {
+            (true, _, _) => "holds characters that cannot be seen, written here as \\u{…}",
+            (_, true, _) => "empty",
+            (_, _, true) => "",
+            _ => "as JSON",
+        },
+    }
+}
+
+fn is_hidden(letter: char) -> bool {
+    letter != '\n' && control::text::is_hostile(letter)
+}
+
+/// The text with what cannot be seen written out.
+fn visible(text: &str) -> String {
+    let letters = text.chars().map(|letter| {
+        if is_hidden(letter) {
+            letter.escape_unicode().to_string()
+        } else {
+            letter.to_string()
+        }
+    });
+    letters.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_argument_is_shown_whole_and_what_cannot_be_seen_is_written_out() {
+        let long = "x".repeat(9_000);
+        let text = format!(
+            r#"{{"a":"<b>\n2","b":{{"c":[1]}},"d":"a\u202eb","e":"","f":{}}}"#,
+            serde_json::to_string(&long).unwrap()
+        );
+        let shown = arguments(text.as_bytes());
+        let texts: Vec<(String, &str)> = shown
+            .iter()
+            .map(|one| (one.value.to_string(), one.says))
+            .collect();
+        assert_eq!(texts[0], ("&lt;b&gt;\n2".to_owned(), ""));
+        assert_eq!(texts[1].1, "as JSON");
+        assert!(texts[2].0.contains("a\\u{202e}b") && texts[2].1.contains("cannot be seen"));
+        assert_eq!(texts[3], (String::new(), "empty"));
+        assert_eq!(texts[4].0, long);
+        assert_eq!(arguments(b"[1]").len(), 1);
+    }
+}

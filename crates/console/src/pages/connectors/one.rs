@@ -1,0 +1,372 @@
+//! One connector: what each group may do, its actions and how their definitions stand, and its reviews.
+
+use actions::pin::PinState;
+use askama::Template;
+use axum::response::Response;
+use control::Right;
+use control::connectors::{self, Cell, ConnectorReview, Matrix, Pin, Seen};
+use domain::connectors::{ActionClass, ActionState};
+use serde::Deserialize;
+
+use super::matrix::field_name;
+use super::{heading, of_connector, of_pin, of_state, path, path_of};
+use crate::pages::answer;
+use crate::pages::asked::{self, Asked, Named};
+use crate::pages::parts::{self, Badge, Notice, State};
+use crate::pages::shell::{Place, Shell};
+use crate::pages::show::{Ago, Said, When};
+use crate::pages::visit::Visitor;
+use crate::pages::wrong::Wrong;
+
+/// What was done.
+#[derive(Debug, Deserialize)]
+pub struct Which {
+    done: Option<String>,
+}
+
+/// A choice of a field: its value, its word, and whether it is so now.
+type Choice = (&'static str, &'static str, bool);
+
+/// What one group may do with one action: what it is, why, and what it can be made here.
+#[derive(Debug, Clone)]
+struct Square {
+    state: State,
+    why: Said,
+    /// The name of its field, and the choices; none where nothing stricter is left, or nothing can be changed here.
+    field: Option<(String, Vec<Choice>)>,
+    label: String,
+}
+
+/// An action's row.
+#[derive(Debug, Clone)]
+struct Line {
+    /// The heading over it, where it is the first of its class.
+    heading: Option<&'static str>,
+    to: String,
+    name: Said,
+    says: Said,
+    /// Where the definition itself keeps it blocked: why.
+    blocked: Option<Badge>,
+    squares: Vec<Square>,
+}
+
+/// An action in the list of definitions.
+#[derive(Debug, Clone)]
+struct Definition {
+    to: String,
+    name: Said,
+    badge: Badge,
+    class: &'static str,
+    by: &'static str,
+    since: When,
+    findings: Vec<Said>,
+}
+
+/// A review as the page shows it.
+#[derive(Debug, Clone)]
+struct Review {
+    badge: Badge,
+    risk: Said,
+    vendor: Said,
+    reason: Said,
+    by: Said,
+    at: When,
+}
+
+#[derive(Template)]
+#[template(path = "connector.html")]
+struct Page {
+    shell: Shell,
+    path: String,
+    title: Said,
+    address: Said,
+    badge: Badge,
+    notices: Vec<Notice>,
+    version: u64,
+    groups: Vec<Said>,
+    lines: Vec<Line>,
+    definitions: Vec<Definition>,
+    reviews: Vec<Review>,
+    facts: Vec<(&'static str, Said)>,
+    ceilings: Vec<Said>,
+    heard: Option<Ago>,
+    counted: String,
+    kept_from: Option<String>,
+    baseline: Option<Baseline>,
+}
+
+/// The plan's baseline laid over what it lists.
+#[derive(Debug, Clone)]
+struct Baseline {
+    title: String,
+    source: String,
+    rows: Vec<(Said, Option<State>)>,
+    idle: Vec<String>,
+}
+
+/// `GET /console/connectors/{name}`.
+pub async fn read(
+    visitor: Visitor,
+    Named(name): Named<String>,
+    Asked(which): Asked<Which>,
+) -> Result<Response, Wrong> {
+    let operation = visitor.operation();
+    let seen = connectors::read(&operation, &name).await?;
+    let issuers = visitor.console().rules.issuers_for_people();
+    let matrix = connectors::matrix(&operation, &seen, issuers).await?;
+    let now = operation.clock.now();
+    let connector = &seen.summary.connector;
+    let title = connector.title().to_owned();
+    let kept_from = operation.require(Right::PolicyWrite).err();
+    let command = connector.command.join(" ");
+    let counts = seen.summary.counts;
+    Ok(answer(&Page {
+        shell: Shell::new(&visitor, Place::Connectors, &title)
+            .within(&title)
+            .telling(told(asked::given(which.done.as_ref()))),
+        path: path(&name),
+        title: Said::from(&title),
+        address: Said::from(connector.url.as_deref().unwrap_or(&command)),
+        badge: of_connector(&seen.summary),
+        notices: notices(&seen),
+        version: matrix.version,
+        groups: matrix
+            .groups
+            .iter()
+            .map(|group| group_name(group.as_ref()))
+            .collect(),
+        lines: lines(&seen, &matrix, kept_from.is_none()),
+        definitions: seen
+            .actions
+            .iter()
+            .map(|pin| definition(&name, pin))
+            .collect(),
+        reviews: seen.reviews.iter().map(review).collect(),
+        facts: facts(&seen),
+        ceilings: connector
+            .data_classes
+            .iter()
+            .map(|class| Said::from(class.as_str()))
+            .collect(),
+        heard: seen.summary.listing.map(|listing| Ago::of(listing.at, now)),
+        counted: format!("{} of {} approved", counts.approved, counts.listed()),
+        kept_from: kept_from.map(|error| error.to_string()),
+        baseline: baseline(&visitor, &seen)?,
+    }))
+}
+
+fn told(word: &str) -> Option<Notice> {
+    match word {
+        "approved" => Some(Notice::done(
+            "It is approved. Who may do it is the policy's to say.",
+        )),
+        "kept" => Some(Notice::done(
+            "It stays blocked, and waits for nobody any more.",
+        )),
+        "reviewed" => Some(Notice::done("The review is kept, and the ledger has it.")),
+        _ => None,
+    }
+}
+
+fn notices(seen: &Seen) -> Vec<Notice> {
+    let (summary, mut notices) = (&seen.summary, Vec::new());
+    let counts = summary.counts;
+    let name = &summary.connector.name;
+    if summary.needs_review() {
+        notices.push(
+            Notice::ask("The shipped catalogue does not know its address. Nothing of it can be approved before somebody has reviewed it.")
+                .titled("Nobody has reviewed this connector.")
+                .linked("Review it", format!("{}/review", path(name))),
+        );
+    }
+    let first = |state: PinState| {
+        seen.actions
+            .iter()
+            .find(|pin| pin.state == state && pin.is_waiting())
+    };
+    if let Some(pin) = first(PinState::Changed) {
+        notices.push(
+            Notice::ask("Until somebody has read the difference, it is served as this connector's way with definitions says.")
+                .titled(format!("{} of {} actions changed since they were approved.", counts.changed, counts.listed()))
+                .linked("Read it", path_of(name, "definition", &pin.name)),
+        );
+    }
+    if counts.new > 0 {
+        notices.push(Notice::ask("Nobody has approved them yet.").titled(format!(
+            "{} of {} actions are new.",
+            counts.new,
+            counts.listed()
+        )));
+    }
+    if counts.suspicious > 0 {
+        notices.push(
+            Notice::stop("Read what was found beside each before you approve it.").titled(format!(
+                "{} of {} definitions are suspicious.",
+                counts.suspicious,
+                counts.listed()
+            )),
+        );
+    }
+    notices
+}
+
+pub(super) fn group_name(group: Option<&String>) -> Said {
+    Said::from(group.map_or("Everyone else", |group| group.as_str()))
+}
+
+fn lines(seen: &Seen, matrix: &Matrix, may_change: bool) -> Vec<Line> {
+    let mut rows: Vec<_> = matrix.rows.iter().collect();
+    rows.sort_by_key(|(at, _)| (seen.actions[*at].class, &seen.actions[*at].name));
+    let mut before: Option<ActionClass> = None;
+    let mut lines = Vec::new();
+    for (at, cells) in rows {
+        let pin = &seen.actions[*at];
+        let is_first = before.replace(pin.class) != Some(pin.class);
+        let squares = matrix.groups.iter().zip(cells);
+        lines.push(Line {
+            heading: is_first.then(|| heading(pin.class)),
+            to: path_of(&seen.summary.connector.name, "definition", &pin.name),
+            name: Said::from(&pin.name),
+            says: Said::from(first_sentence(&pin.description())),
+            blocked: (pin.served == actions::pin::Served::Nothing).then(|| of_pin(pin)),
+            squares: squares
+                .map(|(group, cell)| square(pin, group.as_ref(), cell, may_change))
+                .collect(),
+        });
+    }
+    lines
+}
+
+fn square(pin: &Pin, group: Option<&String>, cell: &Cell, may_change: bool) -> Square {
+    let left = super::matrix::choices(cell);
+    let choices = left
+        .into_iter()
+        .map(|state| (state.as_str(), word(state), state == cell.state));
+    let choices: Vec<_> = choices.collect();
+    let label = format!(
+        "{} for {}",
+        Said::from(&pin.name).plain(),
+        group_name(group).plain()
+    );
+    Square {
+        state: of_state(cell.state),
+        why: Said::from(cell.by.join("; ")),
+        field: (may_change && choices.len() > 1).then(|| (field_name(group, &pin.name), choices)),
+        label,
+    }
+}
+
+const fn word(state: ActionState) -> &'static str {
+    match state {
+        ActionState::Allow => "Always allow",
+        ActionState::Ask => "Needs approval",
+        ActionState::Blocked => "Blocked",
+    }
+}
+
+/// The first sentence of a description, bounded.
+fn first_sentence(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let end = line.find(". ").map_or(line.len(), |at| at + 1);
+    line[..end].chars().take(100).collect()
+}
+
+fn definition(connector: &str, pin: &Pin) -> Definition {
+    Definition {
+        to: path_of(connector, "definition", &pin.name),
+        name: Said::from(&pin.name),
+        badge: of_pin(pin),
+        class: heading(pin.class),
+        by: by(&pin.basis),
+        since: When::full(pin.offered_at),
+        findings: pin
+            .findings
+            .iter()
+            .map(|(_, what)| Said::from(what))
+            .collect(),
+    }
+}
+
+/// By what a class was found, for people.
+pub(super) fn by(basis: &str) -> &'static str {
+    match basis {
+        "catalogue" => "by the catalogue",
+        "administrator" => "as somebody here said",
+        "annotations" => "by what it says about itself",
+        "name" => "by its name",
+        _ => "because nothing says otherwise",
+    }
+}
+
+fn review(review: &ConnectorReview) -> Review {
+    let (tone, word) = if review.enabled {
+        (parts::Tone::Allow, "may be used")
+    } else {
+        (parts::Tone::Stop, "may not be used")
+    };
+    Review {
+        badge: parts::badge(tone, word),
+        risk: Said::from(&review.risk),
+        vendor: Said::from(&review.vendor),
+        reason: Said::from(&review.reason),
+        by: Said::from(&review.by),
+        at: When::full(review.at),
+    }
+}
+
+fn facts(seen: &Seen) -> Vec<(&'static str, Said)> {
+    let connector = &seen.summary.connector;
+    let mut facts = vec![
+        ("Name in the policy", Said::from(&connector.name)),
+        (
+            "When a definition changes",
+            Said::from(way(connector.definitions.as_str())),
+        ),
+        (
+            "Authenticates with",
+            Said::from(connector.credential.as_str()),
+        ),
+    ];
+    if let Some(known) = &seen.known {
+        let about = known.about();
+        facts.push((
+            "In the catalogue",
+            Said::from(format!("{}, as of {}", known.title, about.as_of)),
+        ));
+        facts.push(("Source", Said::from(&about.source)));
+        if !about.note.is_empty() {
+            facts.push(("To know", Said::from(&about.note)));
+        }
+    }
+    facts
+}
+
+fn way(word: &str) -> &'static str {
+    match word {
+        "serve_pinned" => "the approved one goes on being served",
+        "warn" => "it is served all the same, and shown here",
+        _ => "the action is blocked until it is reviewed",
+    }
+}
+
+fn baseline(visitor: &Visitor, seen: &Seen) -> Result<Option<Baseline>, Wrong> {
+    let catalogue = connectors::catalogue(&visitor.operation())?;
+    let id = seen
+        .known
+        .as_ref()
+        .and_then(|known| known.about().baseline.clone());
+    let Some(found) = id.and_then(|id| catalogue.baseline(&id).cloned()) else {
+        return Ok(None);
+    };
+    let applied = seen.baseline(&found);
+    Ok(Some(Baseline {
+        rows: applied
+            .actions
+            .iter()
+            .map(|(name, state)| (Said::from(*name), state.map(of_state)))
+            .collect(),
+        idle: applied.idle.iter().map(|what| (*what).to_owned()).collect(),
+        title: found.title.clone(),
+        source: found.source.clone(),
+    }))
+}

@@ -1,0 +1,51 @@
+//! The connectors' door: its client, what it authenticates with, its sessions, what was approved there and what has to be.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ::connectors::Connectors;
+use ::connectors::session::Sessions;
+use ::connectors::upstream::{SharedHeader, Upstream};
+use pipeline::Pipeline;
+use pipeline::fetch::{Fetch, Reach};
+use store::vault_key::VaultKey;
+
+use super::approvals::Kept;
+use super::pins::StoredPins;
+use super::{Ground, control};
+use crate::config::Config;
+
+/// Unused connections that are kept to each connector.
+const KEEP_IDLE_MAX: usize = 64;
+
+pub(super) fn wired(
+    config: &Config,
+    ground: &Ground,
+    pipeline: &Arc<Pipeline>,
+    vault: &VaultKey,
+) -> anyhow::Result<Connectors> {
+    let fetch = Fetch::keeping(Reach::Operator, None, KEEP_IDLE_MAX)?;
+    let mut shared = BTreeMap::new();
+    for secret in &config.connector_secrets {
+        let header = SharedHeader {
+            name: http::HeaderName::try_from(secret.header.as_str())?,
+            value: secret.value.clone(),
+        };
+        shared.insert(secret.name.clone(), header);
+    }
+    let (ledger, clock) = (Arc::clone(&pipeline.ledger), Arc::clone(&pipeline.clock));
+    let pins = StoredPins::new(ground.org, ground.store.clone(), ledger, clock);
+    let approvals = Kept(control(
+        config,
+        (ground.org, &ground.store),
+        pipeline,
+        vault,
+    ));
+    let sessions = Sessions::new(Arc::clone(&ground.seal), Arc::clone(&pipeline.ids));
+    Ok(Connectors::new(
+        Arc::clone(pipeline),
+        Upstream::new(fetch, shared),
+        (sessions, Arc::new(pins), Arc::new(approvals)),
+        config.server.public_url.clone(),
+    ))
+}
