@@ -55,6 +55,14 @@ def fakes(shared_fakes):
     return shared_fakes
 
 
+@pytest.fixture(scope="module")
+def own_fakes(programs):
+    """For a module with a Doorward of its own: an application has one redirect address, and the shared Doorward has registered its own."""
+    fakes = Fakes(programs / "examples/fakes")
+    yield fakes
+    fakes.close()
+
+
 @pytest.fixture(scope="session")
 def reference(claude_binary, shared_fakes, tmp_path_factory):
     """The reference gateway with the policy of the differential tests."""

@@ -31,3 +31,8 @@ def test_the_typescript_sdk_is_the_pinned_one(node_packages):
 def test_the_openid_provider_is_the_pinned_one(node_packages):
     installed = node_packages / "node_modules/oidc-provider/package.json"
     assert json.loads(installed.read_text())["version"] == pinned("oidc-provider")
+
+
+def test_axe_is_the_pinned_one(node_packages):
+    installed = node_packages / "node_modules/axe-core/package.json"
+    assert json.loads(installed.read_text())["version"] == pinned("axe-core")

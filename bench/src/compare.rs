@@ -128,7 +128,7 @@ pub(crate) async fn cell(
 }
 
 /// Forwards in even rounds, backwards in odd ones.
-fn order(peers: usize, round: usize) -> Vec<usize> {
+pub(crate) fn order(peers: usize, round: usize) -> Vec<usize> {
     if round.is_multiple_of(2) {
         (0..peers).collect()
     } else {

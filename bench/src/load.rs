@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
-use crate::workload::{self, Workload};
+use crate::workload::Workload;
 
 /// Where to ask, and as whom: callers take turns.
 #[derive(Debug, Clone)]
@@ -24,6 +24,18 @@ pub(crate) struct Target {
     pub base: String,
     /// `authorization` of each caller.
     pub callers: Vec<HeaderValue>,
+    /// Headers that stay with a connection, such as a session's; a connection takes those at its number.
+    pub sessions: Vec<HeaderMap>,
+}
+
+impl Target {
+    pub(crate) const fn new(base: String, callers: Vec<HeaderValue>) -> Self {
+        Self {
+            base,
+            callers,
+            sessions: Vec::new(),
+        }
+    }
 }
 
 /// When requests are sent.
@@ -83,8 +95,9 @@ pub(crate) async fn drive(
         outcome: RefCell::default(),
     });
     let local = LocalSet::new();
-    for sender in senders {
-        local.spawn_local(keep_asking(Rc::clone(&run), sender));
+    for (at, sender) in senders.into_iter().enumerate() {
+        let session = target.sessions.get(at).cloned().unwrap_or_default();
+        local.spawn_local(keep_asking(Rc::clone(&run), sender, session));
     }
     local.await;
     let mut outcome = run.outcome.take();
@@ -98,22 +111,22 @@ pub(crate) async fn drive(
     Ok(outcome)
 }
 
-/// Asks once on a connection of its own. Returns the status.
+/// Asks once on a connection of its own.
 pub(crate) async fn ask_once(
     base: &str,
     workload: &Workload,
     caller: Option<&HeaderValue>,
-) -> Result<u16> {
+) -> Result<Response<Bytes>> {
     let mut sender = connect(base).await?;
     let answer = sender
         .send_request(request(workload, &authority(base)?, caller))
         .await?;
-    let status = answer.status().as_u16();
-    answer.into_body().collect().await?;
-    Ok(status)
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok(Response::from_parts(head, body))
 }
 
-async fn keep_asking(run: Rc<Run>, mut sender: SendRequest<Full<Bytes>>) {
+async fn keep_asking(run: Rc<Run>, mut sender: SendRequest<Full<Bytes>>, session: HeaderMap) {
     let Ok(authority) = authority(&run.target.base) else {
         return;
     };
@@ -124,7 +137,11 @@ async fn keep_asking(run: Rc<Run>, mut sender: SendRequest<Full<Bytes>>) {
         };
         let callers = &run.target.callers;
         let caller = callers.get(usize::try_from(number).unwrap_or(0) % callers.len().max(1));
-        let asked = request(&run.workload, &authority, caller);
+        let mut asked = request(&run.workload, &authority, caller);
+        let own = session
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()));
+        asked.headers_mut().extend(own);
         let answered = exchange(&mut sender, asked, run.workload.answer_bytes_min).await;
         let mut outcome = run.outcome.borrow_mut();
         match answered {
@@ -210,9 +227,9 @@ fn request(
 ) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(workload.body.clone()));
     *request.method_mut() = http::Method::POST;
-    *request.uri_mut() = http::Uri::from_static("/v1/messages?beta=true");
+    *request.uri_mut() = workload.path.clone().into();
     let headers: &mut HeaderMap = request.headers_mut();
-    *headers = workload::headers();
+    *headers = workload.headers.clone();
     headers.insert(header::HOST, authority.clone());
     if let Some(caller) = caller {
         headers.insert(header::AUTHORIZATION, caller.clone());

@@ -10,9 +10,11 @@
 )]
 
 mod compare;
+mod connectors;
 mod growth;
 mod load;
 mod machine;
+mod pages;
 mod peers;
 mod process;
 mod provider;
@@ -21,6 +23,7 @@ mod sample;
 mod scene;
 mod search;
 mod system;
+mod upstream;
 mod workload;
 
 use std::time::Duration;
@@ -47,9 +50,16 @@ enum What {
     Provision(ProvisionOptions),
     /// How long a search of a large ledger takes
     Search(SearchOptions),
+    /// How fast every page of the console answers, on the demo's sample data
+    Pages(PagesOptions),
+    /// A call of a connector's tool: directly, through Doorward and through other gateways
+    Connectors(ConnectorOptions),
     /// The mock provider, a process of its own
     #[command(hide = true)]
     Provider(provider::Options),
+    /// The server of connectors' tools, a process of its own
+    #[command(hide = true)]
+    Upstream,
 }
 
 /// How long and whom to measure.
@@ -123,6 +133,40 @@ pub(crate) struct SearchOptions {
     looks: usize,
 }
 
+/// How often to ask for how many pages.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PagesOptions {
+    /// Requests for each page
+    #[arg(long, default_value_t = 200)]
+    looks: usize,
+    /// Pages at most
+    #[arg(long, default_value_t = 150)]
+    pages: usize,
+}
+
+/// How long, and whom beside Doorward.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ConnectorOptions {
+    /// Seconds a cell
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Rounds; the median of them is shown
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// A Python that has FastMCP, to measure its proxy
+    #[arg(long)]
+    fastmcp: Option<std::path::PathBuf>,
+    /// The program of ContextForge (`mcpgateway`), to measure it
+    #[arg(long)]
+    contextforge: Option<std::path::PathBuf>,
+}
+
+impl ConnectorOptions {
+    fn cell(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds.clamp(0.1, 60.0))
+    }
+}
+
 impl Options {
     fn cell(&self) -> Duration {
         Duration::from_secs_f64(self.seconds.clamp(0.1, 60.0))
@@ -142,6 +186,9 @@ async fn main() -> Result<()> {
         What::Growth(options) => growth::run(&options).await,
         What::Provision(options) => provision::run(&options).await,
         What::Search(options) => search::run(&options).await,
+        What::Pages(options) => pages::run(&options).await,
+        What::Connectors(options) => connectors::run(&options).await,
         What::Provider(options) => provider::run(&options),
+        What::Upstream => upstream::run(),
     }
 }

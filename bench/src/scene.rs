@@ -111,9 +111,13 @@ pub(crate) fn bearer(token: &str) -> Result<HeaderValue> {
 impl Provider {
     /// Starts this program again as the provider.
     pub(crate) fn start(options: &[&str]) -> Result<Self> {
+        Self::run(&[&["provider"], options].concat())
+    }
+
+    /// Starts this program again as one that others stand before.
+    pub(crate) fn run(command: &[&str]) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .arg("provider")
-            .args(options)
+            .args(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

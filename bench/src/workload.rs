@@ -1,6 +1,7 @@
-//! What is asked: the three kinds of request, and the answer each must get to count.
+//! What is asked: the three kinds of request to a model, and the answer each must get to count.
 
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use testkit::Corpus;
 
@@ -9,6 +10,10 @@ use testkit::Corpus;
 pub(crate) struct Workload {
     /// What tables call it.
     pub name: &'static str,
+    /// Where it goes.
+    pub path: PathAndQuery,
+    /// Its headers, without a credential.
+    pub headers: HeaderMap,
     /// The body, the same for every request.
     pub body: Bytes,
     /// Fewest bytes of an answer that was not cut short.
@@ -22,11 +27,7 @@ pub(crate) fn all() -> Vec<Workload> {
 
 /// 120 bytes to ask, about 0.9 KB of JSON as answer.
 pub(crate) fn small() -> Workload {
-    Workload {
-        name: "small JSON",
-        body: short_body(false),
-        answer_bytes_min: 800,
-    }
+    message("small JSON", short_body(false), 800)
 }
 
 /// As Claude Code asks in the middle of its work, in 50 KB; a small answer.
@@ -36,19 +37,21 @@ fn large() -> Workload {
         bytes: 50_000,
         ..Corpus::default()
     };
-    Workload {
-        name: "50 KB body",
-        body: corpus.body(),
-        answer_bytes_min: 800,
-    }
+    message("50 KB body", corpus.body(), 800)
 }
 
 /// 120 bytes to ask, 100 events in one burst as answer.
 pub(crate) fn stream() -> Workload {
+    message("100 events", short_body(true), 9_000)
+}
+
+fn message(name: &'static str, body: Bytes, answer_bytes_min: usize) -> Workload {
     Workload {
-        name: "100 events",
-        body: short_body(true),
-        answer_bytes_min: 9_000,
+        name,
+        path: PathAndQuery::from_static("/v1/messages?beta=true"),
+        headers: headers(),
+        body,
+        answer_bytes_min,
     }
 }
 
@@ -65,7 +68,7 @@ fn short_body(stream: bool) -> Bytes {
 }
 
 /// The headers of stock Claude Code, without a credential.
-pub(crate) fn headers() -> HeaderMap {
+fn headers() -> HeaderMap {
     Corpus::headers()
         .into_iter()
         .map(|(name, value)| {

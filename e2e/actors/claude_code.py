@@ -17,7 +17,7 @@ from .terminal import Terminal, without_claude
 ANSWER_SECONDS = 120
 SIGN_IN_SECONDS = 120
 # what a verification page or an identity provider calls the way forward
-ONWARD = ("continue", "let it in", "sign in", "this is me")
+ONWARD = ("continue", "let it in", "sign in", "this is me", "connect it")
 PAGES_MAX = 8
 
 
@@ -172,7 +172,11 @@ class _FirstRun:
 
 def approve(url: str, code: str, login: str, *, deny: bool = False, browser: Browser | None = None) -> Page:
     """Takes a user code through the verification page and the identity provider; the page at which it ended."""
-    page = (browser or Browser()).open(f"{url}?user_code={code}")
+    return onward((browser or Browser()).open(f"{url}?user_code={code}"), login, deny=deny)
+
+
+def onward(page: Page, login: str, *, deny: bool = False) -> Page:
+    """Goes forward from a page as the person of this login would, to where nothing leads on."""
     for _ in range(PAGES_MAX):
         buttons = [button for form in page.forms for button in form.buttons]
         if any(button.value == login for button in buttons):

@@ -14,13 +14,13 @@ STOP_SECONDS = 30
 
 
 class Demo:
-    def __init__(self, program: pathlib.Path, home: pathlib.Path):
-        self._program, self._described = program, home / "demo.json"
+    def __init__(self, program: pathlib.Path, home: pathlib.Path, *options: str):
+        self._program, self._described, self._options = program, home / "demo.json", options
         self.story: list[str] = []
 
     def __enter__(self) -> "Demo":
         self._process = subprocess.Popen(
-            [self._program, "demo", "--describe-to", self._described],
+            [self._program, "demo", "--describe-to", self._described, *self._options],
             env=without_claude(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -31,6 +31,7 @@ class Demo:
             if STAYS in line:
                 about = json.loads(self._described.read_text())
                 self.base: str = about["base_url"]
+                self.about: dict = about
                 self.ledger = pathlib.Path(about["ledger_dir"])
                 return self
             self.story.append(line.rstrip())
@@ -45,6 +46,27 @@ class Demo:
             self._process.kill()
             self._process.communicate()
             raise AssertionError(f"the demo did not stop in {STOP_SECONDS} s") from None
+
+    def command(self, *arguments: str) -> str:
+        """What a subcommand says, on the same installation."""
+        done = subprocess.run(
+            [self._program, *arguments, "--config", self.about["config"]],
+            env=without_claude(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, f"doorward {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def wants(self, who: str, approver: str, member: int) -> str:
+        """Somebody's Claude wants to write to a member of the association; the id of the approval that it needs."""
+        program = self._program.parent / "examples/wants"
+        arguments = [program, self.about["config"], who, approver, str(member)]
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     def stop(self) -> int:
         """Ends it as Ctrl-C would; its exit code."""

@@ -23,8 +23,10 @@ def sign_in(base: str, login: str) -> Session:
     """Signs the person in and returns their session; pending answers do not occur, because the person is done first."""
     started = plain_http.send(base, "POST", "/oauth/device_authorization", form={"surface": "claude_code"})
     assert started.status == 200, started
-    approve(started.json["verification_uri"], started.json["user_code"], login)
-    return session_from(redeem(base, started.json["device_code"]))
+    page = approve(started.json["verification_uri"], started.json["user_code"], login)
+    answer = redeem(base, started.json["device_code"])
+    assert answer.status == 200, (answer, page.url, page.text)
+    return session_from(answer)
 
 
 def redeem(base: str, device_code: str) -> plain_http.Answer:

@@ -16,10 +16,12 @@ START_LINES_MAX = 200
 class Reference:
     """Runs while the `with` block lasts."""
 
-    def __init__(self, claude: pathlib.Path, home: pathlib.Path, *, idp: str, provider: str, provider_key: str, policy: dict):
+    def __init__(self, claude: pathlib.Path, home: pathlib.Path, *, idp: str, provider: str, provider_key: str, policy: dict, desktop: dict | None = None):
         self.base = f"http://127.0.0.1:{free_port()}"
         self._claude, self._home = claude, home
         self._config = configuration(self.base, idp, provider, provider_key, policy)
+        if desktop is not None:
+            self._config["managed"]["policies"][0]["desktop"] = desktop
 
     def __enter__(self) -> "Reference":
         self._home.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,7 @@ pub(super) async fn start(scene: &Scene) -> Result<Peer> {
     running.listens(&base).await?;
     let session = device_sign_in(&base, PERSON).await?;
     let callers = vec![bearer(&session.access_token)?];
-    Ok(Peer::new(NAME, Target { base, callers }, true, running))
+    Ok(Peer::new(NAME, Target::new(base, callers), true, running))
 }
 
 /// The environment without what would make it another Claude Code than a fresh one.

@@ -51,7 +51,7 @@ pub(crate) async fn with(
     command.arg("serve").arg("--config").arg(&config);
     let mut running = Running::start(&mut command, &folder.join("log"))?;
     running.listens(&base).await?;
-    Ok(Peer::new(name, Target { base, callers }, true, running))
+    Ok(Peer::new(name, Target::new(base, callers), true, running))
 }
 
 /// A token for the company's directory, from the Doorward that runs in this folder.
@@ -162,7 +162,7 @@ auth = {{ api_key = "file:{folder}/provider.key" }}
 }
 
 /// The program that lies beside this one.
-fn program() -> Result<PathBuf> {
+pub(crate) fn program() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("doorward");
     ensure!(
         program.is_file(),

@@ -59,5 +59,5 @@ backend provider
     let base = format!("http://127.0.0.1:{port}");
     running.listens(&base).await?;
     let callers = vec![scene.usual_bearer()?];
-    Ok(Peer::new(NAME, Target { base, callers }, true, running))
+    Ok(Peer::new(NAME, Target::new(base, callers), true, running))
 }

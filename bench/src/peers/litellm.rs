@@ -46,5 +46,5 @@ litellm_settings:
     let base = format!("http://127.0.0.1:{port}");
     running.listens(&base).await?;
     let callers = vec![bearer(MASTER_KEY)?];
-    Ok(Peer::new(NAME, Target { base, callers }, false, running))
+    Ok(Peer::new(NAME, Target::new(base, callers), false, running))
 }

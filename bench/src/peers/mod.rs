@@ -2,6 +2,7 @@
 //! peer can, the caller's token checked. Each checks itself before it is measured.
 
 mod claude_gateway;
+pub(crate) mod connectors;
 pub(crate) mod doorward;
 mod haproxy;
 mod litellm;
@@ -12,7 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::Options;
 use crate::load::{Target, ask_once};
 use crate::process::{Account, Running, account};
-use crate::scene::{Scene, bearer};
+use crate::scene::{Provider, Scene, bearer};
 use crate::workload;
 
 /// A peer that is up.
@@ -39,16 +40,12 @@ impl Peer {
         }
     }
 
-    fn direct(scene: &Scene) -> Self {
-        let base = scene.provider.base.clone();
+    fn direct(provider: &Provider) -> Self {
         Self {
             name: "direct",
-            target: Target {
-                base,
-                callers: Vec::new(),
-            },
+            target: Target::new(provider.base.clone(), Vec::new()),
             checks_tokens: false,
-            pid: scene.provider.pid(),
+            pid: provider.pid(),
             _process: None,
         }
     }
@@ -62,7 +59,8 @@ impl Peer {
     async fn prove(&self) -> Result<()> {
         let small = workload::small();
         let base = &self.target.base;
-        let status = ask_once(base, &small, self.target.callers.first()).await?;
+        let answer = ask_once(base, &small, self.target.callers.first()).await?;
+        let status = answer.status();
         ensure!(status == 200, "it answers {status} to its own caller");
         if !self.checks_tokens {
             return Ok(());
@@ -71,7 +69,8 @@ impl Peer {
         let mut broken = broken.to_str()?.trim_start_matches("Bearer ").to_owned();
         broken.replace_range(broken.len() - 8..broken.len() - 4, "AAAA");
         for caller in [None, Some(bearer(&broken)?)] {
-            let status = ask_once(base, &small, caller.as_ref()).await?;
+            let answer = ask_once(base, &small, caller.as_ref()).await?;
+            let status = answer.status();
             let whom = caller.map_or("nobody", |_| "a forged token");
             ensure!(status == 401, "it answers {status} to {whom}");
         }
@@ -115,6 +114,6 @@ async fn one(scene: &Scene, options: &Options, name: &str) -> Result<Peer> {
         litellm::NAME => litellm::start(scene, options).await,
         doorward::PLAIN => doorward::start(scene, false).await,
         doorward::INSPECTING => doorward::start(scene, true).await,
-        _ => Ok(Peer::direct(scene)),
+        _ => Ok(Peer::direct(&scene.provider)),
     }
 }

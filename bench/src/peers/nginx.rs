@@ -62,5 +62,5 @@ http {{
     let base = format!("http://127.0.0.1:{port}");
     running.listens(&base).await?;
     let callers = vec![scene.usual_bearer()?];
-    Ok(Peer::new(NAME, Target { base, callers }, false, running))
+    Ok(Peer::new(NAME, Target::new(base, callers), false, running))
 }

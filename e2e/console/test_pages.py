@@ -1,0 +1,131 @@
+"""Every page of the console, as each role sees it: nothing for axe to find, nothing that runs over the edge, nothing its content policy
+forbids, nothing heavy; and a picture of each to look at.
+"""
+
+import pytest
+
+from actors import crawl
+from actors.chromium import NARROW, WIDE, Window
+
+ROLES = ("owner", "auditor", "staff")
+WEIGHT_MAX_BYTES = 150_000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("role", ROLES)
+def test_every_page_is_sound_and_axe_finds_nothing(role, scheme, newly_signed_in, pages, axe):
+    # with a proof of their own: a page that asks for one younger than ten minutes is there as well
+    window, found = newly_signed_in(role, scheme=scheme), []
+    for address in pages(role):
+        answer = window.open(address)
+        assert answer.status == 200, f"{address} is {answer.status}"
+        found += axe(window) + window.wrong
+        found += [f"{address}: {breach}" for breach in window.breaches()]
+        weight = sum(window.bytes_by_address.values())
+        if weight > WEIGHT_MAX_BYTES:
+            found.append(f"{address} weighs {weight} bytes: {window.bytes_by_address}")
+    assert not found, "\n".join(found)
+
+
+# what says no: addresses that lead nowhere, or where somebody may not look, with the status that says so
+REFUSED = {
+    "owner": [
+        ("/console/nothing", 404),
+        ("/me/nothing", 404),
+        ("/console/people/per_00000000000000000000000000", 404),
+        ("/approvals/apr_00000000000000000000000000", 404),
+        ("/console/ledger?who=nobody-of-that-name", 200),
+        ("/console/ledger?after=nonsense", 400),
+        ("/console/policy/versions/999999", 404),
+        ("/console/policy/apply", 200),
+    ],
+    "staff": [("/console/policy", 403), ("/console/people", 403)],
+    "nobody": [
+        ("/device?user_code=WRNG-CODE", 404),
+        ("/oauth/authorize", 400),
+        ("/oauth/callback?state=nonsense&code=nonsense", 400),
+        ("/oauth/callback?error=access_denied&state=nonsense", 400),
+    ],
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("role", REFUSED)
+def test_a_page_that_says_no_is_sound(role, scheme, window, newly_signed_in, axe):
+    alone = window(scheme=scheme) if role == "nobody" else newly_signed_in(role, scheme=scheme)
+    found = []
+    for address, status in REFUSED[role]:
+        answer = alone.open(address)
+        if answer.status != status:
+            found.append(f"{address} is {answer.status}")
+        found += axe(alone)
+        found += [f"{address}: {breach}" for breach in alone.breaches()]
+    assert not found, "\n".join(found)
+
+
+def test_a_form_that_was_filled_wrong_is_sound(newly_signed_in, pages, axe):
+    """Every form that asks for something is sent without it: what comes back names the mistake beside the field. What the browser itself
+    does not send it names itself."""
+    window, found, sent = newly_signed_in("owner"), [], 0
+    for address in pages("owner"):
+        window.open(address)
+        form = window.page.locator("main form[method=post][novalidate]:has([required])").first
+        if not form.count() or not form.evaluate("it => [...it.querySelectorAll('input[required], textarea[required]')].some(one => !one.value)"):
+            continue
+        sent += 1
+        with window.page.expect_navigation() as navigation:
+            form.locator("button.main").first.click()
+        status = navigation.value.status
+        if status != 422 or not window.page.locator("[aria-invalid=true]").count():
+            found.append(f"{address} answers {status}, with no mistake beside a field")
+        for scheme in ("dark", "light"):
+            window.page.emulate_media(color_scheme=scheme)
+            found += [f"{address}, {scheme}: {line}" for line in axe(window)]
+    assert sent > 10, f"only {sent} forms were sent"
+    assert not found, "\n".join(found)
+
+
+def test_pages_with_nothing_on_them_are_sound(browser, own_demo, axe):
+    found = []
+    for login in ("grace", "ada"):
+        window = Window.of(browser, own_demo.base).sign_in(login)
+        for address in crawl.pages(window):
+            answer = window.open(address)
+            assert answer.status == 200, f"{address} is {answer.status}"
+            for scheme in ("dark", "light"):
+                window.page.emulate_media(color_scheme=scheme)
+                found += [f"{login}, {scheme}: {line}" for line in axe(window)]
+            found += window.wrong
+        window.close()
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_page_runs_over_the_edge_of_a_narrow_window(role, newly_signed_in, pages):
+    window, found = newly_signed_in(role, size=NARROW), []
+    for address in pages(role):
+        window.open(address)
+        width = window.page.evaluate("document.documentElement.scrollWidth")
+        if width > NARROW["width"]:
+            wide = window.page.evaluate(
+                """edge => [...document.querySelectorAll("body *")].filter(one => one.getBoundingClientRect().right > edge
+                && !one.closest(".table")).slice(0, 3).map(one => one.outerHTML.slice(0, 120))""",
+                NARROW["width"],
+            )
+            found.append(f"{address} is {width} px wide: {wide}")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["1280", "400"])
+def test_a_picture_of_every_page_is_kept(size, scheme, newly_signed_in, pages, artefacts):
+    for role in ROLES:
+        window = newly_signed_in(role, scheme=scheme, size=size)
+        for address in crawl.plain(pages(role)):
+            if role != "owner" and address in pages("owner") and not address.startswith(("/me", "/acceptable")):
+                continue
+            window.open(address)
+            file = artefacts / f"{role}-{crawl.name(address)}-{size['width']}-{scheme}.png"
+            window.page.screenshot(path=file, full_page=True)
+            assert file.stat().st_size > 0
+    print(f"pictures in {artefacts}")
