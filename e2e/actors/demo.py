@@ -62,9 +62,15 @@ class Demo:
 
     def wants(self, who: str, approver: str, member: int) -> str:
         """Somebody's Claude wants to write to a member of the association; the id of the approval that it needs."""
-        program = self._program.parent / "examples/wants"
-        arguments = [program, self.about["config"], who, approver, str(member)]
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+        return self._example("wants", who, approver, str(member))
+
+    def expires(self, approval: str) -> str:
+        """The call that waits for an approval is made again when its time is over; the id of the approval that it needs then."""
+        return self._example("expires", approval)
+
+    def _example(self, name: str, *arguments: str) -> str:
+        program = self._program.parent / "examples" / name
+        done = subprocess.run([program, self.about["config"], *arguments], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

@@ -93,19 +93,23 @@ class Node:
         return done.stdout
 
 
-def tool_called(url: str, token: str, name: str) -> dict:
+def tool_called(url: str, token: str, name: str, arguments: dict | None = None) -> dict:
     """One call without a session, as the newest protocol allows it."""
+    return asked(url, token, "tools/call", {"name": name, "arguments": arguments or {}})
+
+
+def asked(url: str, token: str, method: str, params: dict) -> dict:
+    """One request without a session."""
     meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
-    params = {"name": name, "arguments": {}, "_meta": meta}
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params | {"_meta": meta}}
     request = urllib.request.Request(url, json.dumps(message).encode())
     for header, value in {
         "Content-Type": "application/json",
         "Accept": "application/json, text/event-stream",
         "Authorization": f"Bearer {token}",
         "MCP-Protocol-Version": "2026-07-28",
-        "Mcp-Method": "tools/call",
-        "Mcp-Name": name,
+        "Mcp-Method": method,
+        **({"Mcp-Name": params["name"]} if "name" in params else {}),
     }.items():
         request.add_header(header, value)
     with urllib.request.urlopen(request, timeout=START_SECONDS) as answer:

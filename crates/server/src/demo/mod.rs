@@ -2,6 +2,8 @@
 //! in a temporary folder, three weeks of sample data ([`past`]), and the story of a working day told with real HTTP. None of its people and
 //! providers exist elsewhere.
 
+pub mod approval;
+mod crm;
 mod logins;
 pub mod past;
 pub mod second;
@@ -64,9 +66,7 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     } else {
         with_past(options.port).await?
     };
-    if !options.once {
-        logins::give_roles(&stage.config).await?;
-    }
+    logins::give_roles(&stage.config).await?;
     let world = World::on(stage).await?;
     say(&format!(
         "Doorward {} at {}\n",
@@ -148,6 +148,7 @@ fn describe(world: &World) -> serde_json::Value {
         "idp_url": world.idp.url(),
         "provider_url": world.first.url(),
         "second_provider_url": world.second.url(),
+        "crm_url": world.crm.url(),
         "data_dir": world.dir.path(),
         "ledger_dir": world.config.ledger.dir,
         "config": world.config_file(),

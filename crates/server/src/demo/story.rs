@@ -14,6 +14,7 @@ use serde_json::Value;
 use store::Source;
 use testkit::{Actor, Answer, CodeFlow, Fault, Session, code_sign_in, device_sign_in};
 
+use super::approval;
 use super::second::Second;
 use super::world::{DESKTOP_CLIENT, World};
 use crate::doctor::leak::{self, Expected};
@@ -80,13 +81,8 @@ pub async fn tell(world: &World, second: Option<&Second>) -> anyhow::Result<()> 
         "rollout check 2, credentials",
         &credentials_checked(world, &ada).await?,
     );
-    let user = provisioned(world, &ada).await?;
-    step(
-        "the directory provisions ada",
-        "by SCIM, as Entra does; she keeps the id she signed in with",
-    );
-    step("ada leaves", &left(world, &ada, &user, second).await?);
-    step("ada comes back", &returned(world, &ada, &user).await?);
+    approval::tell(world, &ada, &grace, &alan).await?;
+    leaves_and_returns(world, &ada, second).await?;
     step("the ledger is verified", &verified(world).await?);
     step(
         "one byte is altered",
@@ -342,6 +338,22 @@ async fn credentials_checked(world: &World, ada: &Session) -> anyhow::Result<Str
     ))
 }
 
+/// Her directory says that she is here, that she has left, and that she is back.
+async fn leaves_and_returns(
+    world: &World,
+    ada: &Session,
+    second: Option<&Second>,
+) -> anyhow::Result<()> {
+    let user = provisioned(world, ada).await?;
+    step(
+        "the directory provisions ada",
+        "by SCIM, as Entra does; she keeps the id she signed in with",
+    );
+    step("ada leaves", &left(world, ada, &user, second).await?);
+    step("ada comes back", &returned(world, ada, &user).await?);
+    Ok(())
+}
+
 /// Ada has signed in before her directory speaks of her; it finds the person she is by the id that her tokens state. Returns the
 /// directory's id for her.
 async fn provisioned(world: &World, ada: &Session) -> anyhow::Result<String> {
@@ -505,7 +517,7 @@ fn refused(answer: &Answer, status: u16, kind: &str) -> anyhow::Result<String> {
 }
 
 /// A request's record, as soon as the store has its copy.
-async fn record_of(world: &World, request: &str, kind: &str) -> anyhow::Result<Value> {
+pub(super) async fn record_of(world: &World, request: &str, kind: &str) -> anyhow::Result<Value> {
     let wired = &world.running.wired;
     for _ in 0..200 {
         if let Some(body) = wired

@@ -13,8 +13,9 @@ use pipeline::identity::{config::vouching, hex};
 use secrecy::{ExposeSecret as _, SecretString};
 use testkit::idp::{App, demo_people};
 use testkit::net::free_port;
-use testkit::{Directory, FakeClock, Idp, Person, Provider};
+use testkit::{Directory, FakeClock, Idp, McpServer, Person, Provider};
 
+use super::crm;
 use super::past::{self, Made};
 use crate::commands::{Running, start};
 use crate::config::{self, Config};
@@ -40,6 +41,8 @@ pub struct Stage {
     pub first: Provider,
     /// The provider that is tried when the first fails.
     pub second: Provider,
+    /// The CRM that is a connector.
+    pub crm: McpServer,
     /// The first provider's key, which no client may ever see.
     pub provider_key: String,
     /// A key of the spend-limit endpoints.
@@ -114,7 +117,7 @@ impl Stage {
         let now = SystemClock.now();
         let begun: Arc<dyn Clock> = Arc::new(FakeClock::at(past::beginning(now)));
         let stage = Box::pin(Self::set_since(begun, at, None)).await?;
-        let made = Box::pin(past::make(&stage.config, now)).await?;
+        let made = Box::pin(past::make(&stage.config, &stage.crm.url(), now)).await?;
         Ok((stage, made))
     }
 
@@ -183,6 +186,7 @@ impl Stage {
             idp,
             first,
             second,
+            crm: McpServer::crm(crm::tools())?,
             provider_key,
             admin_key,
             config,
@@ -213,6 +217,7 @@ impl World {
         self.running.stop(drain).await?;
         self.stage.first.stop().await;
         self.stage.second.stop().await;
+        self.stage.crm.stop().await;
         Ok(())
     }
 }

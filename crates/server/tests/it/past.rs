@@ -106,7 +106,7 @@ async fn the_sample_data_has_rules_with_reasons_and_tasks_that_are_done_open_and
     let connectors = connectors::list(&operation).await.unwrap();
     let crm = connectors.iter().find(|one| one.connector.name == "crm");
     let counts = &crm.unwrap().counts;
-    assert_eq!((counts.changed, counts.approved, counts.new), (2, 3, 4));
+    assert_eq!((counts.changed, counts.approved, counts.new), (2, 5, 4));
     assert!(counts.suspicious > 0, "{counts:?}");
     let (approvals, _) = approvals::list(&operation, false, None, page)
         .await

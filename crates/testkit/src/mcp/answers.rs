@@ -15,6 +15,12 @@ pub(super) fn result(message: &Value, result: &Value) -> Response<Body> {
     reply::json(200, &answer(&message["id"], result))
 }
 
+/// There is no such tool.
+pub(super) fn unknown_tool(message: &Value) -> Response<Body> {
+    let error = json!({"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32602, "message": "Unknown tool"}});
+    reply::json(200, &error)
+}
+
 fn answer(id: &Value, result: &Value) -> Value {
     json!({"jsonrpc": "2.0", "id": id, "result": result})
 }
@@ -148,10 +154,7 @@ impl State {
                 let many = event(&progress()).repeat(1_000);
                 while feed.send(many.clone()).await.is_ok() {}
             }),
-            _ => {
-                let error = json!({"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32602, "message": "Unknown tool"}});
-                reply::json(200, &error)
-            }
+            _ => unknown_tool(message),
         }
     }
 }

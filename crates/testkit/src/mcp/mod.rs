@@ -1,9 +1,11 @@
 //! A server of the Model Context Protocol, of both eras: sessions up to 2025-11-25, stateless from 2026-07-28 on. Written from the
 //! published specification.
 //!
-//! What it does, and what it does wrong, is in the name of the tool that is called: see [`TOOLS`]. It remembers every request.
+//! What it does, and what it does wrong, is in the name of the tool that is called: see [`TOOLS`]. As a CRM it lists what it is given and
+//! keeps members instead. It remembers every request.
 
 mod answers;
+mod crm;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +15,7 @@ use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
+pub use self::crm::Member;
 use crate::limits::{BODY_BYTES_MAX, SEEN_MAX};
 use crate::net::{Answers, Ask, Body, Bound, Hangup, ResetSwitch, Server, reply};
 
@@ -90,6 +93,8 @@ struct State {
     sessions: Arc<AtomicU64>,
     /// Streams that are open now.
     open: Arc<AtomicU64>,
+    /// What it keeps as a CRM.
+    crm: Option<crm::Crm>,
 }
 
 impl McpServer {
@@ -104,9 +109,28 @@ impl McpServer {
     ///
     /// Errors: the port cannot be had.
     pub fn at(port: u16) -> io::Result<Self> {
-        let state = State::default();
+        Self::serving(State::default(), port)
+    }
+
+    /// Starts it as a membership CRM that lists these tools, on a free port.
+    ///
+    /// Errors: no port can be had.
+    pub fn crm(tools: Vec<Value>) -> io::Result<Self> {
+        let state = State {
+            crm: Some(crm::Crm::with(tools)),
+            ..State::default()
+        };
+        Self::serving(state, 0)
+    }
+
+    fn serving(state: State, port: u16) -> io::Result<Self> {
         let server = Bound::to(port)?.serve(state.clone())?;
         Ok(Self { server, state })
+    }
+
+    /// A member that it keeps as a CRM.
+    pub fn member(&self, number: u64) -> Option<Member> {
+        self.state.crm.as_ref()?.member(number)
     }
 
     /// Its address as a connector's.
@@ -216,6 +240,9 @@ impl State {
     }
 
     fn request(&self, message: &Value, modern: bool) -> Response<Body> {
+        if let Some(answer) = self.as_crm(message, modern) {
+            return answer;
+        }
         match message["method"].as_str() {
             Some("ping") => answers::result(message, &json!({})),
             Some("tools/list") => answers::list(message, modern),

@@ -76,13 +76,13 @@ pub const fn beginning(now: Timestamp) -> Timestamp {
     Timestamp::from_unix_ms(day * DAY_MS)
 }
 
-/// Makes it, up to now. The store holds the first policy, put in force at [`beginning`].
-pub async fn make(config: &Config, now: Timestamp) -> anyhow::Result<Made> {
+/// Makes it, up to now, with a CRM at this address. The store holds the first policy, put in force at [`beginning`].
+pub async fn make(config: &Config, crm: &str, now: Timestamp) -> anyhow::Result<Made> {
     let begun = beginning(now);
     let clock = FakeClock::at(begun);
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let wired = Box::pin(wiring::wire(config, shared, Arc::new(SystemIds))).await?;
-    let mut past = Past::new(config, clock, wired);
+    let mut past = Past::new((config, crm), clock, wired);
     past.wired.note(SystemEvent::Start).await?;
     for days_ago in (0..=cast::DAYS).rev() {
         let midnight = begun.plus_ms((cast::DAYS - days_ago) * DAY_MS);
@@ -111,6 +111,8 @@ struct Somebody {
 #[derive(Debug)]
 struct Past<'p> {
     config: &'p Config,
+    /// Where the CRM is.
+    crm: String,
     clock: FakeClock,
     wired: Wired,
     control: Control,
@@ -122,7 +124,7 @@ struct Past<'p> {
 }
 
 impl<'p> Past<'p> {
-    fn new(config: &'p Config, clock: FakeClock, wired: Wired) -> Self {
+    fn new((config, crm): (&'p Config, &str), clock: FakeClock, wired: Wired) -> Self {
         let nobody_yet = |person| Somebody {
             person,
             id: None,
@@ -134,6 +136,7 @@ impl<'p> Past<'p> {
         };
         Self {
             config,
+            crm: crm.to_owned(),
             clock,
             control: wired.control(),
             wired,

@@ -311,7 +311,7 @@ async fn policy(past: &mut Past<'_>, days_ago: i64) -> anyhow::Result<()> {
     let Some(number) = number else { return Ok(()) };
     let (actor, reason) = (grace(past)?, rules::LATER[number].reason);
     let operation = past.control.operation(&actor);
-    let text = rules::text(number + 1);
+    let text = rules::text(number + 1, &past.crm);
     policies::apply(&operation, &text, reason, None, &Here::of(past.config)).await?;
     past.office.is_acceptance_demanded |= rules::LATER[number].adds.contains("[acceptable_use]");
     past.look().await

@@ -1,5 +1,7 @@
 //! The rules of the association as they grew: each version adds something to the ones before, for a reason. Called by `office`.
 
+use crate::demo::crm::rules;
+
 /// A version: so many days ago, why, and what it adds.
 #[derive(Debug)]
 pub(super) struct Version {
@@ -105,36 +107,10 @@ period = "monthly"
 # What Claude may reach besides models.
 
 [[connector]]
-name = "crm"
-title = "Membership CRM"
-url = "https://crm.northwind.example/mcp"
-
-[[connector]]
 name = "github"
 title = "GitHub"
 who = { groups = ["engineering", "platform"] }
 url = "https://api.githubcopilot.com/mcp/"
-
-[[action]]
-name = "reading"
-connector = "*"
-classes = ["read"]
-state = "allow"
-
-[[action]]
-name = "CRM: writing"
-who = { groups = ["engineering", "fundraising"] }
-connector = "crm"
-classes = ["write"]
-state = "ask"
-
-[[action]]
-name = "CRM: letters"
-who = { groups = ["engineering", "fundraising"] }
-connector = "crm"
-actions = ["send_letter"]
-state = "ask"
-approver = "second"
 
 [[action]]
 name = "changes to code"
@@ -146,10 +122,14 @@ state = "ask"
     },
 ];
 
-/// The whole text as it was from that version on; 0 is the first.
-pub(super) fn text(version: usize) -> String {
+/// The whole text as it was from that version on; 0 is the first. The last brings the CRM, which is at this address.
+pub(super) fn text(version: usize, crm: &str) -> String {
     let added = LATER.iter().take(version).map(|later| later.adds);
-    std::iter::once(FIRST).chain(added).collect()
+    let mut text: String = std::iter::once(FIRST).chain(added).collect();
+    if version == LATER.len() {
+        text.push_str(&rules(crm));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -158,9 +138,11 @@ mod tests {
 
     use super::*;
 
+    const CRM: &str = "http://127.0.0.1:1/mcp";
+
     #[test]
     fn our_own_lint_finds_nothing_in_the_settings_that_clients_receive() {
-        let last = text(LATER.len());
+        let last = text(LATER.len(), CRM);
         let policy = Policy::parse(1, &last).unwrap();
         for entry in &policy.document().managed_settings {
             let settings = serde_json::to_string(&entry.settings).unwrap();
@@ -172,7 +154,7 @@ mod tests {
     #[test]
     fn every_version_is_a_policy_and_they_follow_each_other() {
         for version in 0..=LATER.len() {
-            Policy::parse(1, &text(version)).unwrap();
+            Policy::parse(1, &text(version, CRM)).unwrap();
         }
         assert!(LATER.is_sorted_by(|one, next| one.days_ago > next.days_ago));
     }

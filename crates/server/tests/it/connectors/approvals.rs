@@ -28,7 +28,7 @@ fn named(text: &str) -> ApprovalId {
 }
 
 /// The approval that a call waits for, as a model is told.
-fn waits(answer: &Answer) -> ApprovalId {
+pub(crate) fn waits(answer: &Answer) -> ApprovalId {
     let json = answer.json();
     assert_eq!(json["result"]["isError"], true, "{json}");
     let text = json["result"]["content"][0]["text"].as_str().unwrap();
@@ -39,7 +39,7 @@ fn waits(answer: &Answer) -> ApprovalId {
     named(text)
 }
 
-fn is_done(answer: &Answer) -> bool {
+pub(crate) fn is_done(answer: &Answer) -> bool {
     answer.json()["result"]["content"][1]["type"] == "future_block"
 }
 

@@ -11,20 +11,20 @@ const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// Somebody's client at one connector.
 #[derive(Clone)]
-pub(super) struct Client {
-    pub(super) url: String,
-    pub(super) token: String,
-    pub(super) session: Option<String>,
+pub(crate) struct Client {
+    pub(crate) url: String,
+    pub(crate) token: String,
+    pub(crate) session: Option<String>,
     /// What it takes.
-    pub(super) accept: &'static str,
+    pub(crate) accept: &'static str,
     /// What it says it can do.
-    pub(super) capabilities: Value,
-    pub(super) modern: bool,
+    pub(crate) capabilities: Value,
+    pub(crate) modern: bool,
 }
 
 impl Client {
     /// A client that has said nothing yet.
-    pub(super) async fn of(base: &str, person: &str, connector: &str) -> Self {
+    pub(crate) async fn of(base: &str, person: &str, connector: &str) -> Self {
         let token = device_sign_in(base, person).await.unwrap().access_token;
         Self {
             url: format!("{base}/mcp/{connector}"),
@@ -37,7 +37,7 @@ impl Client {
     }
 
     /// One with a session.
-    pub(super) async fn greeted(base: &str, person: &str, connector: &str) -> Self {
+    pub(crate) async fn greeted(base: &str, person: &str, connector: &str) -> Self {
         Self::of(base, person, connector)
             .await
             .able(json!({}))
@@ -45,7 +45,7 @@ impl Client {
     }
 
     /// The same, able to do so much: it greets anew where there are greetings.
-    pub(super) async fn able(self, capabilities: Value) -> Self {
+    pub(crate) async fn able(self, capabilities: Value) -> Self {
         let mut client = Self {
             capabilities,
             session: None,
@@ -67,7 +67,7 @@ impl Client {
     }
 
     /// One of 2026-07-28, which needs no greeting.
-    pub(super) async fn modern(base: &str, person: &str, connector: &str) -> Self {
+    pub(crate) async fn modern(base: &str, person: &str, connector: &str) -> Self {
         Self {
             modern: true,
             ..Self::of(base, person, connector).await
@@ -75,7 +75,7 @@ impl Client {
     }
 
     /// A request of this method, with a session and a credential.
-    pub(super) fn request(&self, method: http::Method) -> Asking {
+    pub(crate) fn request(&self, method: http::Method) -> Asking {
         let asking = Http::new()
             .request(method, &self.url)
             .bearer(&self.token)
@@ -87,14 +87,14 @@ impl Client {
     }
 
     /// A message as it is written.
-    pub(super) fn post(&self, body: impl Into<Vec<u8>>) -> Asking {
+    pub(crate) fn post(&self, body: impl Into<Vec<u8>>) -> Asking {
         self.request(http::Method::POST)
             .header("content-type", "application/json")
             .body(body.into())
     }
 
     /// A request put together.
-    pub(super) fn asking(&self, method: &str, params: &Value) -> Asking {
+    pub(crate) fn asking(&self, method: &str, params: &Value) -> Asking {
         let mut params = params.clone();
         let mut headers = vec![("mcp-protocol-version", "2025-11-25".to_owned())];
         if self.modern {
@@ -117,18 +117,18 @@ impl Client {
     }
 
     /// Asks and reads the whole answer.
-    pub(super) async fn ask(&self, method: &str, params: &Value) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, params: &Value) -> Answer {
         self.asking(method, params).send().await.unwrap()
     }
 
     /// Calls a tool.
-    pub(super) async fn call(&self, name: &str, arguments: &Value) -> Answer {
+    pub(crate) async fn call(&self, name: &str, arguments: &Value) -> Answer {
         let params = json!({"name": name, "arguments": arguments});
         self.ask("tools/call", &params).await
     }
 
     /// The names of the tools that are listed.
-    pub(super) async fn tools(&self) -> Vec<String> {
+    pub(crate) async fn tools(&self) -> Vec<String> {
         let answer = self.ask("tools/list", &json!({})).await.json();
         let tools = answer["result"]["tools"].as_array().unwrap();
         let name = |tool: &Value| tool["name"].as_str().unwrap().to_owned();
@@ -136,7 +136,7 @@ impl Client {
     }
 
     /// Lists, and waits until what was listed is noted: what there is not is then known.
-    pub(super) async fn listed(&self) {
+    pub(crate) async fn listed(&self) {
         self.tools().await;
         until(async || {
             let answer = self.call("get_nothing_of_the_kind", &json!({})).await;

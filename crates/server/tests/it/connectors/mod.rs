@@ -1,9 +1,9 @@
 //! Connectors through the whole of Doorward: a fake server of the Model Context Protocol behind, a client in front, and everything the two
 //! should not be able to do to each other or to anybody else.
 
-mod approvals;
+pub(crate) mod approvals;
 mod behind;
-mod client;
+pub(crate) mod client;
 mod front;
 mod hostile;
 mod records;

@@ -1,5 +1,6 @@
 //! Two replicas that act as one: whatever is begun on one goes on at the other, and nobody is kept to either.
 
+mod approvals;
 mod chaos;
 mod console;
 mod copies;

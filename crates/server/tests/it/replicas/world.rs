@@ -115,6 +115,7 @@ impl Pair {
     pub(crate) async fn clean_up(self) {
         self.stage.first.stop().await;
         self.stage.second.stop().await;
+        self.stage.crm.stop().await;
         self.database.remove().await;
     }
 }
