@@ -53,6 +53,11 @@ impl Arguments {
         self.is_exact.then_some(&*self.canonical)
     }
 
+    /// Themselves.
+    pub const fn value(&self) -> &Value {
+        &self.value
+    }
+
     /// SHA-256 of their canonical form, in hexadecimal.
     pub fn hash(&self) -> &str {
         &self.hash

@@ -38,7 +38,7 @@ use tokio::sync::Semaphore;
 use self::approve::Able;
 use crate::approval::{self, Approvals};
 use crate::envelope::{Message, NoMessage};
-use crate::headers::{self, Era, SESSION};
+use crate::headers::{self, About, Era, LAST_EVENT, SESSION};
 use crate::method::{Deed, deed};
 use crate::pins::Pins;
 use crate::place::{Place, Places};
@@ -313,7 +313,12 @@ impl Connectors {
             reply: approval::reply(params).filter(|_| asked.era == Era::Modern),
             progress: approval::progress_token(params),
         };
-        let outgoing = outgoing(Method::POST, headers, session, bytes);
+        let about = match named {
+            _ if asked.is_tool => About::Call,
+            Some(_) => About::Named,
+            None => About::Message,
+        };
+        let outgoing = outgoing((Method::POST, about), headers, session, bytes);
         match deed {
             Deed::Talk => self.talk(call, asked, outgoing, place).await,
             Deed::Browse(action) => self.browse(call, asked, outgoing, place, action).await,
@@ -419,7 +424,7 @@ impl Connectors {
         let had_session = session.is_some();
         let connector = Arc::clone(call.connector());
         call.conversed();
-        let outgoing = outgoing(Method::POST, headers, session, bytes);
+        let outgoing = outgoing((Method::POST, About::Message), headers, session, bytes);
         match self.upstream.talk(&connector, outgoing).await {
             Ok(answer) if answer.status.is_success() => Ok(StatusCode::ACCEPTED.into_response()),
             Ok(answer) => Err(asked.refused(&refusal_of_status(answer.status, had_session))),
@@ -448,10 +453,21 @@ impl Connectors {
         let found = self.session(call, &head.headers);
         let (call, session) = found.map_err(|refusal| asked.refused(&refusal))?;
         let had_session = session.is_some();
+        let from = head
+            .headers
+            .get(LAST_EVENT)
+            .map_or(&b""[..], HeaderValue::as_bytes);
+        let call = self.looked_at(call, from);
+        let call = call.map_err(|refusal| asked.refused(&refusal))?;
         let speaker = self.speaker(call, b"", place).await;
         let speaker = speaker.map_err(|refusal| asked.refused(&refusal))?;
         let is_get = method == Method::GET;
-        let outgoing = outgoing(method, &head.headers, session, Bytes::new());
+        let outgoing = outgoing(
+            (method, About::Nothing),
+            &head.headers,
+            session,
+            Bytes::new(),
+        );
         let answer = self.upstream.talk(&speaker.connector, outgoing).await;
         let answer = answer.map_err(|refusal| asked.refused(&refusal))?;
         match answer.body {
@@ -465,14 +481,13 @@ impl Connectors {
 }
 
 fn outgoing(
-    method: Method,
+    (method, about): (Method, About),
     from_client: &HeaderMap,
     session: Option<Opened>,
     body: Bytes,
 ) -> Outgoing {
-    let is_post = method == Method::POST;
-    let mut sent = headers::outgoing(from_client, !is_post);
-    if !is_post && !sent.contains_key(header::ACCEPT) {
+    let mut sent = headers::outgoing(from_client, about);
+    if about == About::Nothing && !sent.contains_key(header::ACCEPT) {
         sent.insert(
             header::ACCEPT,
             HeaderValue::from_static("text/event-stream"),

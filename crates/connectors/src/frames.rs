@@ -103,8 +103,10 @@ impl Frames {
     }
 }
 
+/// The lines, without the mark that may stand before the first, and that some read over wherever it stands.
 fn lines(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
-    raw.split(|byte| matches!(byte, b'\n' | b'\r'))
+    let lines = raw.split(|byte| matches!(byte, b'\n' | b'\r'));
+    lines.map(|line| line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line))
 }
 
 fn field(line: &[u8]) -> (&[u8], &[u8]) {
@@ -120,7 +122,6 @@ fn field(line: &[u8]) -> (&[u8], &[u8]) {
 fn read(raw: Bytes) -> Event {
     let (mut data, mut has_id): (Option<Vec<u8>>, bool) = (None, false);
     for line in lines(&raw) {
-        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         match field(line) {
             (b"data", value) => match &mut data {
                 None => data = Some(value.to_vec()),
@@ -170,6 +171,13 @@ mod tests {
             &found[1].with_data("x")[..],
             b"id: 7\nevent: message\ndata: x\n\n"
         );
+    }
+
+    #[test]
+    fn a_mark_before_a_line_does_not_keep_it_from_being_replaced() {
+        let found = all(b"\xef\xbb\xbfdata: all\nid: 1\n\n", &[1, 2]);
+        assert_eq!(found[0].data.as_deref(), Some(&b"all"[..]));
+        assert_eq!(&found[0].with_data("some")[..], b"id: 1\ndata: some\n\n");
     }
 
     #[test]

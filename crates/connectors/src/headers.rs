@@ -5,9 +5,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::{Reason, ReasonCode, Refusal};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Number, Value};
 use url::Url;
 
-use crate::strict::Members;
+use crate::strict::{Malformed, Members};
 
 /// The id of a session.
 pub const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -51,7 +52,7 @@ pub fn agreed(
     named: Option<&str>,
     params: Option<&str>,
 ) -> Result<Era, Refusal> {
-    let stated = params.and_then(meta_version);
+    let stated = meta_version(params.unwrap_or("{}"))?;
     let said = one(headers, &VERSION)?;
     if let (Some(stated), Some(said)) = (&stated, said)
         && stated != said
@@ -73,10 +74,52 @@ pub fn agreed(
     Ok(era_of(headers))
 }
 
-fn meta_version(params: &str) -> Option<String> {
-    let params = Members::read(params, &[]).ok()?;
-    let meta = Members::read(params.get("_meta")?, &[]).ok()?;
-    meta.string(META_VERSION).map(std::borrow::Cow::into_owned)
+/// The version that a message states itself. What can be read in two ways states none that others would read too.
+fn meta_version(params: &str) -> Result<Option<String>, Refusal> {
+    let malformed = |error: Malformed| Refusal::new(ReasonCode::BodyMalformed, error.to_string());
+    let params = Members::read(params, &["_meta"]).map_err(malformed)?;
+    let Some(meta) = params.get("_meta").filter(|meta| meta.starts_with('{')) else {
+        return Ok(None);
+    };
+    let meta = Members::read(meta, &[META_VERSION]).map_err(malformed)?;
+    Ok(meta.string(META_VERSION).map(std::borrow::Cow::into_owned))
+}
+
+/// Goes on only where every argument that a client repeats in a header (`Mcp-Param-…`) is one: a text, number or truth value among the
+/// arguments. Which of them it must be the connector knows, and checks; what nobody decided on reaches it in none.
+pub fn repeats(headers: &HeaderMap, arguments: &Value) -> Result<(), Refusal> {
+    for name in headers.keys().filter(|name| is_param(name)) {
+        let said = one(headers, name)?.unwrap_or_default();
+        let plain = decoded(said);
+        let said = plain.as_deref().unwrap_or(said);
+        if !holds(arguments, said) {
+            return Err(disagrees(name.as_str()));
+        }
+    }
+    Ok(())
+}
+
+fn is_param(name: &HeaderName) -> bool {
+    name.as_str().starts_with("mcp-param-")
+}
+
+/// Whether a value is this text, or has it as a member at any depth.
+fn holds(value: &Value, said: &str) -> bool {
+    match value {
+        Value::String(text) => text == said,
+        Value::Bool(truth) => said == if *truth { "true" } else { "false" },
+        Value::Number(number) => is_number(number, said),
+        Value::Object(members) => members.values().any(|member| holds(member, said)),
+        Value::Array(_) | Value::Null => false,
+    }
+}
+
+/// Whether a text is this number: `42.0` is `42`.
+fn is_number(number: &Number, said: &str) -> bool {
+    number.to_string() == said
+        || said
+            .parse::<Number>()
+            .is_ok_and(|said| said.as_f64() == number.as_f64() && said.as_i64() == number.as_i64())
 }
 
 /// The one value of a header, if it has one; two are a disagreement with themselves.
@@ -139,19 +182,36 @@ fn is_loopback(host: &str) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-/// What of a client's headers goes on to a connector: what the protocol says, and nothing that says who they are.
-pub fn outgoing(from_client: &HeaderMap, is_get: bool) -> HeaderMap {
+/// What a request is, as far as its headers may speak of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// No message: `GET` or `DELETE`.
+    Nothing,
+    /// A message that names nothing.
+    Message,
+    /// A method that names what it is about.
+    Named,
+    /// A call of a tool, whose arguments may be repeated.
+    Call,
+}
+
+/// What of a client's headers goes on to a connector: what the protocol says and was held against the message, and nothing that says who
+/// they are.
+pub fn outgoing(from_client: &HeaderMap, about: About) -> HeaderMap {
+    let is_get = about == About::Nothing;
     let mut out = HeaderMap::new();
     for (name, value) in from_client {
         let goes = *name == VERSION
             || *name == METHOD
-            || *name == NAME
-            || *name == header::ACCEPT
-            || (is_get && *name == LAST_EVENT)
-            || name.as_str().starts_with("mcp-param-");
+            || (*name == NAME && matches!(about, About::Named | About::Call))
+            || (*name == LAST_EVENT && is_get)
+            || (is_param(name) && about == About::Call);
         if goes {
             out.append(name.clone(), value.clone());
         }
+    }
+    if let Some(kinds) = accepted(from_client) {
+        out.insert(header::ACCEPT, HeaderValue::from_static(kinds));
     }
     if !is_get {
         let json = HeaderValue::from_static("application/json");
@@ -160,6 +220,27 @@ pub fn outgoing(from_client: &HeaderMap, is_get: bool) -> HeaderMap {
     let us = HeaderValue::from_static(concat!("doorward/", env!("CARGO_PKG_VERSION")));
     out.insert(header::USER_AGENT, us);
     out
+}
+
+/// What a client takes, of the two kinds of answer that there are. None where it says nothing of either.
+fn accepted(from_client: &HeaderMap) -> Option<&'static str> {
+    let takes = |kind: &str| {
+        let mut all = from_client.get_all(header::ACCEPT).iter();
+        all.any(|value| {
+            let value = value.to_str().unwrap_or_default();
+            let mut ranges = value.split(',').map(|range| range.split(';').next());
+            ranges.any(|range| {
+                let range = range.unwrap_or_default().trim();
+                range == "*/*" || range.eq_ignore_ascii_case(kind)
+            })
+        })
+    };
+    match (takes("application/json"), takes("text/event-stream")) {
+        (true, true) => Some("application/json, text/event-stream"),
+        (true, false) => Some("application/json"),
+        (false, true) => Some("text/event-stream"),
+        (false, false) => None,
+    }
 }
 
 #[cfg(test)]
@@ -211,6 +292,10 @@ mod tests {
         check(&[("mcp-method", "tools/list")], Some(meta), None);
         check(&[("mcp-name", "get")], Some(meta), None);
         check(&[("mcp-name", "=?base64?%%?=")], Some(meta), None);
+        let twice =
+            r#"{"_meta":{"a":1,"a":2,"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
+        check(&[], Some(twice), None);
+        check(&[], Some(r#"{"_meta":{},"_Meta":{}}"#), None);
         check(
             &[("mcp-method", "tools/call"), ("mcp-method", "tools/call")],
             Some(meta),
@@ -294,7 +379,7 @@ mod tests {
             ("mcp-param-x", "1"),
             ("accept", "application/json"),
         ]);
-        let sent = outgoing(&all, false);
+        let sent = outgoing(&all, About::Call);
         let mut names: Vec<&str> = sent.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(
@@ -307,6 +392,55 @@ mod tests {
                 "user-agent"
             ]
         );
-        assert!(outgoing(&all, true).contains_key(LAST_EVENT));
+        let sent = outgoing(&all, About::Nothing);
+        assert!(sent.contains_key(LAST_EVENT) && !sent.contains_key("mcp-param-x"));
+        assert!(!outgoing(&all, About::Named).contains_key("mcp-param-x"));
+        let spoken = headers(&[("mcp-name", "secret")]);
+        assert!(!outgoing(&spoken, About::Message).contains_key(NAME));
+        assert!(outgoing(&spoken, About::Named).contains_key(NAME));
+    }
+
+    #[test]
+    fn a_header_repeats_an_argument_or_is_refused() {
+        let arguments = serde_json::json!({"tenant": "good", "n": 42, "deep": {"yes": true, "ü": "ü"}, "many": ["a"], "no": null});
+        let check = |value: &str, expected: bool| {
+            let all = headers(&[("mcp-param-tenant", value)]);
+            assert_eq!(repeats(&all, &arguments).is_ok(), expected, "{value}");
+        };
+        for value in ["good", "42", "42.0", "true", "=?base64?w7w=?="] {
+            check(value, true);
+        }
+        for value in [
+            "EVIL",
+            "43",
+            "false",
+            "a",
+            "null",
+            "",
+            "=?base64?RVZJTA==?=",
+            "tenant",
+        ] {
+            check(value, false);
+        }
+        let twice = headers(&[("mcp-param-a", "good"), ("mcp-param-a", "good")]);
+        assert!(repeats(&twice, &arguments).is_err());
+    }
+
+    #[test]
+    fn what_a_client_accepts_is_said_in_our_own_words() {
+        let check = |accept: &str, expected: Option<&str>| {
+            let sent = outgoing(&headers(&[("accept", accept)]), About::Message);
+            let sent = sent
+                .get(header::ACCEPT)
+                .map(|value| value.to_str().unwrap());
+            assert_eq!(sent, expected, "{accept}");
+        };
+        check("application/json", Some("application/json"));
+        check("*/*", Some("application/json, text/event-stream"));
+        check(
+            "text/event-stream;x=AKIAZ7QW4RTY6UVP2XKL",
+            Some("text/event-stream"),
+        );
+        check("AKIAZ7QW4RTY6UVP2XKL", None);
     }
 }

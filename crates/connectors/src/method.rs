@@ -3,8 +3,10 @@
 
 use std::borrow::Cow;
 
+use actions::canonical::{Numbers, Unfit};
 use domain::ActionClass;
 use domain::connectors::is_action_name;
+use serde_json::Value;
 
 use crate::strict::{Malformed, Members};
 
@@ -32,6 +34,19 @@ pub struct Act<'a> {
     pub arguments: Option<&'a str>,
     /// What the `Mcp-Name` header must repeat.
     pub named: Option<Cow<'a, str>>,
+}
+
+/// What a call of a tool says beside its name and arguments, in its canonical form: what people answer to its connector, what it goes on
+/// from, how it is to be done. None where it says nothing.
+pub fn beside(params: &str) -> Result<Option<String>, Unfit> {
+    let mut said = actions::canonical::read(params.as_bytes(), Numbers::Exact)?;
+    if let Value::Object(members) = &mut said {
+        members.retain(|name, _| !matches!(&**name, "name" | "_meta"));
+        if members.keys().any(|name| name != "arguments") {
+            return Ok(Some(actions::canonical::spell(&said)));
+        }
+    }
+    Ok(None)
 }
 
 /// Why a request's parameters are none of its method's.
@@ -91,11 +106,8 @@ fn class_of_method(method: &str) -> ActionClass {
         | "resources/subscribe"
         | "resources/unsubscribe"
         | "prompts/get"
-        | "completion/complete"
-        | "tasks/get"
-        | "tasks/result"
-        | "tasks/list" => ActionClass::Read,
-        "tasks/update" | "tasks/cancel" => ActionClass::Write,
+        | "completion/complete" => ActionClass::Read,
+        // `tasks/…` too: a connector that knows nobody by name cannot tell whose task it is, and its result may be anything.
         _ => ActionClass::Generic,
     }
 }
@@ -136,7 +148,7 @@ mod tests {
 
     #[test]
     fn whatever_is_not_known_to_do_nothing_is_an_action() {
-        use ActionClass::{Generic, Read, Write};
+        use ActionClass::{Generic, Read};
         for method in [
             "initialize",
             "ping",
@@ -164,7 +176,8 @@ mod tests {
                 Read,
             ),
             ("prompts/get", r#"{"name":"x"}"#, "prompts/get", Read),
-            ("tasks/cancel", "{}", "tasks/cancel", Write),
+            ("tasks/cancel", "{}", "tasks/cancel", Generic),
+            ("tasks/result", "{}", "tasks/result", Generic),
             ("Tools/list", "{}", "Tools/list", Generic),
             ("tools/run", "{}", "tools/run", Generic),
             ("x", "{}", "x", Generic),
@@ -182,9 +195,32 @@ mod tests {
             r#"{"name":"a","name":"b"}"#,
             r#"{"name":"a","Name":"b"}"#,
             r#"{"name":"a","Arguments":{}}"#,
+            r#"{"name":"a","argumentſ":{}}"#,
+            r#"{"name":"a","argument\u017f":{}}"#,
         ] {
             assert!(act("tools/call", params).is_err(), "{params}");
         }
+    }
+
+    #[test]
+    fn what_a_call_says_beside_its_arguments_is_told() {
+        let check = |params: &str, expected: Option<&str>| {
+            assert_eq!(beside(params).unwrap().as_deref(), expected, "{params}");
+        };
+        check("{}", None);
+        check(
+            r#"{"name":"a","arguments":{"x":1},"_meta":{"progressToken":1}}"#,
+            None,
+        );
+        check(
+            r#"{"name":"a","task":{"ttl":9},"arguments":{"y":1,"x":2}}"#,
+            Some(r#"{"arguments":{"x":2,"y":1},"task":{"ttl":9}}"#),
+        );
+        check(
+            r#"{"name":"a","inputResponses":{"q":{"action":"accept"}}}"#,
+            Some(r#"{"inputResponses":{"q":{"action":"accept"}}}"#),
+        );
+        assert!(beside(r#"{"task":1,"task":2}"#).is_err());
     }
 
     #[test]

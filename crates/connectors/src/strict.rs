@@ -73,7 +73,7 @@ impl<'a> Members<'a> {
         let members = reader.deserialize_map(Pairs)?;
         reader.end()?;
         for (name, _) in &members {
-            let alike = |wanted: &&&str| name.eq_ignore_ascii_case(wanted) && name != *wanted;
+            let alike = |wanted: &&&str| is_alike(name, wanted) && name != *wanted;
             if let Some(wanted) = known.iter().find(alike) {
                 return Err(Malformed::Alike(wanted));
             }
@@ -94,6 +94,16 @@ impl<'a> Members<'a> {
             .ok()
             .map(|text| text.0)
     }
+}
+
+/// Whether some program takes one name for the other: all that only look at letters without their case do, and some of them fold
+/// beyond ASCII, where `ſ` is an `s` and the Kelvin sign a `k`.
+fn is_alike(name: &str, known: &str) -> bool {
+    if name.is_ascii() {
+        return name.eq_ignore_ascii_case(known);
+    }
+    let letters = name.chars().flat_map(char::to_uppercase);
+    letters.eq(known.chars().flat_map(char::to_uppercase))
 }
 
 /// A text, borrowed where nothing in it is escaped.

@@ -168,10 +168,13 @@ pub fn may_lint(operation: &Operation<'_>) -> Result<(), ControlError> {
     operation.require(Right::PolicyRead)
 }
 
-/// What in somebody's own managed settings does not hold. The text is neither kept nor recorded.
-pub fn lint(operation: &Operation<'_>, text: &str) -> Result<Vec<Finding>, ControlError> {
+/// What in somebody's own managed settings does not hold. The text is neither kept nor recorded. It is looked through beside the requests:
+/// a long one takes a while.
+pub async fn lint(operation: &Operation<'_>, text: String) -> Result<Vec<Finding>, ControlError> {
     may_lint(operation)?;
-    Ok(artefacts::lint::lint(text))
+    let looked = tokio::task::spawn_blocking(move || artefacts::lint::lint(&text));
+    let broken = |_| ControlError::Busy("the file could not be looked through; look again");
+    looked.await.map_err(broken)
 }
 
 async fn in_force(operation: &Operation<'_>) -> Result<Policy, ControlError> {

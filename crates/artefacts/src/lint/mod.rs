@@ -54,6 +54,9 @@ pub struct Finding {
     pub paste: Option<String>,
 }
 
+/// More keys than any version knows; a file with more is none that anybody wrote.
+const KEYS_MAX: usize = 1_000;
+
 /// Everything that is to be said of a file, the wrong first; nothing for a file that holds.
 pub fn lint(text: &str) -> Vec<Finding> {
     let document = match read(text) {
@@ -90,6 +93,9 @@ fn read(text: &str) -> Result<Map<String, Value>, Box<Finding>> {
     }
     let text = text.trim_start_matches('\u{feff}');
     match serde_json::from_str(text) {
+        Ok(Value::Object(document)) if document.len() > KEYS_MAX => Err(unreadable(format!(
+            "The file has more than {KEYS_MAX} keys."
+        ))),
         Ok(Value::Object(document)) => Ok(document),
         Ok(_) => Err(unreadable("The file is not a JSON object.".to_owned())),
         Err(error) => Err(unreadable(format!(

@@ -333,8 +333,13 @@ pub(crate) fn nearest(
 ) -> Option<&'static str> {
     let bare = bare(name);
     known
-        .map(|known| (distance(&bare, &self::bare(known)), known))
-        .filter(|(distance, known)| *distance <= known.len() / 8)
+        .filter_map(|known| {
+            let (other, most) = (self::bare(known), known.len() / 8);
+            // Names of other lengths are apart by more than their difference.
+            let may_be = other.len().abs_diff(bare.len()) <= most;
+            let distance = may_be.then(|| distance(&bare, &other))?;
+            (distance <= most).then_some((distance, known))
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }

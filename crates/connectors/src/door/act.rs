@@ -12,7 +12,9 @@ use super::Connectors;
 use super::approve::Able;
 use super::shown::{Approved, Speaker};
 use crate::arguments::Arguments;
-use crate::method::{Act, class_of_tool, is_tool_name};
+use crate::envelope::Message;
+use crate::headers;
+use crate::method::{Act, beside, class_of_tool, is_tool_name};
 use crate::place::Place;
 use crate::refused::Asked;
 use crate::stream;
@@ -50,6 +52,20 @@ impl Doing {
             definition: self.definition(),
             meets,
             approval,
+        }
+    }
+
+    /// Everything that somebody says yes to: the arguments, or, where the call says more than those, all that it says. None where it
+    /// cannot be told apart from something else.
+    pub(super) fn said(&self) -> Option<String> {
+        let arguments = self.arguments.canonical()?;
+        let Ok(Message::Request { params, .. }) = Message::read(&self.outgoing.body) else {
+            return None;
+        };
+        match params.filter(|_| self.is_tool).map(beside) {
+            None | Some(Ok(None)) => Some(arguments.to_owned()),
+            Some(Ok(all)) => all,
+            Some(Err(_)) => None,
         }
     }
 
@@ -93,6 +109,9 @@ impl Connectors {
                 return Err(asked.malformed(-32602, &error.to_string()));
             }
         };
+        if let Err(refusal) = headers::repeats(&outgoing.headers, arguments.value()) {
+            return Err(asked.refused(&call.refuse(refusal)));
+        }
         let approved = match self.approved(call.connector(), b"").await {
             Ok(approved) => approved,
             Err(refusal) => return Err(asked.refused(&call.refuse(refusal))),

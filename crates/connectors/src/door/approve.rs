@@ -94,7 +94,10 @@ impl Connectors {
         if let Err(refusal) = self.pipeline.may_leave(&mut call, inspection) {
             return Err(asked.refused(&call.refuse(refusal)));
         }
-        let Some(arguments) = doing.arguments.canonical() else {
+        if let Some(kept) = approval::without_our_answer(&doing.outgoing.body) {
+            doing.outgoing.body = kept.into();
+        }
+        let Some(said) = doing.said() else {
             let text = "It needs an approval, and nobody can approve it: a number in its arguments cannot be told apart from others.";
             let refusal = Refusal::new(ReasonCode::ApprovalNeeded, text);
             return Err(asked.refused(&call.refuse(refusal)));
@@ -104,14 +107,11 @@ impl Connectors {
             connector: Arc::clone(call.connector()),
             action: doing.action.clone(),
             class: doing.class,
-            arguments: arguments.to_owned(),
+            arguments: said,
             definition: doing.definition().unwrap_or_default().to_owned(),
             standing,
             client: call.facts().client.kind.as_str().to_owned(),
         };
-        if let Some(kept) = approval::without_our_answer(&doing.outgoing.body) {
-            doing.outgoing.body = kept.into();
-        }
         match self.approvals.seek(&wanted).await {
             Ok(Sought::Granted(id)) => self.go(call, asked, doing, Some(id)).await,
             Ok(sought @ Sought::Waits { id, .. }) => {

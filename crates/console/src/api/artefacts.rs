@@ -250,7 +250,7 @@ pub async fn lint(
     call: Call,
     Body(wanted): Body<TextToLint>,
 ) -> Result<Json<Page<LintView>>, Problem> {
-    let found = rings::lint(&call.operation(), &wanted.text)?;
+    let found = rings::lint(&call.operation(), wanted.text).await?;
     Ok(Json(Page::whole(
         found.into_iter().map(LintView::from).collect(),
     )))

@@ -239,7 +239,7 @@ async fn whoever_may_not_read_the_policy_sees_no_ring_and_no_file() {
         ring,
         Err(ControlError::Forbidden(Right::PolicyRead))
     ));
-    let lint = rings::lint(&operation, "{}");
+    let lint = rings::lint(&operation, "{}".to_owned()).await;
     assert!(matches!(
         lint,
         Err(ControlError::Forbidden(Right::PolicyRead))

@@ -314,7 +314,8 @@ fn arguments(canonical: &[u8]) -> Vec<Argument> {
 }
 
 fn argument(name: &str, value: &str, is_text: bool) -> Argument {
-    let hidden = value.chars().any(is_hidden) || name.chars().any(is_hidden);
+    let hides = |text: &str| text.chars().any(is_hidden) || is_padded(text);
+    let hidden = hides(value) || hides(name);
     Argument {
         name: Said::from(visible(name)),
         value: Lines(visible(value)),
@@ -327,14 +328,39 @@ fn argument(name: &str, value: &str, is_text: bool) -> Argument {
     }
 }
 
+/// Whether a letter cannot be seen, or not told from a blank. Somebody signs what stands here: so more is written out than in names, what
+/// joins letters and varies them too.
 fn is_hidden(letter: char) -> bool {
-    letter != '\n' && control::text::is_hostile(letter)
+    let is_odd_blank = letter.is_whitespace() && !matches!(letter, ' ' | '\n');
+    is_odd_blank
+        || (letter != '\n' && control::text::is_hostile(letter))
+        || matches!(
+            letter,
+            '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{200c}'..='\u{200d}'
+                | '\u{2800}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{fffc}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d159}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0100}'..='\u{e01ef}'
+        )
 }
 
-/// The text with what cannot be seen written out.
+/// Whether a text begins or ends with a blank.
+fn is_padded(text: &str) -> bool {
+    text.trim_matches(' ') != text
+}
+
+/// The text with what cannot be seen written out, the blanks at its ends too.
 fn visible(text: &str) -> String {
-    let letters = text.chars().map(|letter| {
-        if is_hidden(letter) {
+    let inner = text.trim_matches(' ');
+    let before = text.len() - text.trim_start_matches(' ').len();
+    let letters = text.char_indices().map(|(at, letter)| {
+        let is_at_an_end = letter == ' ' && (at < before || at >= before + inner.len());
+        if is_at_an_end || is_hidden(letter) {
             letter.escape_unicode().to_string()
         } else {
             letter.to_string()
@@ -364,6 +390,27 @@ mod tests {
         assert!(texts[2].0.contains("a\\u{202e}b") && texts[2].1.contains("cannot be seen"));
         assert_eq!(texts[3], (String::new(), "empty"));
         assert_eq!(texts[4].0, long);
+        for odd in [
+            "❤\u{fe0f}",
+            "a\u{e0100}",
+            "\u{2800}",
+            "a\u{a0}b",
+            "\u{3000}",
+            "a\u{200d}b",
+            "to ",
+        ] {
+            let text = serde_json::json!({"x": odd}).to_string();
+            let shown = &arguments(text.as_bytes())[0];
+            assert!(shown.value.to_string().contains("\\u{"), "{odd:?}");
+            assert!(shown.says.contains("cannot be seen"), "{odd:?}");
+            let text = serde_json::json!({odd: "x"}).to_string();
+            assert!(
+                arguments(text.as_bytes())[0]
+                    .says
+                    .contains("cannot be seen"),
+                "{odd:?}"
+            );
+        }
         assert_eq!(arguments(b"[1]").len(), 1);
     }
 }

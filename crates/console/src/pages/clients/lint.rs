@@ -65,13 +65,14 @@ pub async fn look(
     Form(pasted): Form<Pasted>,
 ) -> Result<Response, Wrong> {
     visitor.changing(&headers, &pasted.csrf)?;
+    rings::may_lint(&visitor.operation())?;
     let mut page = page(&visitor, pasted.text);
     if page.text.trim().is_empty() {
         page.wrong = Some("Paste a file first.".to_owned());
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(web::page::respond(status, &page, HeaderMap::new()));
     }
-    let findings = rings::lint(&visitor.operation(), &page.text)?;
+    let findings = rings::lint(&visitor.operation(), page.text.clone()).await?;
     page.notice = Some(told(&findings));
     page.findings = findings.iter().map(line).collect();
     Ok(answer(&page))

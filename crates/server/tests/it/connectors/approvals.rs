@@ -106,6 +106,53 @@ async fn a_call_is_made_once_after_a_yes_and_with_no_other_argument() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_yes_is_for_all_that_a_call_says_and_its_headers_say_nothing_else() {
+    let (world, behind) = world().await;
+    let ada = Client::modern(&world.base, "ada", "tasks").await;
+    let before = behind.called().len();
+    let arguments = json!({"path": "/c"});
+    let id = waits(&ada.call("delete_item", &arguments).await);
+    decide(&world, id, true).await;
+    for (member, value) in [
+        ("task", json!({"ttl": 9})),
+        (
+            "inputResponses",
+            json!({"q": {"action": "accept", "content": {"to": "everyone"}}}),
+        ),
+        ("requestState", json!("of another call")),
+    ] {
+        let mut more = json!({"name": "delete_item", "arguments": arguments});
+        more[member] = value;
+        let other = waits(&ada.ask("tools/call", &more).await);
+        assert_ne!(other, id, "{member}");
+        let control = world.running.wired.control();
+        let found = control.store.approval(control.org, other).await.unwrap();
+        let actor = Actor::person(found.unwrap().binding.person, "Ada", BTreeSet::new());
+        let operation = control.operation(&actor);
+        let read = approvals::read(&operation, other).await.unwrap();
+        let shown = read.arguments.unwrap();
+        let shown = String::from_utf8_lossy(shown.as_ref());
+        assert!(shown.contains(member) && shown.contains("/c"), "{shown}");
+    }
+    let call = json!({"name": "delete_item", "arguments": arguments});
+    let said = |path: &str| {
+        ada.asking("tools/call", &call)
+            .header("mcp-param-path", path)
+            .send()
+    };
+    let lies = said("/other").await.unwrap();
+    assert_eq!(
+        (lies.status, lies.json()["error"]["code"].as_i64()),
+        (400, Some(-32020))
+    );
+    assert_eq!(behind.called().len(), before, "nothing was sent yet");
+    let done = said("/c").await.unwrap();
+    assert!(is_done(&done), "{}", done.text());
+    assert_eq!(behind.called().len(), before + 1);
+    end(world, behind).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_yes_survives_a_restart_and_neither_its_time_nor_another_policy() {
     let behind = McpServer::start().unwrap();
     let stage = stage(&behind.url()).await;
