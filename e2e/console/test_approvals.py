@@ -175,7 +175,7 @@ def test_what_nobody_answers_is_refused_and_a_late_yes_as_well(claudes, crm, dem
     assert demo.expires(page.rsplit("/", 1)[1]) not in page
     window.press("Approve this call")
     window.page.get_by_role("link", name="See how it stands").click()
-    window.page.get_by_text("A call was not approved in time").wait_for()
+    window.page.get_by_role("heading", name="A call was not approved in time").wait_for()
     assert ada.waits("update_contact", member=4413, address=MOVED) != page
     assert crm(4413) == before
 

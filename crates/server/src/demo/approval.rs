@@ -318,7 +318,7 @@ async fn expires(world: &World, (ada, person): (&Claude, &mut Person)) -> anyhow
     again_when_over(world.running.wired.control(), id).await?;
     let late = person.press(&kept_open, "Approve this call").await?;
     ensure!(
-        late.status == 412 && late.html.text.contains("not decided in time"),
+        late.status == 412 && late.html.text.contains("nobody decided"),
         "a late yes is answered {}: {}",
         late.status,
         late.html.text
