@@ -114,12 +114,12 @@ fn holds(value: &Value, said: &str) -> bool {
     }
 }
 
-/// Whether a text is this number: `42.0` is `42`.
+/// Whether a text is this number: `42.0` is `42`, as long as both are told apart from their neighbours.
 fn is_number(number: &Number, said: &str) -> bool {
-    number.to_string() == said
-        || said
-            .parse::<Number>()
-            .is_ok_and(|said| said.as_f64() == number.as_f64() && said.as_i64() == number.as_i64())
+    /// 2^53: from here on a double stands for several whole numbers.
+    const VAGUE: f64 = 9_007_199_254_740_992.0;
+    let same = |said: f64| number.as_f64() == Some(said) && said.abs() < VAGUE;
+    number.to_string() == said || said.parse().is_ok_and(same)
 }
 
 /// The one value of a header, if it has one; two are a disagreement with themselves.
