@@ -68,10 +68,8 @@ async fn approve(pair: &Pair, replica: usize, id: domain::ApprovalId) {
     let (mut browser, shown) = opens(pair, replica, &page, "ada").await;
     let done = browser.press(&shown, "Approve this call", &[]).await;
     let said = done.unwrap().html.text;
-    assert!(
-        said.contains("It is approved, for this one call."),
-        "{said}"
-    );
+    // a call that waits may have been made before the page is shown
+    assert!(said.contains("A call was approved"), "{said}");
 }
 
 async fn calls(client: &Client, arguments: Value) -> Answer {
