@@ -26,7 +26,12 @@ pub enum Face {
     NotThere,
 }
 
-/// How a code looks at this door.
+/// More than the caller's share.
+const BUSY: Face = Face::Error(StatusCode::TOO_MANY_REQUESTS, -32603);
+/// The connector behind us.
+const BEHIND: Face = Face::Error(StatusCode::BAD_GATEWAY, -32603);
+
+/// How a code looks at this door. An outage of ours is never shown as a bad login.
 pub fn face_of(code: ReasonCode) -> Face {
     match code {
         Code::CredentialMissing
@@ -47,7 +52,6 @@ pub fn face_of(code: ReasonCode) -> Face {
         | Code::SessionEnded
         | Code::AccessTokenUnknown
         | Code::PersonRevoked => Face::Error(StatusCode::UNAUTHORIZED, -32001),
-        // An outage of ours is never shown as a bad login.
         Code::GroupsUnresolved
         | Code::IssuerUnreachable
         | Code::StoreUnavailable
@@ -69,7 +73,10 @@ pub fn face_of(code: ReasonCode) -> Face {
         | Code::OriginNotAllowed
         | Code::AcceptableUseRequired => Face::Error(StatusCode::FORBIDDEN, -32001),
         Code::ActionNotAvailable => Face::NotThere,
-        Code::ArgumentsNotAllowed | Code::ApprovalNeeded | Code::ContentBlocked => Face::Told,
+        Code::ArgumentsNotAllowed
+        | Code::ApprovalNeeded
+        | Code::GrantNeeded
+        | Code::ContentBlocked => Face::Told,
         Code::ConnectorNotAvailable
         | Code::McpSessionUnknown
         | Code::PathUnknown
@@ -86,16 +93,12 @@ pub fn face_of(code: ReasonCode) -> Face {
         | Code::IdempotencyConflict
         | Code::IdempotencyUnsettled
         | Code::LimitReached => Face::Error(StatusCode::BAD_REQUEST, -32600),
-        Code::RequestRate | Code::TokenRate | Code::ConcurrencyLimit | Code::BudgetSpent => {
-            Face::Error(StatusCode::TOO_MANY_REQUESTS, -32603)
-        }
+        Code::RequestRate | Code::TokenRate | Code::ConcurrencyLimit | Code::BudgetSpent => BUSY,
         Code::BodyTooLarge => Face::Error(StatusCode::PAYLOAD_TOO_LARGE, -32600),
         Code::BodyTimeout | Code::ClientGone => Face::Error(StatusCode::REQUEST_TIMEOUT, -32600),
         Code::MethodNotAllowed => Face::Error(StatusCode::METHOD_NOT_ALLOWED, -32600),
         Code::HostUnknown => Face::Error(StatusCode::MISDIRECTED_REQUEST, -32600),
-        Code::UpstreamUnavailable | Code::UpstreamGarbled | Code::UpstreamCredential => {
-            Face::Error(StatusCode::BAD_GATEWAY, -32603)
-        }
+        Code::UpstreamUnavailable | Code::UpstreamGarbled | Code::UpstreamCredential => BEHIND,
         Code::UpstreamTimeout => Face::Error(StatusCode::GATEWAY_TIMEOUT, -32603),
         Code::Internal => Face::Error(StatusCode::INTERNAL_SERVER_ERROR, -32603),
     }
@@ -196,8 +199,12 @@ impl Asked {
             .reasons()
             .map(|reason| reason.code.as_str())
             .collect();
+        let why = match refusal.code() {
+            Code::GrantNeeded => "This call could not be made",
+            _ => "Your company's rules did not let this call through",
+        };
         let text = format!(
-            "Your company's rules did not let this call through ({}). {} Nothing was sent. Request {}.",
+            "{why} ({}). {} Nothing was sent. Request {}.",
             codes.join(", "),
             refusal.sentence(),
             self.request,

@@ -151,6 +151,9 @@ impl Problem {
     }
 }
 
+/// What nobody outside can do anything about.
+const OURS: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+
 /// The status of each code at this door. Every code is named: a new one has no status until somebody has thought of it.
 fn status_of(code: ReasonCode) -> StatusCode {
     use ReasonCode as Code;
@@ -197,6 +200,7 @@ fn status_of(code: ReasonCode) -> StatusCode {
         | Code::ActionNotAvailable
         | Code::ArgumentsNotAllowed
         | Code::ApprovalNeeded
+        | Code::GrantNeeded
         | Code::OriginNotAllowed
         | Code::ContentBlocked => StatusCode::FORBIDDEN,
         Code::ThingUnknown
@@ -221,9 +225,7 @@ fn status_of(code: ReasonCode) -> StatusCode {
         }
         Code::UpstreamUnavailable | Code::UpstreamGarbled => StatusCode::BAD_GATEWAY,
         Code::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-        Code::Internal | Code::UpstreamCredential | Code::ModelUnserved => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
+        Code::Internal | Code::UpstreamCredential | Code::ModelUnserved => OURS,
     }
 }
 

@@ -10,6 +10,7 @@ pub mod budgets;
 pub mod checkpoints;
 pub mod connectors;
 mod entry;
+pub mod grants;
 pub mod groups;
 pub mod idempotency;
 pub mod acceptable_use;

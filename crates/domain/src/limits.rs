@@ -506,6 +506,30 @@ pub const APPROVALS_KEPT_MS: i64 = 400 * 24 * 60 * 60 * 1_000;
 pub const APPROVALS_LOOKED_AT: u32 = 200;
 /// How often a replica notes what expired.
 pub const APPROVALS_FOLLOW_MS: u64 = 5_000;
+/// How long before its end an access token of a person's grant is renewed.
+pub const GRANT_EARLY_MS: i64 = 60 * 1_000;
+/// How long one replica has to renew a grant; then another may. Longer than the whole request by far, for clocks that differ.
+pub const GRANT_TURN_MS: i64 = 30 * 1_000;
+/// How long a call waits while somebody else renews its grant; then it is refused as an outage.
+pub const GRANT_WAIT_MS: u64 = 12_000;
+/// How often a call that waits for that looks.
+pub const GRANT_LOOK_MS: u64 = 100;
+/// How often a replica looks for grants to wipe.
+pub const GRANTS_FOLLOW_MS: u64 = 1_000;
+/// At each so many looks all grants are looked at, also when nothing has changed that may end one.
+pub const GRANTS_WHOLE_LOOKS: u64 = 60;
+/// Grants that one look for those to wipe takes on; the next looks take the rest.
+pub const GRANTS_LOOKED_AT: u32 = 100;
+/// How long a person has at the authorization server of a connector; then they begin anew.
+pub const GRANT_CONNECT_MS: i64 = 10 * 60 * 1_000;
+/// Longest token of a connector's authorization server; with a longer one nothing is connected.
+pub const GRANT_TOKEN_BYTES_MAX: usize = 16 * 1_024;
+/// Longest scope that is asked for or kept, in bytes; a longer one is cut off at a word.
+pub const GRANT_SCOPE_BYTES_MAX: usize = 2_000;
+/// How often a person may begin to connect while one beginning lives, at each replica; then they wait.
+pub const GRANTS_BEGUN_MAX: u32 = 20;
+/// Grants that are ended at their authorization servers at once, and how many wait; what is beyond is wiped here all the same.
+pub const GRANT_ENDINGS_MAX: usize = 64;
 /// How often a replica looks whether somebody is to be told of a call that waits.
 pub const NOTICES_FOLLOW_MS: u64 = 2_000;
 /// Calls that one look tells of.

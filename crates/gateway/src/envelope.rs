@@ -80,6 +80,7 @@ pub fn face_of(code: ReasonCode) -> Face {
         | Code::ActionNotAvailable
         | Code::ArgumentsNotAllowed
         | Code::ApprovalNeeded
+        | Code::GrantNeeded
         | Code::OriginNotAllowed
         | Code::EndpointNotOffered => face(StatusCode::FORBIDDEN, "permission_error", false),
         // With `invalid_request_error` stock clients upload the same request six times.

@@ -39,6 +39,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0027_connector_actions.sql"),
     include_str!("../migrations/0028_approvals.sql"),
     include_str!("../migrations/0029_oauth_clients.sql"),
+    include_str!("../migrations/0030_grants.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

@@ -25,7 +25,7 @@ const DEFINITION: &str = "connector_action";
 const REVIEW: &str = "connector_review";
 
 /// The policy in force; without one there is no connector.
-async fn policy(operation: &Operation<'_>) -> Result<Policy, ControlError> {
+pub(crate) async fn policy(operation: &Operation<'_>) -> Result<Policy, ControlError> {
     match operation.store.latest_policy(operation.org).await? {
         Some(latest) => Ok(Policy::parse(latest.version, &latest.text)?),
         None => Ok(Policy::empty()),

@@ -15,6 +15,7 @@ mod console_sessions;
 mod device;
 mod directory;
 mod faults;
+mod grants;
 mod leases;
 mod ledger;
 mod member_checks;

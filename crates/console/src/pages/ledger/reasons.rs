@@ -41,6 +41,7 @@ const GROUPS: [(&str, &[ReasonCode]); 8] = [
             Code::ActionNotAvailable,
             Code::ArgumentsNotAllowed,
             Code::ApprovalNeeded,
+            Code::GrantNeeded,
             Code::OriginNotAllowed,
             Code::McpSessionUnknown,
             Code::McpVersion,

@@ -173,6 +173,7 @@ const fn stage_of(code: ReasonCode) -> usize {
         | Code::ActionNotAvailable
         | Code::ArgumentsNotAllowed
         | Code::ApprovalNeeded
+        | Code::GrantNeeded
         | Code::RoleMissing
         | Code::ScopeMissing => 2,
         Code::ContentBlocked | Code::ContentUnreadable => 3,
