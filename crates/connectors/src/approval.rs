@@ -17,7 +17,7 @@ use crate::envelope::Id;
 /// What the client's answer to our question is called, among those to a connector's own.
 pub const QUESTION: &str = "doorward_approval";
 /// The code of an error that asks to open a page (2025-11-25, `URLElicitationRequiredError`).
-const URL_NEEDED: i32 = -32042;
+pub(crate) const URL_NEEDED: i32 = -32042;
 /// Where a modern request says what its client can do.
 const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 

@@ -8,12 +8,14 @@
 //! | `answer` | what goes back |
 //! | `approve` | what somebody has to approve first |
 //! | `body` | a message's bytes |
+//! | `connect` | what is answered to whoever has no grant at a connector that wants one |
 //! | `shown` | what of a connector's actions a person sees |
 
 mod act;
 mod answer;
 mod approve;
 mod body;
+mod connect;
 mod shown;
 
 use std::borrow::Cow;
@@ -26,7 +28,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use domain::policy::ActionAsk;
-use domain::{ActionClass, ActionState, Client, ReasonCode, Refusal, RequestId, limits};
+use domain::{ActionClass, ActionState, Caller, Client, ReasonCode, Refusal, RequestId, limits};
 use http::header::{self, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -318,7 +320,8 @@ impl Connectors {
             Some(_) => About::Named,
             None => About::Message,
         };
-        let outgoing = outgoing((Method::POST, about), headers, session, bytes);
+        let from = (Arc::clone(&call.who().caller), headers);
+        let outgoing = outgoing((Method::POST, about), from, session, bytes);
         match deed {
             Deed::Talk => self.talk(call, asked, outgoing, place).await,
             Deed::Browse(action) => self.browse(call, asked, outgoing, place, action).await,
@@ -374,10 +377,14 @@ impl Connectors {
         let speaker = self.speaker(call, &outgoing.body, place).await;
         let speaker = speaker.map_err(|refusal| asked.refused(&refusal))?;
         let had_session = outgoing.session.is_some();
+        let body = outgoing.body.clone();
         match self.upstream.talk(&speaker.connector, outgoing).await {
             Ok(answer) => {
                 self.answered(asked, speaker, answer, had_session, None, None)
                     .await
+            }
+            Err(refusal) if refusal.code() == ReasonCode::GrantNeeded => {
+                self.in_its_place(&asked, &speaker, (&body, had_session), &refusal)
             }
             Err(refusal) => Err(asked.refused(&refusal)),
         }
@@ -423,10 +430,16 @@ impl Connectors {
         let call = call.map_err(|refusal| asked.refused(&refusal))?;
         let had_session = session.is_some();
         let connector = Arc::clone(call.connector());
+        let caller = Arc::clone(&call.who().caller);
         call.conversed();
-        let outgoing = outgoing((Method::POST, About::Message), headers, session, bytes);
+        let about = (Method::POST, About::Message);
+        let outgoing = outgoing(about, (caller, headers), session, bytes);
         match self.upstream.talk(&connector, outgoing).await {
             Ok(answer) if answer.status.is_success() => Ok(StatusCode::ACCEPTED.into_response()),
+            // What is told to nobody asks for nothing: the greeting was answered in the connector's place.
+            Err(refusal) if refusal.code() == ReasonCode::GrantNeeded => {
+                Ok(StatusCode::ACCEPTED.into_response())
+            }
             Ok(answer) => Err(asked.refused(&refusal_of_status(answer.status, had_session))),
             Err(refusal) => Err(asked.refused(&refusal)),
         }
@@ -462,14 +475,14 @@ impl Connectors {
         let speaker = self.speaker(call, b"", place).await;
         let speaker = speaker.map_err(|refusal| asked.refused(&refusal))?;
         let is_get = method == Method::GET;
-        let outgoing = outgoing(
-            (method, About::Nothing),
-            &head.headers,
-            session,
-            Bytes::new(),
-        );
+        let from = (Arc::clone(&speaker.who.caller), &head.headers);
+        let outgoing = outgoing((method, About::Nothing), from, session, Bytes::new());
         let answer = self.upstream.talk(&speaker.connector, outgoing).await;
-        let answer = answer.map_err(|refusal| asked.refused(&refusal))?;
+        let answer = answer.map_err(|refusal| match refusal.code() {
+            // Nothing comes of its own accord where nobody is behind, and nothing is there to be ended.
+            ReasonCode::GrantNeeded => asked.refused(&Refusal::plain(ReasonCode::MethodNotAllowed)),
+            _ => asked.refused(&refusal),
+        })?;
         match answer.body {
             Came::Events(body) if is_get && answer.status == StatusCode::OK => Ok(answer::events(
                 stream::passed_on(body, speaker.watch(asked, None, None)),
@@ -482,7 +495,7 @@ impl Connectors {
 
 fn outgoing(
     (method, about): (Method, About),
-    from_client: &HeaderMap,
+    (caller, from_client): (Arc<Caller>, &HeaderMap),
     session: Option<Opened>,
     body: Bytes,
 ) -> Outgoing {
@@ -494,6 +507,7 @@ fn outgoing(
         );
     }
     Outgoing {
+        caller,
         method,
         headers: sent,
         session: session.map(|session| session.upstream),

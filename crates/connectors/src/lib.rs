@@ -9,6 +9,7 @@
 //! | [`method`] | what a request would do |
 //! | [`place`] | how much runs at once |
 //! | [`session`] | sessions, which are ours |
+//! | [`grants`], [`oauth`] | people's own authorisations at connectors; Doorward as the client of their authorization servers |
 //! | [`upstream`] | the connectors, and the only place that holds their credentials |
 //! | [`stream`], [`frames`], [`listing`] | answers on their way back |
 //! | [`arguments`] | the arguments of a call, canonical and against the rules |
@@ -24,9 +25,11 @@ pub mod arguments;
 pub mod door;
 pub mod envelope;
 pub mod frames;
+pub mod grants;
 pub mod headers;
 pub mod listing;
 pub mod method;
+pub mod oauth;
 pub mod pins;
 pub mod place;
 pub mod refused;
@@ -38,7 +41,10 @@ pub mod upstream;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::any;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 pub use door::Connectors;
 
@@ -46,5 +52,16 @@ pub use door::Connectors;
 pub fn routes(door: Arc<Connectors>) -> Router {
     Router::new()
         .route("/mcp/{connector}", any(door::connector))
+        .route("/connect/client.json", get(document))
         .with_state(door)
+}
+
+/// What Doorward says of itself as a client, for whoever asks.
+async fn document(State(door): State<Arc<Connectors>>) -> Response {
+    let document = oauth::document(&door.public_url).to_string();
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "public, max-age=300"),
+    ];
+    (headers, document).into_response()
 }

@@ -29,6 +29,8 @@ pub struct HeldAction {
     pub is_listed: bool,
     /// What it does to the world.
     pub class: ActionClass,
+    /// What was last offered, where somebody may have to be shown it without the connector.
+    pub text: Option<String>,
 }
 
 /// What is known of a connector's actions.
@@ -126,6 +128,7 @@ mod tests {
             offered: hash(offered),
             is_listed: true,
             class: ActionClass::Read,
+            text: None,
         };
         Held {
             way,

@@ -3,11 +3,12 @@
 //! durable.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::policy::Connector;
 use domain::policy::connectors::{Credentials, Transport};
-use domain::{Reason, ReasonCode, Refusal, limits};
+use domain::{Caller, Reason, ReasonCode, Refusal, limits};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -17,6 +18,7 @@ use pipeline::{Call, Reserved};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use crate::grants::{Found, Grants, NOBODY_BEHIND, Token, refusal};
 use crate::headers::SESSION;
 
 /// A shared header that some connectors want, out of the boot configuration.
@@ -33,11 +35,15 @@ pub struct SharedHeader {
 pub struct Upstream {
     fetch: Fetch,
     shared: BTreeMap<String, SharedHeader>,
+    grants: Arc<dyn Grants>,
+    public_url: String,
 }
 
 /// A request to a connector.
 #[derive(Debug)]
 pub struct Outgoing {
+    /// Who it is of: the grant that it goes with is theirs alone.
+    pub caller: Arc<Caller>,
     /// POST, GET or DELETE.
     pub method: Method,
     /// What of the client's headers goes on.
@@ -71,9 +77,41 @@ pub enum Body {
 }
 
 impl Upstream {
-    /// With a client and the shared headers by the names that the policy calls them.
-    pub fn new(fetch: Fetch, shared: BTreeMap<String, SharedHeader>) -> Self {
-        Self { fetch, shared }
+    /// With a client, the shared headers by the names that the policy calls them, people's grants, and the origin that leads to the
+    /// page where they connect.
+    pub fn new(
+        fetch: Fetch,
+        shared: BTreeMap<String, SharedHeader>,
+        (grants, public_url): (Arc<dyn Grants>, &str),
+    ) -> Self {
+        Self {
+            fetch,
+            shared,
+            grants,
+            public_url: public_url.to_owned(),
+        }
+    }
+
+    /// Refuses a call for which its caller has to connect first.
+    pub async fn ready(&self, connector: &Connector, caller: &Caller) -> Result<(), Refusal> {
+        self.grant(connector, caller, None).await.map(|_| ())
+    }
+
+    /// The token of the caller's grant, for a connector that wants one.
+    async fn grant(
+        &self,
+        connector: &Connector,
+        caller: &Caller,
+        refused: Option<i64>,
+    ) -> Result<Option<Token>, Refusal> {
+        if connector.credential != Credentials::Grant {
+            return Ok(None);
+        }
+        match self.grants.find(caller, connector, refused).await? {
+            Found::Token(token) => Ok(Some(token)),
+            Found::Nothing => Err(refusal(connector, &self.public_url, false)),
+            Found::Dead => Err(refusal(connector, &self.public_url, true)),
+        }
     }
 
     /// Whether the boot configuration holds a secret of this name.
@@ -98,17 +136,46 @@ impl Upstream {
         self.send(connector, outgoing).await
     }
 
+    /// Sends a request; a token of a grant that is refused is renewed once, and the request goes out once more.
     async fn send(&self, connector: &Connector, outgoing: Outgoing) -> Result<Answer, Refusal> {
+        let caller = &outgoing.caller;
+        let token = self.grant(connector, caller, None).await?;
+        if outgoing.session.as_deref() == Some(NOBODY_BEHIND) {
+            // It began without a grant; now there is one, and with it a session of the connector's own to begin.
+            return Err(Refusal::plain(ReasonCode::McpSessionUnknown));
+        }
+        let answer = self.once(connector, &outgoing, token.as_ref()).await?;
+        let Some(token) = token.filter(|_| answer.status == StatusCode::UNAUTHORIZED) else {
+            return Ok(answer);
+        };
+        let newer = self.grant(connector, caller, Some(token.version)).await?;
+        let again = self.once(connector, &outgoing, newer.as_ref()).await?;
+        if again.status == StatusCode::UNAUTHORIZED
+            && let Some(newer) = newer
+        {
+            let version = newer.version;
+            self.grants.is_dead(caller, connector, version).await?;
+            return Err(refusal(connector, &self.public_url, true));
+        }
+        Ok(again)
+    }
+
+    async fn once(
+        &self,
+        connector: &Connector,
+        outgoing: &Outgoing,
+        token: Option<&Token>,
+    ) -> Result<Answer, Refusal> {
         let url = address(connector)?;
-        let mut request = http::Request::new(Full::new(outgoing.body));
-        *request.method_mut() = outgoing.method;
-        *request.headers_mut() = outgoing.headers;
+        let mut request = http::Request::new(Full::new(outgoing.body.clone()));
+        *request.method_mut() = outgoing.method.clone();
+        *request.headers_mut() = outgoing.headers.clone();
         if let Some(session) = &outgoing.session {
             let value = HeaderValue::from_str(session);
             let value = value.map_err(|_| Refusal::plain(ReasonCode::McpSessionUnknown))?;
             request.headers_mut().insert(SESSION, value);
         }
-        self.authenticate(connector, request.headers_mut())?;
+        self.authenticate(connector, token, request.headers_mut())?;
         let answer = self.fetch.stream(&url, request, limits::MCP_HEADERS_MS);
         let response = answer.await.map_err(|error| unreached(connector, &error))?;
         let (head, body) = response.into_parts();
@@ -126,7 +193,12 @@ impl Upstream {
         })
     }
 
-    fn authenticate(&self, connector: &Connector, headers: &mut HeaderMap) -> Result<(), Refusal> {
+    fn authenticate(
+        &self,
+        connector: &Connector,
+        token: Option<&Token>,
+        headers: &mut HeaderMap,
+    ) -> Result<(), Refusal> {
         match connector.credential {
             Credentials::None => Ok(()),
             Credentials::Header => {
@@ -145,9 +217,16 @@ impl Upstream {
                 headers.insert(shared.name.clone(), value);
                 Ok(())
             }
-            Credentials::Grant | Credentials::ServiceAccount => {
-                Err(not_yet(connector, "its kind of credential"))
+            Credentials::Grant => {
+                let token = token.ok_or_else(|| refusal(connector, &self.public_url, false))?;
+                let bearer = format!("Bearer {}", token.bearer.expose_secret());
+                let mut value = HeaderValue::from_str(&bearer)
+                    .map_err(|_| Refusal::plain(ReasonCode::UpstreamCredential))?;
+                value.set_sensitive(true);
+                headers.insert(header::AUTHORIZATION, value);
+                Ok(())
             }
+            Credentials::ServiceAccount => Err(not_yet(connector, "its kind of credential")),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! What needs the pipeline, which proves who is calling, is injected as [`Authenticate`]. Mounted by `server`.
 
 pub mod api;
+mod linking;
 pub mod pages;
 pub mod problem;
 mod saved;
@@ -26,6 +27,7 @@ use domain::{Caller, PersonId, Refusal, Timestamp};
 use http::{Extensions, HeaderMap};
 
 pub use api::budgets::Standing;
+pub use linking::{Came, Leading, Linked, Linking};
 pub use problem::Problem;
 
 /// Proves who is calling. Implemented in `server` over the pipeline's identity stage.
@@ -103,6 +105,8 @@ pub struct Console {
     pub installation: Installation,
     /// The running process.
     pub machine: Arc<dyn Machine>,
+    /// Who leads people to connectors' authorization servers and back.
+    pub linking: Arc<dyn Linking>,
 }
 
 /// Everything the console answers.

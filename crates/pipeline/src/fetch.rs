@@ -167,8 +167,17 @@ impl<'a> Ask<'a> {
 
     /// The same request with a bearer token, marked so that it is not printed.
     #[must_use]
-    pub fn bearer(mut self, token: &SecretString) -> Self {
-        if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())) {
+    pub fn bearer(self, token: &SecretString) -> Self {
+        self.authorized(&SecretString::from(format!(
+            "Bearer {}",
+            token.expose_secret()
+        )))
+    }
+
+    /// The same request with this whole credential, marked so that it is not printed.
+    #[must_use]
+    pub fn authorized(mut self, credential: &SecretString) -> Self {
+        if let Ok(mut value) = HeaderValue::from_str(credential.expose_secret()) {
             value.set_sensitive(true);
             self.headers.insert(header::AUTHORIZATION, value);
         }

@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use control::may_use::Tried;
 use control::policies::{self, Applied, Examine, Someone};
 use control::{ControlError, Operation};
+use domain::policy::connectors::Credentials;
 use domain::{Client, ClientKind, Policy, Vouching};
 use pipeline::Inspector;
 use pipeline::identity::config::vouching;
@@ -232,6 +233,7 @@ impl Examine for Here {
     fn mistakes(&self, policy: &Policy) -> Vec<String> {
         let mut mistakes = namesakes(policy, self.issuers_for_people);
         mistakes.extend(idle_detectors(policy));
+        mistakes.extend(out_of_reach(policy));
         mistakes.extend(
             strangers(policy, &self.vouching)
                 .into_iter()
@@ -314,9 +316,31 @@ pub fn mistakes_in(file: &Path, config: &Config) -> Vec<String> {
     let here = Here::of(config);
     let mut mistakes = namesakes(&policy, here.issuers_for_people);
     mistakes.extend(idle_detectors(&policy));
+    mistakes.extend(out_of_reach(&policy));
     let mut mistakes: Vec<String> = mistakes.into_iter().map(named).collect();
     mistakes.extend(strangers_in(file, &text, &here));
     mistakes
+}
+
+/// Connectors that this version cannot speak to as the policy says.
+fn out_of_reach(policy: &Policy) -> Vec<String> {
+    let connectors = policy.document().connector.iter();
+    let what = connectors.filter_map(|connector| {
+        let why = match connector.credential {
+            Credentials::ServiceAccount => {
+                "credential = \"service-account\" is not supported by this version; write \"header\" or \"grant\""
+            }
+            Credentials::Grant if connector.url.is_none() => {
+                "credential = \"grant\" goes with url alone: a program has no authorization server"
+            }
+            Credentials::Grant if connector.name == "callback" => {
+                "is called as the address that browsers come back to from authorization servers; give it another name"
+            }
+            Credentials::Grant | Credentials::Header | Credentials::None => return None,
+        };
+        Some(format!("the connector \"{}\": {why}", connector.name))
+    });
+    what.collect()
 }
 
 /// What an administrator must be told of a policy's grants to bare names; nothing when there are none.

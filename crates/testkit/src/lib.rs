@@ -28,7 +28,7 @@ pub use corpus::Corpus;
 pub use directory::Directory;
 pub use idp::{Idp, Person};
 pub use ids::SeededIds;
-pub use mcp::McpServer;
+pub use mcp::{GuardedMcp, McpServer};
 pub use otlp::OtlpReceiver;
 pub use provider::{BenchProvider, Fault, Provider};
 pub use sign_in::{CodeFlow, Session, code_sign_in, device_sign_in};

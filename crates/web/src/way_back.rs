@@ -9,7 +9,7 @@ use domain::limits;
 pub const HOME: &str = "/console";
 
 /// What a person may be sent back to.
-const ROOTS: [&str; 3] = ["/console", "/me", "/approvals"];
+const ROOTS: [&str; 4] = ["/console", "/me", "/approvals", "/connect"];
 
 /// Pages that lead to a sign-in, or end one.
 const DOORS: [&str; 2] = ["/console/sign-in", "/console/sign-out"];
@@ -74,6 +74,7 @@ mod tests {
             "/console?x=1",
             "/me",
             "/me/sessions",
+            "/connect/crm",
             "/console/ledger?q=10%2e0",
         ] {
             assert_eq!(way_back(page), page);

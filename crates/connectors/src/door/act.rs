@@ -11,6 +11,7 @@ use pipeline::{ActionCall, Admitted, Call, Charge, End, Inspection, Pipeline, Re
 use super::Connectors;
 use super::approve::Able;
 use super::shown::{Approved, Speaker};
+use crate::approval;
 use crate::arguments::Arguments;
 use crate::envelope::Message;
 use crate::headers;
@@ -74,6 +75,15 @@ impl Doing {
         !self.is_tool || (is_tool_name(&self.action) && self.approved.held.may_call(&self.action))
     }
 
+    /// Takes what the client has said to a question of ours out of the message: it is not for the connector.
+    fn without_our_answer(&mut self) {
+        if self.able.reply.is_some()
+            && let Some(kept) = approval::without_our_answer(&self.outgoing.body)
+        {
+            self.outgoing.body = kept.into();
+        }
+    }
+
     /// Everything that would leave, shown to an inspection.
     pub(super) fn inspection(&self, pipeline: &Pipeline, call: &Call<Admitted>) -> Inspection {
         let mut inspection = pipeline.inspection_of_action(call);
@@ -121,7 +131,7 @@ impl Connectors {
             None if act.is_tool => class_of_tool(&act.action),
             _ => act.class,
         };
-        let doing = Doing {
+        let mut doing = Doing {
             action: act.action.clone().into_owned(),
             is_tool: act.is_tool,
             class,
@@ -138,6 +148,14 @@ impl Connectors {
         if !doing.is_offered() {
             let refusal = Refusal::plain(ReasonCode::ActionNotAvailable);
             return Err(asked.refused(&call.refuse(refusal)));
+        }
+        if standing.state != ActionState::Blocked {
+            // Nobody is asked for a yes to what could not be sent then.
+            let ready = self.upstream.ready(call.connector(), &call.who().caller);
+            if let Err(refusal) = ready.await {
+                return Err(self.connect_first(call, &asked, &doing.able, refusal));
+            }
+            doing.without_our_answer();
         }
         match standing.state {
             ActionState::Ask => self.ask_first(call, asked, doing, standing).await,
@@ -195,6 +213,7 @@ impl Connectors {
                 self.answered(asked, speaker, answer, had_session, running, inspection)
                     .await
             }
+            // Also where the grant came to its end between the decision and the sending.
             Err(refusal) => {
                 running.end(End::unseen(Ended::Error, Some(refusal.code())));
                 Err(asked.refused(&refusal))

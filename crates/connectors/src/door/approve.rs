@@ -52,7 +52,7 @@ pub(super) fn hears_events(headers: &HeaderMap) -> bool {
 
 /// How a client is asked to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     /// It is to open the page and call again.
     OpenAndCall,
     /// Its answer comes later, on the stream that begins now.
@@ -63,7 +63,7 @@ enum Way {
     Tell,
 }
 
-fn way(able: &Able, era: Era) -> Way {
+pub(super) fn way(able: &Able, era: Era) -> Way {
     let waits = able.hears_events
         && match era {
             Era::Modern => able.reply == Some(Reply::Accepted) || able.progress.is_some(),

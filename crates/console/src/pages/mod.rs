@@ -15,7 +15,7 @@
 //! | [`wrong`] | how a page says no |
 //! | [`models`], [`budgets`] | what somebody may use, and what they used, for their page and their own |
 //! | [`trend`] | how use went, where it leads, and who stands out |
-//! | [`overview`], [`usage`], [`spending`], [`catalogue`], [`ledger`], [`people`], [`sessions`], [`requests`], [`approvals`], [`tasks`], [`members`], [`drills`], [`acceptable_use`], [`clients`], [`policy`], [`connectors`], [`me`] | the pages themselves |
+//! | [`overview`], [`usage`], [`spending`], [`catalogue`], [`ledger`], [`people`], [`sessions`], [`requests`], [`approvals`], [`tasks`], [`members`], [`drills`], [`acceptable_use`], [`clients`], [`policy`], [`connectors`], [`connect`], [`me`] | the pages themselves |
 //! | [`find`] | the find box, and what the palette shows |
 //! | [`checkpoints`], [`own_keys`], [`settings`] | what proves it, and what all of it stands on |
 //! | [`groups`], [`services`], [`directory`], [`roles`], [`tokens`] | who there is beside people, and what they hold |
@@ -46,6 +46,7 @@ pub mod checkpoints;
 pub mod columns;
 pub mod clients;
 pub mod confirm;
+pub mod connect;
 pub mod connectors;
 pub mod diff;
 pub mod directory;
@@ -127,6 +128,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .merge(drills::routes())
         .merge(acceptable_use::routes())
         .merge(policy::routes())
+        .merge(connect::routes())
         .merge(connectors::routes())
         .merge(start::routes())
         .merge(me::routes())

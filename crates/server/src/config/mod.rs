@@ -10,6 +10,7 @@ mod shape;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ::connectors::oauth::ConnectorClient;
 use control::notices::NoticeKind;
 use domain::Timestamp;
 use domain::acceptable_use::Installation;
@@ -49,6 +50,8 @@ pub struct Config {
     pub oauth_clients: Vec<KnownProgram>,
     /// Secrets that the policy's connectors name.
     pub connector_secrets: Vec<ConnectorSecretConfig>,
+    /// Doorward's own clients at connectors' authorization servers, where one was registered by hand.
+    pub connector_clients: Vec<ConnectorClient>,
 }
 
 impl Config {
@@ -222,7 +225,7 @@ const fn default_drain_s() -> u64 {
     30
 }
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "server",
     "store",
     "ledger",
@@ -233,6 +236,7 @@ const SECTIONS: [&str; 10] = [
     "notice",
     "oauth_client",
     "connector_secret",
+    "connector_client",
 ];
 
 /// Whose secrets are looked up.
@@ -323,6 +327,12 @@ struct ConnectorSecrets {
     connector_secret: Vec<ConnectorSecretConfig>,
 }
 
+#[derive(Deserialize)]
+struct ConnectorClients {
+    #[serde(default)]
+    connector_client: Vec<ConnectorClient>,
+}
+
 fn unread(path: &Path, error: &std::io::Error) -> String {
     let path = path.display();
     match error.kind() {
@@ -372,7 +382,7 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
         Some(models),
         Some(admin_keys),
         Some(notices),
-        Some((oauth_clients, connector_secrets)),
+        Some((oauth_clients, connector_secrets, connector_clients)),
     ) = (
         server,
         store,
@@ -399,6 +409,7 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
         notices,
         oauth_clients,
         connector_secrets,
+        connector_clients,
     };
     secrets::resolve(&mut config, needed, &mut mistakes);
     check(&config, &mut mistakes);
@@ -409,15 +420,27 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
     }
 }
 
-/// The programs that call connectors, and what connectors are sent.
+/// What [`around_connectors`] reads.
+type AroundConnectors = (
+    Vec<KnownProgram>,
+    Vec<ConnectorSecretConfig>,
+    Vec<ConnectorClient>,
+);
+
+/// The programs that call connectors, what connectors are sent, and as whom people authorise Doorward there.
 fn around_connectors(
     text: &str,
     root: &toml::Spanned<toml::de::DeTable<'_>>,
     mistakes: &mut Vec<String>,
-) -> Option<(Vec<KnownProgram>, Vec<ConnectorSecretConfig>)> {
+) -> Option<AroundConnectors> {
     let clients = shape::section::<OauthClients>(text, root, "oauth_client", mistakes);
     let secrets = shape::section::<ConnectorSecrets>(text, root, "connector_secret", mistakes);
-    Some((clients?.oauth_client, secrets?.connector_secret))
+    let own = shape::section::<ConnectorClients>(text, root, "connector_client", mistakes);
+    Some((
+        clients?.oauth_client,
+        secrets?.connector_secret,
+        own?.connector_client,
+    ))
 }
 
 fn unknown_section(text: &str, key: &toml::Spanned<std::borrow::Cow<'_, str>>) -> String {
@@ -479,6 +502,21 @@ fn check_connector_secrets(secrets: &[ConnectorSecretConfig], mistakes: &mut Vec
     }
 }
 
+fn check_connector_clients(clients: &[ConnectorClient], mistakes: &mut Vec<String>) {
+    for (index, client) in clients.iter().enumerate() {
+        if let Some(mistake) = client.mistake() {
+            mistakes.push(format!("connector_client[{index}].{mistake}"));
+        }
+        let mut before = clients[..index].iter();
+        if before.any(|other| other.connector == client.connector) {
+            mistakes.push(format!(
+                "connector_client[{index}].connector: `{}` stands twice",
+                client.connector
+            ));
+        }
+    }
+}
+
 fn check(config: &Config, mistakes: &mut Vec<String>) {
     let server = &config.server;
     if let Some(mistake) = public_url_mistake(&server.public_url) {
@@ -507,6 +545,7 @@ fn check(config: &Config, mistakes: &mut Vec<String>) {
         );
     }
     check_connector_secrets(&config.connector_secrets, mistakes);
+    check_connector_clients(&config.connector_clients, mistakes);
     for mistake in pipeline::identity::config::mistakes(&config.issuers) {
         mistakes.push(format!("issuer: {mistake}"));
     }

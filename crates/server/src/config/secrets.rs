@@ -70,6 +70,9 @@ pub(super) fn resolve(config: &mut Config, needed: Needed, mistakes: &mut Vec<St
             one(format!("oauth_client[{index}].secret"), secret);
         }
     }
+    for (place, secret) in of_connector_clients(config) {
+        one(place, secret);
+    }
     resolve_notices(&mut config.notices, mistakes);
     for (index, key) in config.admin_keys.iter_mut().enumerate() {
         let place = format!("admin_key[{index}].key");
@@ -81,6 +84,15 @@ pub(super) fn resolve(config: &mut Config, needed: Needed, mistakes: &mut Vec<St
             Err(what) => mistakes.push(format!("{place}: {what}")),
         }
     }
+}
+
+/// The secrets of our own clients at connectors' authorization servers, by their keys.
+fn of_connector_clients(config: &mut Config) -> impl Iterator<Item = (String, &mut SecretString)> {
+    let clients = config.connector_clients.iter_mut().enumerate();
+    clients.filter_map(|(index, client)| {
+        let place = format!("connector_client[{index}].client_secret");
+        Some((place, client.client_secret.as_mut()?))
+    })
 }
 
 /// The addresses and secrets of those who are told of calls that wait.

@@ -111,6 +111,7 @@ fn apart(config: &Config, folder: &TempFolder, recorder: &Recorder) -> Config {
     config.admin_keys.clear();
     config.notices.clear();
     config.connector_secrets.clear();
+    config.connector_clients.clear();
     for (index, upstream) in config.upstreams.iter_mut().enumerate() {
         upstream.base_url = Some(recorder.base_of(index));
         upstream.resource = None;

@@ -26,8 +26,8 @@ impl Wired {
         }
         let wired = Arc::clone(self);
         self.run(&mut tasks, async move { wired.follow_people().await });
-        let wired = Arc::clone(self);
-        self.run(&mut tasks, async move { wired.follow_approvals().await });
+        self.run(&mut tasks, Arc::clone(self).follow_approvals());
+        self.run(&mut tasks, Arc::clone(self).follow_grants());
         self.run(&mut tasks, Arc::clone(self).send_notices());
         let wired = Arc::clone(self);
         self.run(&mut tasks, async move {
@@ -130,7 +130,7 @@ impl Wired {
     }
 
     /// Notes which approvals expired. Replicas that do so at once write one record of each.
-    async fn follow_approvals(&self) {
+    async fn follow_approvals(self: Arc<Self>) {
         let (control, actor) = (self.control(), Actor::doorward());
         let mut tick = tokio::time::interval(Duration::from_millis(limits::APPROVALS_FOLLOW_MS));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -138,6 +138,33 @@ impl Wired {
             tick.tick().await;
             if let Err(error) = control::approvals::follow(&control.operation(&actor)).await {
                 tracing::warn!(error = %error, "approvals that expired are not noted yet");
+            }
+        }
+    }
+
+    /// Wipes grants of people who left and of connectors that there are no more. Replicas that do so at once wipe each once.
+    async fn follow_grants(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(Duration::from_millis(limits::GRANTS_FOLLOW_MS));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut seen = None;
+        for look in 0u64.. {
+            tick.tick().await;
+            let followed = async {
+                let marks = self.store.watermarks(self.org).await?;
+                let now = (marks.policy_version, marks.revocation, marks.directory);
+                // All of them are looked at when something changed that may end one, and from time to time in any case.
+                if seen == Some(now) && look % limits::GRANTS_WHOLE_LOOKS != 0 {
+                    return Ok(seen);
+                }
+                let wiped = self.grants.follow().await?;
+                // There may be more than one look takes on.
+                Ok::<_, control::ControlError>(Some(now).filter(|_| wiped == 0))
+            };
+            match followed.await {
+                Ok(now) => seen = now,
+                Err(error) => {
+                    tracing::warn!(error = %error, "grants that are over are not wiped yet");
+                }
             }
         }
     }

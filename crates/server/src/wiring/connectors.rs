@@ -1,9 +1,10 @@
-//! The connectors' door: its client, what it authenticates with, its sessions, what was approved there and what has to be.
+//! The connectors' door: its client, what it authenticates with, people's grants, its sessions, what was approved there and what has to be.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::connectors::Connectors;
+use ::connectors::oauth::OauthClient;
 use ::connectors::session::Sessions;
 use ::connectors::upstream::{SharedHeader, Upstream};
 use pipeline::Pipeline;
@@ -11,6 +12,7 @@ use pipeline::fetch::{Fetch, Reach};
 use store::vault_key::VaultKey;
 
 use super::approvals::Kept;
+use super::grants::Vault;
 use super::pins::StoredPins;
 use super::{Ground, control};
 use crate::config::Config;
@@ -22,7 +24,7 @@ pub(super) fn wired(
     config: &Config,
     ground: &Ground,
     pipeline: &Arc<Pipeline>,
-    vault: &VaultKey,
+    (vault, grants): (&VaultKey, &Vault),
 ) -> anyhow::Result<Connectors> {
     let fetch = Fetch::keeping(Reach::Operator, None, KEEP_IDLE_MAX)?;
     let mut shared = BTreeMap::new();
@@ -44,8 +46,32 @@ pub(super) fn wired(
     let sessions = Sessions::new(Arc::clone(&ground.seal), Arc::clone(&pipeline.ids));
     Ok(Connectors::new(
         Arc::clone(pipeline),
-        Upstream::new(fetch, shared),
+        Upstream::new(
+            fetch,
+            shared,
+            (Arc::new(grants.clone()), &config.server.public_url),
+        ),
         (sessions, Arc::new(pins), Arc::new(approvals)),
         config.server.public_url.clone(),
     ))
+}
+
+/// Who knows of people's grants.
+pub(super) fn grants(
+    config: &Config,
+    ground: &Ground,
+    pipeline: &Arc<Pipeline>,
+    vault: &VaultKey,
+) -> anyhow::Result<Vault> {
+    let known = config.connector_clients.iter();
+    let known = known.map(|client| (client.connector.clone(), client.clone()));
+    let fetch = (
+        Fetch::new(Reach::Operator, None)?,
+        Fetch::new(Reach::Public, None)?,
+    );
+    let public_url = &config.server.public_url;
+    let ids = Arc::clone(&pipeline.ids);
+    let oauth = OauthClient::new(fetch, known.collect(), public_url, ids);
+    let control = control(config, (ground.org, &ground.store), pipeline, vault);
+    Ok(Vault::new(control, oauth, config.issuers_for_people()))
 }

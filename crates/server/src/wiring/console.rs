@@ -243,6 +243,7 @@ impl Wired {
             providers: Arc::new(Upstreams::of(self)),
             sensing: Arc::new(Senses::of(self)),
             machine: Arc::new(machine::Here::of(self)),
+            linking: Arc::new(self.grants.clone()),
             installation: self.installation.clone(),
         })
     }

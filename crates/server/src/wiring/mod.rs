@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `keys` | the keys, and the ledger that is signed with one |
 //! | `routes`, `connectors`, `console`, `providers`, `sensing` | what clients and administrators connect to |
+//! | `grants` | people's grants at connectors |
 //! | [`pins`] | what was approved of connectors' actions, and noting what they list |
 //! | `machine`, `settings` | what the console may ask of the process itself |
 //! | `background`, `follow_keys`, `notices`, `replicas` | what runs beside the requests |
@@ -17,6 +18,7 @@ mod beside;
 mod connectors;
 mod console;
 mod follow_keys;
+mod grants;
 mod keys;
 mod machine;
 mod notices;
@@ -113,6 +115,7 @@ pub struct Wired {
     otlp: Option<(Arc<Receiver>, StatusHandle)>,
     /// What seals a call's arguments and people's grants.
     vault: VaultKey,
+    grants: grants::Vault,
 }
 
 /// The store, the ledger, and what was spent before: what everything else stands on.
@@ -219,7 +222,8 @@ async fn assemble(
     });
     let contract = Arc::new(contract(config, &ground, &door));
     let vault = VaultKey::new(vault);
-    let connectors = connectors::wired(config, &ground, &pipeline, &vault)?;
+    let grants = connectors::grants(config, &ground, &pipeline, &vault)?;
+    let connectors = connectors::wired(config, &ground, &pipeline, (&vault, &grants))?;
     Ok(Wired {
         org: ground.org,
         store: ground.store.clone(),
@@ -241,6 +245,7 @@ async fn assemble(
         span: tracing::Span::none(),
         otlp: otlp(config)?,
         vault,
+        grants,
         signin: Arc::new(sign_in(config, ground, people, acceptable_use, clock, ids)?),
     })
 }

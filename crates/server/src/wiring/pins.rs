@@ -94,7 +94,8 @@ impl Pins for StoredPins {
 impl Inner {
     async fn held(&self, connector: &Connector) -> Result<Arc<Held>, Unknown> {
         let place = place(connector);
-        let key = format!("{} {place} {}", connector.name, connector.definitions);
+        let (way, credential) = (connector.definitions, connector.credential);
+        let key = format!("{} {place} {way} {credential}", connector.name);
         let now = self.clock.now();
         if let Some((at, held)) = self.lock().get(&key)
             && now < at.plus_ms(limits::PINS_FRESH_MS)
@@ -116,10 +117,7 @@ impl Inner {
         })?;
         let held = Arc::new(Held {
             way: connector.definitions,
-            actions: rows
-                .into_iter()
-                .map(|row| known(row, connector.definitions))
-                .collect(),
+            actions: rows.into_iter().map(|row| known(row, connector)).collect(),
         });
         let mut all = self.lock();
         if all.len() >= limits::PINS_HELD_MAX {
@@ -277,8 +275,8 @@ impl Inner {
     }
 }
 
-fn known(row: ConnectorAction, way: Definitions) -> (String, HeldAction) {
-    let approved = row.approved;
+fn known(row: ConnectorAction, connector: &Connector) -> (String, HeldAction) {
+    let (approved, way) = (row.approved, connector.definitions);
     let held = HeldAction {
         definition: approved
             .as_ref()
@@ -289,6 +287,11 @@ fn known(row: ConnectorAction, way: Definitions) -> (String, HeldAction) {
         // what cannot be read in one way is as good as not listed
         is_listed: row.listed && row.seen.offered.is_some(),
         class: row.seen.class,
+        // Whoever has no grant there is shown what others were.
+        text: row
+            .seen
+            .offered
+            .filter(|_| connector.credential == Credentials::Grant),
     };
     (row.seen.action, held)
 }

@@ -1,6 +1,7 @@
 //! The configuration as the console shows it: each value with the key of the file that says it, and of a secret its class alone. Every
 //! section is taken apart field by field, so that a new field does not compile before somebody decides how it is shown.
 
+use ::connectors::oauth::ConnectorClient;
 use control::installation::{SettingFact, SettingSection, SettingValue};
 use control::notices::NoticeKind;
 use gateway::signin::programs::KnownProgram;
@@ -30,6 +31,7 @@ pub(super) fn in_force(config: &Config) -> Vec<SettingSection> {
         notices,
         oauth_clients,
         connector_secrets,
+        connector_clients,
     } = config;
     let mut sections = vec![of_server(server), of_store(store), of_ledger(ledger)];
     sections.extend(issuers.iter().map(of_issuer));
@@ -79,6 +81,7 @@ pub(super) fn in_force(config: &Config) -> Vec<SettingSection> {
             facts,
         ));
     }
+    sections.extend(connector_clients.iter().map(of_connector_client));
     sections
 }
 
@@ -259,6 +262,41 @@ fn of_admin_key(key: &AdminKeyConfig) -> SettingFact {
         "a key that reads spend limits"
     };
     secret(&format!("admin_key “{id}”"), class)
+}
+
+/// Doorward's own client at a connector's authorization server.
+fn of_connector_client(client: &ConnectorClient) -> SettingSection {
+    let ConnectorClient {
+        connector,
+        client_id,
+        client_secret,
+        issuer,
+        scopes,
+    } = client;
+    let is_public = ("OAuth client secret", "none; a public client");
+    section(
+        format!("Client at the connector “{connector}”"),
+        "as whom Doorward asks for people's grants there",
+        vec![
+            text("connector_client.client_id", client_id),
+            maybe_secret(
+                "connector_client.client_secret",
+                client_secret.as_ref(),
+                is_public,
+            ),
+            text(
+                "connector_client.issuer",
+                &issuer
+                    .as_deref()
+                    .unwrap_or("the one that the connector names"),
+            ),
+            list(
+                "connector_client.scopes",
+                scopes,
+                "what the connector asks for",
+            ),
+        ],
+    )
 }
 
 fn of_connector_secret(shared: &ConnectorSecretConfig) -> SettingFact {
@@ -546,6 +584,13 @@ mod tests {
             name: "tasks-key".to_owned(),
             header: "authorization".to_owned(),
             value: secret(),
+        });
+        config.connector_clients.push(ConnectorClient {
+            connector: "crm".to_owned(),
+            client_id: "c".to_owned(),
+            client_secret: Some(secret()),
+            issuer: None,
+            scopes: Vec::new(),
         });
         for auth in [
             AuthConfig::ApiKey(secret()),

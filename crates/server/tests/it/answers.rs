@@ -187,10 +187,10 @@ fn the_table_of_routes_is_whole() {
     }
     assert_eq!(found, 36, "a route is in the table that is not served");
     // The connectors' door speaks JSON-RPC, under no other path; its answers are looked at in `connectors`.
-    let connectors = include_str!("../../../connectors/src/lib.rs");
-    let routes = connectors.split(".route(").skip(1);
+    let source = include_str!("../../../connectors/src/lib.rs");
+    let routes = source.split(".route(").skip(1);
     let paths: Vec<&str> = routes.filter_map(|route| route.split('"').nth(1)).collect();
-    assert_eq!(paths, ["/mcp/{connector}"]);
+    assert_eq!(paths, ["/mcp/{connector}", connectors::oauth::DOCUMENT]);
     for prefix in gateway::inference::refused::PREFIXES {
         assert!(known.contains(&prefix), "{prefix} is not in the table");
     }

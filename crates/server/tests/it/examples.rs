@@ -57,6 +57,7 @@ fn the_example_configuration_is_a_good_one() {
         "DOORWARD_NOTICE_SECRET",
         "DOORWARD_CLAUDE_AI_SECRET",
         "TASKS_AUTHORIZATION",
+        "CRM_CLIENT_SECRET",
     ] {
         command.env(secret, "a-value-of-at-least-32-characters");
     }
@@ -96,6 +97,7 @@ fn the_example_configuration_names_every_key() {
         ("notice", "[[notice]]\nzz = 1"),
         ("oauth_client", "[[oauth_client]]\nzz = 1"),
         ("connector_secret", "[[connector_secret]]\nzz = 1"),
+        ("connector_client", "[[connector_client]]\nzz = 1"),
     ] {
         let said = answer(text);
         let line = said

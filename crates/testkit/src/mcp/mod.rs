@@ -6,6 +6,7 @@
 
 mod answers;
 mod crm;
+mod guarded;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 pub use self::crm::Member;
+pub use self::guarded::{GuardedMcp, HAND, Ways};
 use crate::limits::{BODY_BYTES_MAX, SEEN_MAX};
 use crate::net::{Answers, Ask, Body, Bound, Hangup, ResetSwitch, Server, reply};
 
@@ -174,8 +176,15 @@ impl Answers for State {
     ) -> Result<Response<Body>, Hangup> {
         let ask = Ask::read(request, BODY_BYTES_MAX).await?;
         let message: Value = serde_json::from_slice(&ask.body).unwrap_or_default();
+        Ok(self.heard(&ask, &message, SEEN_MAX))
+    }
+}
+
+impl State {
+    /// Remembers a request, up to so many, and answers it.
+    fn heard(&self, ask: &Ask, message: &Value, most: usize) -> Response<Body> {
         let mut seen = self.seen.lock().expect("nobody panics with it");
-        if seen.len() < SEEN_MAX {
+        if seen.len() < most {
             seen.push(McpSeen {
                 http: ask.method.clone(),
                 headers: ask.headers.clone(),
@@ -184,17 +193,15 @@ impl Answers for State {
         }
         drop(seen);
         if ask.path != "/mcp" {
-            return Ok(reply::text(404, "not found"));
+            return reply::text(404, "not found");
         }
         let meta = &message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"];
         if meta == MODERN || ask.header("mcp-protocol-version") == Some(MODERN) {
-            return Ok(self.modern(&ask, &message));
+            return self.modern(ask, message);
         }
-        Ok(self.legacy(&ask, &message))
+        self.legacy(ask, message)
     }
-}
 
-impl State {
     fn legacy(&self, ask: &Ask, message: &Value) -> Response<Body> {
         let known = ask
             .header("mcp-session-id")

@@ -17,6 +17,7 @@ use crate::pages::answer;
 use crate::pages::approvals;
 use crate::pages::asked::{self, Asked, Form, Meant, Named};
 use crate::pages::budgets::{BudgetLine, UseTable};
+use crate::pages::connect;
 use crate::pages::ledger::line;
 use crate::pages::models::{ModelLine, model_lines};
 use crate::pages::parts::{Notice, State, Tone, state};
@@ -82,6 +83,7 @@ struct Page {
     models_say: String,
     groups: Vec<Said>,
     reach: Vec<ReachLine>,
+    connections: Vec<connect::Line>,
     sessions: Vec<OwnSession>,
     refusals: Vec<RefusalLine>,
     refusals_say: String,
@@ -125,6 +127,7 @@ pub(in crate::pages) async fn page(visitor: &Visitor, done: &str) -> Result<Resp
         ),
         groups: person.groups.iter().map(Said::from).collect(),
         reach: reach::own(visitor).await?,
+        connections: connect::own(visitor).await?,
         sessions: open
             .iter()
             .map(|session| own_session(visitor, session))

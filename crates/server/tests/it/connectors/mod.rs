@@ -5,6 +5,7 @@ pub(crate) mod approvals;
 mod behind;
 pub(crate) mod client;
 mod front;
+pub(crate) mod grants;
 mod hostile;
 mod records;
 

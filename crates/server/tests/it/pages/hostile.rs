@@ -371,6 +371,8 @@ const NOT_THERE: &[&str] = &[
     "/console/ledger/x/why",
     "/console/sessions/x/end",
     "/console/requests/x",
+    "/connect/x",
+    "/connect/crm/x",
     "/approvals/x",
     "/approvals/apr_00000000000000000000000000",
     "/console/requests/ask_00000000000000000000000000/grant",

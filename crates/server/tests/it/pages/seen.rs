@@ -62,6 +62,7 @@ const PAGES: &[&str] = &[
     "/console/approvals",
     "/console/approvals?state=all",
     "/approvals",
+    "/connect",
     "/console/clients",
     "/console/clients/ring",
     "/console/clients/ring?sign_in=oidc",

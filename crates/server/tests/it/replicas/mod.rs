@@ -5,6 +5,7 @@ mod chaos;
 mod console;
 mod copies;
 mod directory;
+mod grants;
 mod keys;
 mod tasks;
 mod world;

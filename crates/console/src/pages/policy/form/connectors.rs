@@ -39,12 +39,11 @@ pub(super) fn of_connector() -> Vec<Spec> {
                 ("none", "with nothing"),
                 ("grant", "with what each person grants"),
                 ("header", "with one header for everybody"),
-                ("service-account", "with one account for everybody"),
             ],
         ),
         line(
             "secret",
-            "The secret that is that header or account",
+            "The secret that is that header",
             "its name in the boot configuration, never the secret itself",
         ),
     ];
