@@ -10,6 +10,7 @@ pub use store::{AccessEnd, AccessRequest};
 use store::{AskedFor, Asking, SpendLimit};
 
 use crate::access::Right;
+use crate::dollars::{COMMA, Mistyped, dollars};
 use crate::may_use::{self, Question};
 use crate::people::{self, Person};
 use crate::spend_limits::{self, Scope};
@@ -317,6 +318,7 @@ async fn grant_budget(
     let person = store.person(org, request.person).await?;
     let person = person.ok_or(ControlError::NoSuch("person"))?;
     let period = period(&request.thing).ok_or(ControlError::NoSuch("period"))?;
+    let whose = person.label().to_owned();
     let (unix_ms, random) = operation.id_parts();
     let new = SpendLimit {
         id: BudgetId::from_parts(unix_ms, random),
@@ -342,7 +344,8 @@ async fn grant_budget(
     let mut limit = operation.change("spend_limit", &granting.after.id.to_string(), done);
     limit.before = granting.before.as_ref().map(|limit| print(limit).into());
     limit.after = Some(print(&granting.after).into());
-    limit.reason = Some(format!("grants {}", request.id).as_str().into());
+    let changed = spend_limits::changed(&whose, granting.before.as_ref(), Some(&granting.after));
+    limit.reason = Some(format!("grants {}: {changed}", request.id).as_str().into());
     let state = AccessState::Granted;
     operation
         .record(answered(operation, &request, state, &end))
@@ -431,13 +434,11 @@ fn described(request: &AccessRequest) -> String {
 
 /// Dollars as people type them, `60`, `$60.00` or `1,200`, as cents.
 pub fn cents_of_dollars(field: &'static str, text: &str) -> Result<String, Unusable> {
-    let plain: String = text
-        .trim()
-        .trim_start_matches('$')
-        .chars()
-        .filter(|letter| *letter != ',')
-        .collect();
-    let amount: Usd = plain.parse().unwrap_or(Usd::ZERO);
+    let amount = match dollars(text) {
+        Ok(amount) => amount,
+        Err(Mistyped::Comma) => return Err(Unusable::new(field, COMMA)),
+        Err(Mistyped::Number) => Usd::ZERO,
+    };
     if amount <= Usd::ZERO || amount.nanos() % 10_000_000 != 0 {
         let why = "must be dollars, such as 60 or 60.00, and more than nothing";
         return Err(Unusable::new(field, why));
@@ -455,6 +456,7 @@ mod tests {
             ("60", Some("6000")),
             (" $60.50 ", Some("6050")),
             ("1,200", Some("120000")),
+            ("12,50", None),
             ("0.01", Some("1")),
             ("0", None),
             ("-5", None),

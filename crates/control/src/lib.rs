@@ -17,6 +17,7 @@ pub mod acceptable_use;
 pub mod break_glass;
 pub mod keys;
 pub mod diff;
+pub mod dollars;
 pub mod drills;
 pub mod evidence;
 pub mod may_use;

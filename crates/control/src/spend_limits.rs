@@ -80,6 +80,8 @@ pub async fn create(
     }
     let mut change = operation.change("spend_limit", &new.id.to_string(), ChangeKind::Created);
     change.after = Some(fingerprint(&described(&new)).as_str().into());
+    let whose = whose(operation, &new.scope).await?;
+    change.reason = Some(changed(&whose, None, Some(&new)).as_str().into());
     let entry = audit(operation, "spend_limit.upsert", None, Some(&new));
     let adding = operation.store.add_spend_limit(operation.org, &new, entry);
     match operation.make(change, adding).await? {
@@ -135,6 +137,8 @@ async fn replace(
     let mut change = operation.change("spend_limit", &id, done);
     change.before = Some(fingerprint(&described(&stands)).as_str().into());
     change.after = new.map(|new| fingerprint(&described(new)).as_str().into());
+    let whose = whose(operation, &stands.scope).await?;
+    change.reason = Some(changed(&whose, Some(&stands), new).as_str().into());
     operation.record(change).await?;
     let action = new.map_or("spend_limit.delete", |_| "spend_limit.upsert");
     let entry = |before: &SpendLimit| audit(operation, action, Some(before), new);
@@ -156,6 +160,54 @@ async fn replace(
 
 async fn not_made(operation: &Operation<'_>, id: &str, why: &str) -> Result<(), ControlError> {
     operation.record_not_made("spend_limit", id, why).await
+}
+
+/// Whose a limit is, as records say it: a person by what lists call them, else by the id that the limit names.
+async fn whose(operation: &Operation<'_>, scope: &Scope) -> Result<String, ControlError> {
+    Ok(match scope {
+        Scope::User(stable_id) => {
+            let found = operation
+                .store
+                .find_people(operation.org, stable_id)
+                .await?;
+            let person = found.iter().find(|one| one.stable_id == *stable_id);
+            person
+                .map_or(stable_id.as_str(), |person| person.label())
+                .to_owned()
+        }
+        Scope::Group(group) => format!("each of {group}"),
+        Scope::Organization => "everyone".to_owned(),
+    })
+}
+
+/// What becomes of somebody's limit, in words for the record: `ada@example.org: none → $77.00 a month`.
+pub(crate) fn changed(
+    whose: &str,
+    before: Option<&SpendLimit>,
+    after: Option<&SpendLimit>,
+) -> String {
+    format!(
+        "{}: {} → {}",
+        domain::text::shown(whose),
+        amount(before),
+        amount(after)
+    )
+}
+
+fn amount(limit: Option<&SpendLimit>) -> String {
+    let Some(limit) = limit else {
+        return "none".to_owned();
+    };
+    let cap = limit.amount_cents.as_deref().and_then(Usd::of_cents_text);
+    let Some(cap) = cap else {
+        return "no cap".to_owned();
+    };
+    let period = match limit.period {
+        Period::Daily => "a day",
+        Period::Weekly => "a week",
+        Period::Monthly => "a month",
+    };
+    format!("{} {period}", cap.display_dollars())
 }
 
 /// A limit as one line for each thing that can change, for diffs and fingerprints.
@@ -215,6 +267,29 @@ pub(crate) fn cents(text: &str) -> Result<String, Unusable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::Timestamp;
+
+    #[test]
+    fn a_record_says_whose_limit_it_is_and_what_becomes_of_it() {
+        let limit = |amount: Option<&str>, period| SpendLimit {
+            id: BudgetId::from_parts(1, 1),
+            scope: Scope::Organization,
+            period,
+            amount_cents: amount.map(str::to_owned),
+            pooled_json: None,
+            created: Timestamp::from_unix_ms(0),
+            updated: Timestamp::from_unix_ms(0),
+        };
+        let month = limit(Some("7700"), Period::Monthly);
+        let open = limit(None, Period::Monthly);
+        for (before, after, expected) in [
+            (None, Some(&month), "ada: none → $77.00 a month"),
+            (Some(&month), Some(&open), "ada: $77.00 a month → no cap"),
+            (Some(&month), None, "ada: $77.00 a month → none"),
+        ] {
+            assert_eq!(changed("ada", before, after), expected);
+        }
+    }
 
     #[test]
     fn an_amount_is_cents_and_never_less_than_nothing() {

@@ -7,6 +7,7 @@ use askama::Template;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
+use control::dollars::{COMMA, Mistyped, dollars};
 use control::spend_limits::{self, Scope, SpendLimit};
 use control::{ControlError, Right, budgets, people};
 use domain::window::Period;
@@ -207,7 +208,10 @@ pub(in crate::pages) fn cap(amount: &str) -> Result<Option<String>, String> {
     if amount.eq_ignore_ascii_case("none") {
         return Ok(None);
     }
-    let amount: Usd = amount.replace(',', "").parse().map_err(|_| wrong())?;
+    let amount = dollars(amount).map_err(|mistyped| match mistyped {
+        Mistyped::Comma => COMMA.to_owned(),
+        Mistyped::Number => wrong(),
+    })?;
     let is_whole = amount >= Usd::ZERO && amount.nanos() % 10_000_000 == 0;
     is_whole
         .then(|| Some(amount.cents_text()))
@@ -454,6 +458,9 @@ mod tests {
             ("None", None),
         ] {
             assert_eq!(cap(text), Ok(expected.map(str::to_owned)), "{text}");
+        }
+        for comma in ["12,50", "1,2500", "0,500"] {
+            assert_eq!(cap(comma), Err(COMMA.to_owned()), "{comma}");
         }
         for wrong in ["", "-1", "1e3", "12 USD", "0.001", "NaN", "99999999999"] {
             assert!(cap(wrong).is_err(), "{wrong}");

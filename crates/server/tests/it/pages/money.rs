@@ -113,8 +113,21 @@ async fn a_limit_is_set_changed_and_removed_each_after_a_page_that_says_what_it_
         "the way to the one that stands"
     );
     change_and_remove(&setting, &owner, &address, &spend_limits::version(&limit)).await;
-    assert_eq!(changes(&setting, "spend_limit", 3).await.len(), 3);
+    say_whose_and_how_much(&changes(&setting, "spend_limit", 3).await);
     setting.end().await;
+}
+
+fn say_whose_and_how_much(records: &[serde_json::Value]) {
+    let mut said: Vec<_> = records.iter().map(|one| one["reason"].as_str()).collect();
+    said.sort_unstable();
+    assert_eq!(
+        said,
+        [
+            Some("ada@example.org: $60.00 a month → no cap"),
+            Some("ada@example.org: no cap → none"),
+            Some("ada@example.org: none → $60.00 a month"),
+        ]
+    );
 }
 
 async fn limits(setting: &Setting) -> Vec<store::SpendLimit> {
