@@ -58,6 +58,7 @@ pub mod ledger;
 pub mod me;
 pub mod members;
 pub mod models;
+pub mod offers;
 pub mod once;
 pub mod overview;
 pub mod own_keys;

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
 use control::sessions::{self, Session};
-use control::{Right, people};
+use control::{Operation, Right, people};
 use domain::{PersonId, SessionId, limits};
 use http::HeaderMap;
 use serde::Deserialize;
@@ -19,6 +19,7 @@ use super::asked::{self, Asked, Form, Named, Reasoned};
 use super::bulk::{self, Act, Bulk, ConfirmMany, Tick, Touched};
 use super::columns::{Column, Columns, Order};
 use super::confirm::Confirm;
+use super::offers::{Offer, Offers};
 use super::parts::{self, Badge, Copyable, Empty, Field, Link, Notice, Source, tag};
 use super::shell::{Place, Shell};
 use super::show::{self, Ago, Said, When};
@@ -123,7 +124,9 @@ struct Page {
     rows: Vec<(Tick, SessionLine)>,
     pager: Pager,
     none: Empty,
-    may_end: bool,
+    everyone: Offers,
+    /// Why who looks cannot end any.
+    kept_from: Option<String>,
     source: Source,
 }
 
@@ -155,6 +158,7 @@ async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Response, 
     let next = found.last().filter(|_| more);
     let next = next.map(|last| last.id.to_string());
     let count = sessions::count(&operation, person).await?;
+    let kept_from = operation.require(Right::SessionsWrite);
     let bulk = bulk_of(&visitor);
     let row = |session: &Session| {
         let line = SessionLine::of(&visitor, session, Some(link(&labels, session)));
@@ -184,12 +188,24 @@ async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Response, 
             "No session here",
             "A session begins when somebody signs in with a program or at the console, and ends when they sign out, leave, or somebody ends it.",
         ),
-        may_end: sessions::require_for_all(&visitor.operation()).is_ok(),
+        everyone: everyone(&operation),
+        kept_from: kept_from.err().map(|why| why.to_string()),
         source: Source(vec![
             "as the store has it now".to_owned(),
             "tokens of the company's own identity provider have no session here".to_owned(),
         ]),
     }))
+}
+
+/// Ending everybody's.
+fn everyone(operation: &Operation<'_>) -> Offers {
+    let end = Offer::new(
+        "log-out",
+        "End everyone's",
+        "/console/sessions/everyone/end",
+    );
+    let end = end.risk().unless(sessions::require_for_all(operation));
+    Offers::of("everyone", vec![end])
 }
 
 /// The first row of the file.

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
 use control::acceptable_use::{self as policy, Shown, UseVersion, draft};
-use control::{ControlError, Right};
+use control::{ControlError, Operation, Right};
 use domain::Timestamp;
 use serde::Deserialize;
 
@@ -12,6 +12,7 @@ use super::parts;
 use super::terms::{Changed, Line, Part, changed, lines};
 use crate::pages::answer;
 use crate::pages::asked::{self, Asked};
+use crate::pages::offers::{Offer, Offers};
 use crate::pages::parts::{Copyable, Empty, Figure, Notice};
 use crate::pages::shell::{Place, Shell};
 use crate::pages::show::{self, Said, When};
@@ -71,8 +72,7 @@ struct Page {
     in_force: Option<InForce>,
     versions: Vec<Row>,
     draft: Said,
-    is_drafted: bool,
-    may_write: bool,
+    acts: Offers,
     are_people_shown: bool,
     none: Empty,
 }
@@ -88,13 +88,12 @@ pub async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Respon
     };
     let versions = policy::versions(&operation, None, VERSIONS_SHOWN).await?;
     let draft = draft::read(&operation, &visitor.console().installation.org_name).await?;
-    let may_write = operation.actor.may(Right::AcceptableUseWrite);
     let told = told(asked::given(which.done.as_ref()), versions.first());
     Ok(answer(&Page {
         shell: Shell::new(&visitor, Place::AcceptableUse, "Acceptable use").telling(told),
         in_force,
         versions: versions.iter().map(row).collect(),
-        is_drafted: draft.saved.is_some(),
+        acts: acts(&operation, draft.saved.is_some()),
         draft: Said::from(match draft.saved {
             None => "Nothing is saved yet; it begins with a template in plain English.".to_owned(),
             Some((by, at)) => format!(
@@ -103,7 +102,6 @@ pub async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Respon
                 show::clock(at)
             ),
         }),
-        may_write,
         are_people_shown: operation.actor.may(Right::PeopleRead),
         none: Empty::new(
             "policy",
@@ -111,6 +109,21 @@ pub async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Respon
             "A company tells its people what they may use Claude for, and what is recorded. Once it is published, the policy can demand that it is accepted before the first use.",
         ),
     }))
+}
+
+/// Writing the draft, and publishing what is drafted.
+fn acts(operation: &Operation<'_>, is_drafted: bool) -> Offers {
+    let may = || operation.require(Right::AcceptableUseWrite);
+    let write = Offer::new("policy", "Write the draft", "/console/acceptable-use/draft");
+    let write = if is_drafted { write } else { write.main() };
+    let publish = Offer::new(
+        "check",
+        "Publish the draft",
+        "/console/acceptable-use/publish",
+    );
+    let publish = is_drafted.then(|| publish.main().unless(may()));
+    let all = std::iter::once(write.unless(may())).chain(publish);
+    Offers::of("acts", all.collect())
 }
 
 fn told(word: &str, latest: Option<&UseVersion>) -> Option<Notice> {

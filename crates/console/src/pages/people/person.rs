@@ -16,7 +16,8 @@ use super::{access_of, name_of};
 use crate::pages::answer;
 use crate::pages::asked::{self, Asked, Named};
 use crate::pages::budgets::{BudgetLine, UseTable};
-use crate::pages::models::{ModelLine, model_lines};
+use crate::pages::models::{ModelLine, model_lines_for};
+use crate::pages::offers::{Offer, Offers};
 use crate::pages::overview::due;
 use crate::pages::parts::{self, Badge, Copyable, Notice, State, tag};
 use crate::pages::sessions::SessionLine;
@@ -67,18 +68,15 @@ struct TaskLine {
 }
 
 /// What can be done to their access.
-#[derive(Debug, Clone, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a way that is there or not"
-)]
+#[derive(Debug, Clone)]
 struct Acts {
-    shut_out: bool,
-    let_in: bool,
-    end_sessions: bool,
+    access: Offers,
     records: bool,
     roles: bool,
-    give_role: bool,
+    /// Why who looks cannot give a role.
+    kept_from_roles: Option<String>,
+    /// Why who looks cannot end a session.
+    kept_from_sessions: Option<String>,
 }
 
 #[derive(Template)]
@@ -86,7 +84,6 @@ struct Acts {
 struct Page {
     shell: Shell,
     id: Copyable,
-    path: String,
     name: Said,
     email: Said,
     state: State,
@@ -128,7 +125,6 @@ pub async fn read(
     let (sessions, more_sessions) = sessions_of(&visitor, id).await?;
     Ok(answer(&Page {
         id: Copyable::whole("person id", id),
-        path: format!("/console/people/{id}"),
         email: Said::from(person.email.as_deref().unwrap_or_default()),
         issuer: Said::from(&person.issuer),
         stable_id: Copyable::whole("stable id", Said::from(&person.stable_id).plain()),
@@ -142,7 +138,7 @@ pub async fn read(
                 may.version
             )
         }),
-        models: may.as_ref().map(model_lines),
+        models: may.as_ref().map(|may| model_lines_for(may, &person)),
         budgets: budgets_of(&visitor, &person, now),
         used: used(&visitor, id, now).await?,
         sessions,
@@ -180,16 +176,31 @@ fn told(word: &str, person: &Person, name: &str) -> Option<Notice> {
 }
 
 fn acts(visitor: &Visitor, person: &Person) -> Acts {
+    let (operation, path) = (
+        visitor.operation(),
+        format!("/console/people/{}", person.id),
+    );
     let may = |right| visitor.actor().may(right);
-    let is_oneself = visitor.actor().person_id() == Some(person.id);
+    let kept = |right| operation.require(right).err().map(|why| why.to_string());
+    let mut access = Vec::new();
+    if person.out_since().is_none() {
+        let end = Offer::new("log-out", "End sessions", format!("{path}/end-sessions"));
+        access.push(end.unless(sessions::require_for_all(&operation)));
+    }
+    if visitor.actor().person_id() != Some(person.id) {
+        let offer = if person.shut_out_at.is_some() {
+            Offer::new("door", "Let in", format!("{path}/let-in"))
+        } else {
+            Offer::new("lock", "Shut out", format!("{path}/shut-out")).risk()
+        };
+        access.push(offer.unless(operation.require(Right::PeopleWrite)));
+    }
     Acts {
-        shut_out: may(Right::PeopleWrite) && person.shut_out_at.is_none() && !is_oneself,
-        let_in: may(Right::PeopleWrite) && person.shut_out_at.is_some() && !is_oneself,
-        end_sessions: sessions::require_for_all(&visitor.operation()).is_ok()
-            && person.out_since().is_none(),
+        access: Offers::of("access", access),
         records: may(Right::LedgerRead),
         roles: may(Right::RolesRead),
-        give_role: may(Right::RolesWrite),
+        kept_from_roles: kept(Right::RolesWrite),
+        kept_from_sessions: kept(Right::SessionsWrite),
     }
 }
 

@@ -13,7 +13,7 @@ use super::{badge_of, does, money, what};
 use crate::pages::answer;
 use crate::pages::asked::{self, Asked, Named};
 use crate::pages::budgets::BudgetLine;
-use crate::pages::models::{ModelLine, model_lines};
+use crate::pages::models::{ModelLine, model_lines_for};
 use crate::pages::parts::{self, Badge, Copyable, Link, Notice};
 use crate::pages::people::name_of;
 use crate::pages::policy::entry::draft_for;
@@ -180,7 +180,7 @@ async fn now_of(
                     "by policy version {}, with the newest Claude Code",
                     may.version
                 ),
-                models: model_lines(&may),
+                models: model_lines_for(&may, person),
                 ..Now::default()
             }
         }

@@ -12,6 +12,7 @@ use super::SOON_MS;
 use crate::pages::answer;
 use crate::pages::asked::{self, Asked};
 use crate::pages::columns::{Column, Columns};
+use crate::pages::offers::{Offer, Offers};
 use crate::pages::parts::{self, Badge, Copyable, Empty, Source, Tone, badge, tag};
 use crate::pages::shell::{Place, Shell};
 use crate::pages::show::{self, Said};
@@ -63,7 +64,7 @@ struct Page {
     rows: Vec<Row>,
     pager: Pager,
     none: Empty,
-    may_make: bool,
+    make: Offers,
     source: Source,
 }
 
@@ -103,7 +104,14 @@ pub async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Respon
             next.as_deref(),
         ),
         none: none(part),
-        may_make: visitor.actor().may(Right::ServicesWrite),
+        make: Offers::of(
+            "make",
+            vec![
+                Offer::new("plus", "Make a key", "/console/services/new-key")
+                    .main()
+                    .unless(operation.require(Right::ServicesWrite)),
+            ],
+        ),
         source: Source(vec![
             "as the store has it now".to_owned(),
             "last call from sums of whole hours, looked for in the last 30 days".to_owned(),

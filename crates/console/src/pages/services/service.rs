@@ -6,7 +6,7 @@ use askama::Template;
 use axum::response::Response;
 use control::may_use::{self, Question, Tried};
 use control::service_keys::{self, Service, ServiceKey};
-use control::{Right, usage};
+use control::{Operation, Right, usage};
 use domain::window::DAY_MS;
 use domain::{ClientKind, OWN_ISSUER, ServiceId, Timestamp};
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use crate::pages::answer;
 use crate::pages::asked::{self, Asked, Named};
 use crate::pages::budgets::UseTable;
 use crate::pages::models::{ModelLine, model_lines};
+use crate::pages::offers::{Offer, Offers};
 use crate::pages::parts::{self, Badge, Copyable, Notice};
 use crate::pages::shell::{Place, Shell};
 use crate::pages::show::{self, Said, When};
@@ -38,6 +39,7 @@ struct KeyLine {
     ends: String,
     used: String,
     badge: Badge,
+    opens: bool,
     revoke: Option<String>,
 }
 
@@ -60,7 +62,9 @@ struct Page {
     since: When,
     keys: Vec<KeyLine>,
     keys_say: String,
-    new_key: Option<String>,
+    new_key: Offers,
+    /// Why who looks cannot take a key away.
+    kept_from: Option<String>,
     may: Vec<May>,
     may_say: String,
     used: Option<UseTable>,
@@ -97,11 +101,11 @@ pub async fn read(
             keys.len()
         ),
         keys: keys.iter().map(|key| line(key, now, may_write)).collect(),
-        new_key: (may_write && is_ours).then(|| {
-            let name: String =
-                url::form_urlencoded::byte_serialize(service.name.as_bytes()).collect();
-            format!("/console/services/new-key?service={name}")
-        }),
+        new_key: Offers::of("make", another(&operation, &service).into_iter().collect()),
+        kept_from: operation
+            .require(Right::ServicesWrite)
+            .err()
+            .map(|why| why.to_string()),
         may,
         may_say,
         used: used(&visitor, id, now).await?,
@@ -111,6 +115,14 @@ pub async fn read(
             .then(|| format!("/console/ledger?who={id}")),
         name,
     }))
+}
+
+/// One more key, for a service that has keys of ours.
+fn another(operation: &Operation<'_>, service: &Service) -> Option<Offer> {
+    let name: String = url::form_urlencoded::byte_serialize(service.name.as_bytes()).collect();
+    let to = format!("/console/services/new-key?service={name}");
+    let offer = Offer::new("plus", "Make another key", to).main();
+    (service.issuer == OWN_ISSUER).then(|| offer.unless(operation.require(Right::ServicesWrite)))
 }
 
 fn told(word: &str) -> Option<Notice> {
@@ -136,6 +148,7 @@ fn line(key: &ServiceKey, now: Timestamp, may_write: bool) -> KeyLine {
             |at| format!("{} ago", show::length(now.ms_since(at))),
         ),
         badge: standing(key, now),
+        opens,
         revoke: (opens && may_write).then(|| {
             format!(
                 "/console/services/{}/keys/{}/revoke",

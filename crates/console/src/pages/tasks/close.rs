@@ -171,15 +171,26 @@ pub async fn not_needed(
     act(visitor, id, headers, (Closed::NotNeeded, typed)).await
 }
 
-/// The tasks that the address names; choosing none is told.
-fn chosen(visitor: &Visitor) -> Result<Vec<TaskId>, Wrong> {
-    let ids = bulk::chosen(visitor.address())?;
-    if ids.is_empty() {
-        let detail = "Choose at least one task of the list first.";
-        let wrong = Wrong::new(ReasonCode::ParameterInvalid, detail);
-        return Err(wrong.leading_to("Back to the list", "/console/tasks"));
+/// The tasks that the address names; `None` when nothing was chosen.
+fn chosen(visitor: &Visitor) -> Result<Option<Vec<TaskId>>, Wrong> {
+    let ids: Vec<TaskId> = bulk::chosen(visitor.address())?;
+    Ok((!ids.is_empty()).then_some(ids))
+}
+
+/// The list, which says that nothing was chosen.
+fn none_chosen() -> Response {
+    asked::done("/console/tasks", "none")
+}
+
+/// What the page before several are closed asks.
+fn are_done(tasks: usize) -> String {
+    match tasks {
+        1 => "Is this task done".to_owned(),
+        many => format!(
+            "Are these {} done",
+            show::counted(many as u64, "task", "tasks")
+        ),
     }
-    Ok(ids)
 }
 
 async fn confirm_several(
@@ -203,10 +214,9 @@ async fn confirm_several(
             left.push(one);
         }
     }
-    let many = show::counted(touched.len() as u64, "task", "tasks");
     let asked = ConfirmMany {
         confirm: Confirm {
-            verb: format!("Are these {many} done"),
+            verb: are_done(touched.len()),
             whom: None,
             does: vec![
                 "One proof for all of them. A closed task stays as it was; what somebody else has closed stays theirs.".to_owned(),
@@ -226,7 +236,9 @@ async fn confirm_several(
 /// `GET /console/tasks/done?id=…&id=…`.
 pub async fn ask_several(visitor: Visitor) -> Result<Response, Wrong> {
     visitor.operation().require(Right::TasksWrite)?;
-    let ids = chosen(&visitor)?;
+    let Some(ids) = chosen(&visitor)? else {
+        return Ok(none_chosen());
+    };
     confirm_several(&visitor, &ids, (Typed::default(), Mistakes::default())).await
 }
 
@@ -239,7 +251,9 @@ pub async fn several(
     visitor.changing(&headers, &typed.csrf)?;
     let operation = visitor.operation();
     operation.require(Right::TasksWrite)?;
-    let ids = chosen(&visitor)?;
+    let Some(ids) = chosen(&visitor)? else {
+        return Ok(none_chosen());
+    };
     let words = typed.reason.trim().to_owned();
     let mut others = Vec::new();
     for id in &ids {

@@ -2,8 +2,8 @@
 
 use askama::Template;
 use axum::response::Response;
-use control::Right;
 use control::tasks::{self, Deadline, Task, Wanted};
+use control::{Operation, Right};
 use domain::Timestamp;
 use domain::task::{Occasion, TaskKind};
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use super::{Whom, whom};
 use crate::pages::answer;
 use crate::pages::asked::{self, Asked};
 use crate::pages::bulk::{Act, Bulk, Tick};
+use crate::pages::offers::{Offer, Offers};
 use crate::pages::overview::due;
 use crate::pages::parts::{self, Badge, Empty, Notice, Source};
 use crate::pages::shell::{Place, Shell};
@@ -59,7 +60,7 @@ struct Page {
     person: String,
     chips: Chips,
     rows: Vec<Row>,
-    may_close: bool,
+    tell: Offers,
     bulk: Bulk,
     pager: Pager,
     none: Empty,
@@ -116,7 +117,7 @@ pub async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Respon
             .iter()
             .map(|task| row(&visitor, &bulk, task, now))
             .collect(),
-        may_close,
+        tell: tell(&operation),
         bulk,
         none: none(filters.any()),
         source: Source(vec![
@@ -139,6 +140,18 @@ fn filters(state: &str, kind: Option<TaskKind>, person: &str) -> Filters {
         .with("state", state, word)
         .with("kind", kind, title)
         .with("person", person, format!("about “{person}”"))
+}
+
+/// Telling of somebody by hand.
+fn tell(operation: &Operation<'_>) -> Offers {
+    let may = || operation.require(Right::TasksWrite);
+    Offers::of(
+        "tell",
+        vec![
+            Offer::new("plus", "Somebody is new", "/console/tasks/joiner").unless(may()),
+            Offer::new("plus", "Somebody will leave", "/console/tasks/leaver").unless(may()),
+        ],
+    )
 }
 
 /// What can be done to several at once by whoever may close them.
@@ -205,7 +218,7 @@ fn none(is_filtered: bool) -> Empty {
     Empty::new(
         "task",
         "Nothing is to be done",
-        "When somebody's access ends, by the directory, here, or by the API, six tasks are opened within a quarter of a minute; for somebody new, five. Who leaves later can be told of ahead of time.",
+        "When somebody's access ends, by the directory, here, or by the API, six tasks are opened within a quarter of a minute; for somebody new, up to five. Who leaves later can be told of ahead of time.",
     )
 }
 
@@ -214,6 +227,11 @@ fn told(word: &str) -> Option<Notice> {
         "closed" => "What is still to be done stands below; what was closed stands under All.",
         "opened" => {
             "What is to be done for them stands below, with the rest. A task that was open already stays as it was."
+        }
+        "none" => {
+            return Some(
+                Notice::ask("Choose at least one row by its box.").titled("Nothing was chosen."),
+            );
         }
         _ => return None,
     };

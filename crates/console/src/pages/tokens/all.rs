@@ -39,6 +39,8 @@ struct Page {
     rows: Vec<Row>,
     pager: Pager,
     none: Empty,
+    /// Why who looks cannot take one away.
+    kept_from: Option<String>,
     source: Source,
 }
 
@@ -65,9 +67,11 @@ pub async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Respon
         "{} shown, oldest first",
         show::counted(found.len() as u64, "token", "tokens")
     );
-    let may_write = visitor.actor().may(Right::TokensWrite);
+    let kept_from = operation.require(Right::TokensWrite).err();
     let row = |token: &PersonalToken| {
-        let revoke = may_write.then(|| format!("/console/tokens/{}/revoke", token.id));
+        let revoke = kept_from
+            .is_none()
+            .then(|| format!("/console/tokens/{}/revoke", token.id));
         Row {
             who: Some(link(&labels, token.person)),
             ..Row::of(token, now, revoke)
@@ -86,6 +90,7 @@ pub async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Respon
             "No personal token",
             "People make tokens on their own page, for scripts of theirs that ask the admin API. None is listed here.",
         ),
+        kept_from: kept_from.as_ref().map(ToString::to_string),
         source: Source(vec![
             "as the store has it now".to_owned(),
             "last use is noted once an hour".to_owned(),

@@ -48,6 +48,7 @@ pub struct Row {
     used: String,
     ends: String,
     made: String,
+    opens: bool,
     revoke: Option<String>,
 }
 
@@ -74,6 +75,7 @@ impl Row {
             ),
             ends: show::day(token.expires),
             made: show::day(token.created),
+            opens,
             revoke: revoke.filter(|_| opens),
         }
     }
