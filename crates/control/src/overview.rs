@@ -1,4 +1,5 @@
-//! What needs somebody: tasks that are due, people who ask for access, an acceptable-use policy that no longer says what is so, too many owners or none, and keys
+//! What needs somebody: calls that wait for an approval of who looks, tasks that are due, people who ask for access, connectors and
+//! definitions that nobody has reviewed, an acceptable-use policy that no longer says what is so, too many owners or none, and keys
 //! and tokens that end soon. Everyone sees what their rights show them and nothing else. Only reads.
 
 use domain::Timestamp;
@@ -8,7 +9,8 @@ use domain::window::DAY_MS;
 use crate::access::Right;
 use crate::tasks::{self, Task};
 use crate::{
-    ControlError, Operation, acceptable_use, access_requests, roles, scim_tokens, service_keys,
+    ControlError, Operation, acceptable_use, access_requests, approvals, connectors, roles,
+    scim_tokens, service_keys,
 };
 
 /// How long before its end a key or token is told of.
@@ -17,6 +19,13 @@ const SOON_MS: i64 = 14 * DAY_MS;
 /// Something that needs somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Need {
+    /// Calls wait for a yes or no of who looks.
+    Approvals {
+        /// How many.
+        open: u64,
+        /// When the oldest was asked for.
+        since: Timestamp,
+    },
     /// A task that is not done.
     Task(Box<Task>),
     /// People ask for access, and nobody has answered.
@@ -25,6 +34,15 @@ pub enum Need {
         open: u64,
         /// When the oldest was asked.
         since: Timestamp,
+    },
+    /// Definitions of a connector's actions wait for somebody to read them, or the connector itself does.
+    Definitions {
+        /// The connector's name in the policy.
+        connector: String,
+        /// What people call it.
+        title: String,
+        /// What of it waits.
+        waiting: Waiting,
     },
     /// The acceptable-use policy in force says something of the recording that is not so any more.
     UseOutdated {
@@ -42,6 +60,19 @@ pub enum Need {
         /// When it ends.
         at: Timestamp,
     },
+}
+
+/// What of a connector waits for a review.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Whether nobody has reviewed the connector itself, without which nothing of it can be approved.
+    pub is_whole: bool,
+    /// Definitions that nobody has approved.
+    pub new: usize,
+    /// Definitions that changed since they were approved.
+    pub changed: usize,
+    /// Of both, those in which something suspicious was found.
+    pub suspicious: usize,
 }
 
 /// What needs somebody, and how many tasks are open.
@@ -62,6 +93,15 @@ pub async fn needs(
     operation.require(Right::OrgRead)?;
     let may = |right| operation.actor.may(right);
     let mut needs = Needs::default();
+    if may(Right::OwnRead) && operation.actor.person_id().is_some() {
+        let open = approvals::list_to_decide(operation).await?;
+        if let Some(oldest) = open.first() {
+            needs.first.push(Need::Approvals {
+                open: open.len() as u64,
+                since: oldest.approval.asked,
+            });
+        }
+    }
     if may(Right::TasksRead) {
         due(operation, limit, &mut needs).await?;
     }
@@ -69,6 +109,10 @@ pub async fn needs(
         && let (open, Some(since)) = access_requests::waiting(operation).await?
     {
         needs.first.push(Need::Requests { open, since });
+    }
+    if may(Right::PolicyWrite) {
+        let found = connectors::list(operation).await?.into_iter();
+        needs.first.extend(found.filter_map(to_review).take(limit));
     }
     if may(Right::AcceptableUseRead) {
         match acceptable_use::show(operation, None, installation).await {
@@ -90,6 +134,22 @@ pub async fn needs(
         .first
         .extend(ends.into_iter().take(limit).map(|(_, need)| need));
     Ok(needs)
+}
+
+/// What of a connector waits for somebody, if something does.
+fn to_review(summary: connectors::Summary) -> Option<Need> {
+    let waiting = Waiting {
+        is_whole: summary.needs_review(),
+        new: summary.counts.new,
+        changed: summary.counts.changed,
+        suspicious: summary.counts.suspicious_waiting,
+    };
+    let is_some = waiting.is_whole || summary.counts.waiting() > 0;
+    is_some.then(|| Need::Definitions {
+        title: summary.connector.title().to_owned(),
+        connector: summary.connector.name,
+        waiting,
+    })
 }
 
 async fn due(

@@ -7,7 +7,7 @@ use askama::Template;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
-use control::overview::{Need, Needs};
+use control::overview::{Need, Needs, Waiting};
 use control::people::PeopleCount;
 use control::records::Copied;
 use control::sensors::{self, Heard, Sensor};
@@ -84,6 +84,8 @@ struct Page {
     first_steps: Option<Notice>,
     needs: Vec<NeedLine>,
     needs_say: String,
+    /// Where the open tasks are, for whoever sees them.
+    tasks: Option<&'static str>,
     calls: Chart,
     spend: Option<Chart>,
     spend_name: &'static str,
@@ -206,6 +208,7 @@ impl Seen {
                 .map(|need| self.need(need))
                 .collect(),
             needs_say: self.needs_say(),
+            tasks: self.needs.open_tasks.map(|_| Place::Tasks.path()),
             calls: Trend {
                 hours: &self.hours,
                 period: self.period,
@@ -246,8 +249,8 @@ impl Seen {
                 let (day, clock) = (show::weekday(self.from), show::clock(self.from));
                 format!("{day}, {} UTC", &clock[..5])
             }
-            Period::Weekly => format!("Monday {}, UTC", show::short_day(self.from)),
-            Period::Monthly => format!("{}, UTC", show::short_day(self.from)),
+            Period::Weekly => format!("Monday {}", show::short_day(self.from)),
+            Period::Monthly => show::short_day(self.from),
         };
         let silent = self
             .sensors
@@ -260,7 +263,11 @@ impl Seen {
             let sensors = show::counted(named.len() as u64, "sensor is", "sensors are");
             format!(" {sensors} silent: {}.", named.join("; "))
         };
-        format!("Since {since}, as of {}.{heard}", show::clock(self.now))
+        format!(
+            "Since {since}, as of {}, {} UTC.{heard}",
+            show::short_day(self.now),
+            show::clock(self.now)
+        )
     }
 
     fn choices(&self) -> Vec<Choice> {
@@ -405,6 +412,12 @@ impl Seen {
 
     fn need(&self, need: &Need) -> NeedLine {
         match need {
+            Need::Approvals { open, since } => approvals(*open, self.now.ms_since(*since)),
+            Need::Definitions {
+                connector,
+                title,
+                waiting,
+            } => definitions(connector, title, *waiting),
             Need::Task(task) => NeedLine {
                 drawing: icon("task"),
                 what: Said::from(task.kind.title().trim_end_matches('.')),
@@ -448,6 +461,60 @@ impl Seen {
                 badge: badge(Tone::Ask, show::length(at.ms_since(self.now))),
             },
         }
+    }
+}
+
+/// Calls that wait for who looks.
+fn approvals(open: u64, oldest_ms: i64) -> NeedLine {
+    let calls = show::counted(open, "call waits", "calls wait");
+    NeedLine {
+        drawing: icon("approval"),
+        what: Said::from(format!("{calls} for your yes or no")),
+        sub: Said::from(format!(
+            "The oldest has waited {}.",
+            show::length(oldest_ms)
+        )),
+        to: Some("/approvals".to_owned()),
+        badge: badge(Tone::Ask, "to be decided"),
+    }
+}
+
+/// A connector that waits for a review, or definitions of it.
+fn definitions(connector: &str, title: &str, waiting: Waiting) -> NeedLine {
+    let open = (waiting.new + waiting.changed) as u64;
+    let actions = show::counted(open, "action waits", "actions wait");
+    NeedLine {
+        drawing: icon("connector"),
+        what: Said::from(if waiting.is_whole {
+            format!("{title}: nobody has reviewed it")
+        } else {
+            format!("{title}: {actions} for a review")
+        }),
+        sub: Said::from(to_review(waiting)),
+        to: Some(super::connectors::path(connector)),
+        badge: match (waiting.suspicious, waiting.changed) {
+            (1.., _) => badge(Tone::Stop, "suspicious"),
+            (0, 1..) => badge(Tone::Ask, "changed"),
+            (0, 0) => badge(Tone::Ask, "to review"),
+        },
+    }
+}
+
+/// What of a connector waits, in a sentence.
+fn to_review(waiting: Waiting) -> String {
+    let parts = [
+        (waiting.new, "new"),
+        (waiting.changed, "changed since it was approved"),
+        (waiting.suspicious, "suspicious"),
+    ];
+    let parts = parts.iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<String> = parts
+        .map(|(number, what)| format!("{} {what}", show::count(*number as u64)))
+        .collect();
+    if parts.is_empty() {
+        "Nothing of it can be approved before that.".to_owned()
+    } else {
+        format!("{}.", parts.join(", "))
     }
 }
 
@@ -555,6 +622,41 @@ fn refusal_lines(sums: &[RefusalSum]) -> Vec<RefusalLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_waits_of_a_connector_is_told_with_the_worst_of_it() {
+        let waiting = |is_whole, new, changed, suspicious| Waiting {
+            is_whole,
+            new,
+            changed,
+            suspicious,
+        };
+        for (waits, what, sub, mark) in [
+            (
+                waiting(false, 2, 1, 1),
+                "CRM: 3 actions wait for a review",
+                "2 new, 1 changed since it was approved, 1 suspicious.",
+                "suspicious",
+            ),
+            (
+                waiting(false, 0, 1, 0),
+                "CRM: 1 action waits for a review",
+                "1 changed since it was approved.",
+                "changed",
+            ),
+            (
+                waiting(true, 0, 0, 0),
+                "CRM: nobody has reviewed it",
+                "Nothing of it can be approved before that.",
+                "to review",
+            ),
+        ] {
+            let line = definitions("crm", "CRM", waits);
+            assert_eq!((line.what.plain(), line.sub.plain()), (what, sub));
+            assert!(line.badge.to_string().contains(mark), "{mark}");
+            assert_eq!(line.to.as_deref(), Some("/console/connectors/crm"));
+        }
+    }
 
     #[test]
     fn after_midnight_the_first_page_shows_the_evening_before() {

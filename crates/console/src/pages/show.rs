@@ -208,10 +208,10 @@ pub fn short_day(at: Timestamp) -> String {
     format!("{day} {}", MONTHS[(month - 1) % 12])
 }
 
-/// `20 Nov`, where there is no room for more.
+/// `20 Nov 2026`, where there is no room for more.
 pub fn brief_day(at: Timestamp) -> String {
-    let (_, month, day) = date(at);
-    format!("{day} {}", &MONTHS[(month - 1) % 12][..3])
+    let (year, month, day) = date(at);
+    format!("{day} {} {year}", &MONTHS[(month - 1) % 12][..3])
 }
 
 /// `2026-11-20`, as fields and addresses have it.

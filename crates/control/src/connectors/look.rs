@@ -27,6 +27,8 @@ pub struct Counts {
     pub removed: usize,
     /// With something suspicious.
     pub suspicious: usize,
+    /// Those of them that wait for somebody.
+    pub suspicious_waiting: usize,
 }
 
 impl Counts {
@@ -42,6 +44,7 @@ impl Counts {
             }
             if pin.state != PinState::Removed && !pin.findings.is_empty() {
                 counts.suspicious += 1;
+                counts.suspicious_waiting += usize::from(pin.is_waiting());
             }
         }
         counts

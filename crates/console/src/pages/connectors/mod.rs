@@ -50,7 +50,7 @@ pub fn routes() -> Router<Arc<Console>> {
 }
 
 /// The address of a connector's page.
-fn path(connector: &str) -> String {
+pub(super) fn path(connector: &str) -> String {
     let name: String = url::form_urlencoded::byte_serialize(connector.as_bytes()).collect();
     format!("/console/connectors/{name}")
 }

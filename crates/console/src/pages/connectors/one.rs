@@ -1,6 +1,6 @@
 //! One connector: what each group may do, its actions and how their definitions stand, and its reviews.
 
-use actions::pin::PinState;
+use actions::pin::{PinState, Served};
 use askama::Template;
 use axum::response::Response;
 use control::Right;
@@ -30,7 +30,10 @@ type Choice = (&'static str, &'static str, bool);
 /// What one group may do with one action: what it is, why, and what it can be made here.
 #[derive(Debug, Clone)]
 struct Square {
+    /// What holds now.
     state: State,
+    /// Whether the definition keeps it blocked, whatever the policy says.
+    is_held: bool,
     why: Said,
     /// The name of its field, and the choices; none where nothing stricter is left, or nothing can be changed here.
     field: Option<(String, Vec<Choice>)>,
@@ -179,32 +182,47 @@ fn notices(seen: &Seen) -> Vec<Notice> {
                 .linked("Review it", format!("{}/review", path(name))),
         );
     }
-    let first = |state: PinState| {
-        seen.actions
-            .iter()
-            .find(|pin| pin.state == state && pin.is_waiting())
-    };
-    if let Some(pin) = first(PinState::Changed) {
+    let first = |fits: &dyn Fn(&Pin) -> bool| seen.actions.iter().find(|pin| fits(pin));
+    let read = |pin: &Pin| path_of(name, "definition", &pin.name);
+    if let Some(pin) = first(&|pin| pin.state == PinState::Changed && pin.is_waiting()) {
+        let way = way(summary.connector.definitions.as_str());
+        let way = way.trim_end_matches(UNTIL_REVIEWED);
         notices.push(
-            Notice::ask("Until somebody has read the difference, it is served as this connector's way with definitions says.")
-                .titled(format!("{} of {} actions changed since they were approved.", counts.changed, counts.listed()))
-                .linked("Read it", path_of(name, "definition", &pin.name)),
+            Notice::ask(format!("Until somebody has read the difference, {way}."))
+                .titled(format!(
+                    "{} of {} actions changed since they were approved.",
+                    counts.changed,
+                    counts.listed()
+                ))
+                .linked("Read it", read(pin)),
         );
     }
-    if counts.new > 0 {
-        notices.push(Notice::ask("Nobody has approved them yet.").titled(format!(
-            "{} of {} actions are new.",
-            counts.new,
-            counts.listed()
-        )));
-    }
-    if counts.suspicious > 0 {
+    if let Some(pin) = first(&|pin| pin.state == PinState::New && pin.is_waiting()) {
         notices.push(
-            Notice::stop("Read what was found beside each before you approve it.").titled(format!(
-                "{} of {} definitions are suspicious.",
-                counts.suspicious,
-                counts.listed()
-            )),
+            Notice::ask("Nobody has approved them yet.")
+                .titled(format!(
+                    "{} of {} actions are new.",
+                    counts.new,
+                    counts.listed()
+                ))
+                .linked("Read the first", read(pin)),
+        );
+    }
+    let is_suspicious = |pin: &Pin| pin.state != PinState::Removed && !pin.findings.is_empty();
+    if let Some(pin) = first(&is_suspicious) {
+        notices.push(
+            Notice::stop("Read what was found beside each before you approve it.")
+                .titled(match counts.suspicious {
+                    1 => format!("1 of {} definitions is suspicious.", counts.listed()),
+                    some => format!("{some} of {} definitions are suspicious.", counts.listed()),
+                })
+                .linked(
+                    match counts.suspicious {
+                        1 => "Read it",
+                        _ => "Read the first",
+                    },
+                    read(pin),
+                ),
         );
     }
     notices
@@ -228,7 +246,7 @@ fn lines(seen: &Seen, matrix: &Matrix, may_change: bool) -> Vec<Line> {
             to: path_of(&seen.summary.connector.name, "definition", &pin.name),
             name: Said::from(&pin.name),
             says: Said::from(first_sentence(&pin.description())),
-            blocked: (pin.served == actions::pin::Served::Nothing).then(|| of_pin(pin)),
+            blocked: (pin.served == Served::Nothing).then(|| of_pin(pin)),
             squares: squares
                 .map(|(group, cell)| square(pin, group.as_ref(), cell, may_change))
                 .collect(),
@@ -248,9 +266,20 @@ fn square(pin: &Pin, group: Option<&String>, cell: &Cell, may_change: bool) -> S
         Said::from(&pin.name).plain(),
         group_name(group).plain()
     );
+    let is_held = pin.served == Served::Nothing && cell.state != ActionState::Blocked;
+    let by = cell.by.join("; ");
     Square {
-        state: of_state(cell.state),
-        why: Said::from(cell.by.join("; ")),
+        state: of_state(if is_held {
+            ActionState::Blocked
+        } else {
+            cell.state
+        }),
+        why: Said::from(if is_held {
+            format!("once it is approved: {}, {by}", word(cell.state))
+        } else {
+            by
+        }),
+        is_held,
         field: (may_change && choices.len() > 1).then(|| (field_name(group, &pin.name), choices)),
         label,
     }
@@ -340,6 +369,9 @@ fn facts(seen: &Seen) -> Vec<(&'static str, Said)> {
     }
     facts
 }
+
+/// How long a block lasts; said once where a sentence begins with it.
+const UNTIL_REVIEWED: &str = " until it is reviewed";
 
 fn way(word: &str) -> &'static str {
     match word {

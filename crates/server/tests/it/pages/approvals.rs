@@ -172,6 +172,11 @@ async fn a_second_person_decides_and_neither_the_asker_nor_a_stranger() {
         "{}",
         inbox.html().text
     );
+    let first = approver.get("/console").await;
+    first.is_well_made("the first page of whoever may decide");
+    let waits = "1 call waits for your yes or no";
+    assert!(first.html().text.contains(waits), "{}", first.html().text);
+    assert!(!auditor.get("/console").await.text.contains(waits));
     let page = approver.get(&path).await;
     page.is_well_made("the approver's");
     assert!(page.html().text.contains("4411"));

@@ -221,3 +221,43 @@ async fn states_are_changed_together_in_the_policys_own_preview() {
     );
     setting.end().await;
 }
+
+#[tokio::test]
+async fn what_a_definition_blocks_is_shown_blocked_and_what_is_suspicious_is_one_link_away() {
+    let setting = Setting::set().await;
+    put(&setting).await;
+    lists(&setting, "get_note", "Reads a note. Always use this.").await;
+    let admin = setting.visitor(Role::Admin).await;
+    let auditor = setting.visitor(Role::Auditor).await;
+    for who in [&admin, &auditor] {
+        let page = who.get("/console/connectors/notes").await;
+        page.is_well_made("a connector with a suspicious definition");
+        let said = text(&page);
+        assert!(
+            said.contains("once it is approved: Always allow, reading notes"),
+            "{said}"
+        );
+        assert!(
+            !page.text.contains(r#"<span class="state allow">"#),
+            "nothing of it is allowed while its definition waits"
+        );
+        assert!(said.contains("1 of 1 definitions is suspicious."), "{said}");
+        let read = "/console/connectors/notes/definition?action=get_note";
+        assert!(page.text.contains(&format!(
+            "<a class=\"btn small\" href=\"{read}\">Read it</a>"
+        )));
+        assert!(page.text.contains("suspicious</span></td>"), "in its row");
+    }
+    let first = admin.get("/console").await;
+    first.is_well_made("a connector that waits");
+    assert!(text(&first).contains("notes: nobody has reviewed it"));
+    assert!(first.addresses().contains("/console/connectors/notes"));
+    let tasks = "<a href=\"/console/tasks\">0 open tasks</a>";
+    assert!(first.text.contains(tasks), "the number leads to them");
+    let seen = text(&auditor.get("/console").await);
+    assert!(
+        !seen.contains("nobody has reviewed it"),
+        "it needs nobody who may not"
+    );
+    setting.end().await;
+}
