@@ -336,10 +336,7 @@ fn of_pages(visitor: &Visitor, q: &str) -> Vec<Hit> {
     let may = |place: &&Place| visitor.actor().may(place.right());
     let places = Place::ALL.iter().filter(may);
     let places = places.map(|place| (place.path(), place.word(), place.icon_name()));
-    let own = [
-        ("/me", "Your own page", "me"),
-        ("/console/parts", "Parts", "overview"),
-    ];
+    let own = [("/me", "Your own page", "me")];
     places
         .chain(own)
         .filter(|(_, word, _)| word.to_lowercase().contains(&part))

@@ -371,9 +371,10 @@ impl Search {
         if !self.filters.any() && !found.is_later {
             return Empty::new(
                 "ledger",
-                "No record yet",
-                "Every decision, sign-in and change is written here before it takes effect. What people write to Claude is not.",
-            );
+                "No call yet",
+                "Every call is written here before it takes effect; what people write to Claude is not. Sign-ins and changes stand under their own tabs.",
+            )
+            .linked("First steps", Place::Start.path());
         }
         let text = match (found.looked_at, &found.next) {
             (Some(looked_at), Some(_)) => format!(

@@ -17,7 +17,7 @@ use crate::pages::answer;
 use crate::pages::asked::Named;
 use crate::pages::parts::{self, Icon, Tone, icon};
 use crate::pages::shell::{Place, Shell};
-use crate::pages::show::{Said, When};
+use crate::pages::show::{self, Said, When};
 use crate::pages::visit::Visitor;
 use crate::pages::wrong::{Wrong, fault};
 
@@ -242,6 +242,8 @@ fn ways_on(
     let now = again.map_or_else(String::new, |again| {
         let same = model.and_then(|model| again.answers.iter().find(|answer| answer.model == model));
         match same.map(|answer| &answer.decided) {
+            // It was not the rules that stopped it, so what they say now helps nobody.
+            Some(Ok(_)) if !hangs_on_the_model(decision.verdict.reasons()) => String::new(),
             Some(Ok(_)) => format!("By policy version {} the rules would let it through now. Budgets, limits, the acceptable-use policy and what is found in a prompt are not tried.", again.version),
             Some(Err(_)) => format!("By policy version {}, in force now, it would be refused again.", again.version),
             None => String::new(),
@@ -270,7 +272,7 @@ fn ways_on(
             Some(ReasonCode::ModelNotAllowed | ReasonCode::NotGranted) => granting(document, model),
             Some(ReasonCode::ClientTooOld) => Some(WayOn { drawing: icon("device"), first: "Update the program.".into(), rest: "The rule names the oldest version that may be used.".into() }),
             Some(ReasonCode::BudgetSpent) => Some(WayOn { drawing: icon("budget"), first: "Wait for the next period, or raise the budget.".into(), rest: Said::default() }),
-            Some(ReasonCode::ContentBlocked) => Some(WayOn { drawing: icon("detector"), first: "Take out what was found.".into(), rest: "The record names its class, never the text.".into() }),
+            Some(ReasonCode::ContentBlocked) => Some(WayOn { drawing: icon("detector"), first: "Take out what was found.".into(), rest: found(decision) }),
             Some(ReasonCode::AcceptableUseRequired) => Some(WayOn { drawing: icon("task"), first: "Accept the acceptable-use policy.".into(), rest: "They are asked for it at the next sign-in, and can do it by the link in the answer.".into() }),
             Some(code) => Some(WayOn { drawing: icon("info"), first: Said::from(code.help()), rest: Said::default() }),
             None => None,
@@ -278,6 +280,25 @@ fn ways_on(
         ways.extend(way);
     }
     (now, ways)
+}
+
+/// What inspection found, by the classes that the record names.
+fn found(decision: &Decision) -> Said {
+    let all = decision.findings.iter();
+    let all: Vec<String> = all
+        .map(|finding| {
+            let places = show::counted(u64::from(finding.count), "place", "places");
+            format!("{} in {places}", finding.detector.as_str())
+        })
+        .collect();
+    Said::from(if all.is_empty() {
+        "The record names no class of it.".to_owned()
+    } else {
+        format!(
+            "It was {}. The text itself is kept nowhere.",
+            all.join("; ")
+        )
+    })
 }
 
 /// Whether another model could make a difference: each reason is one that the rules of [`may_use`] or the providers gave for this one. What

@@ -64,6 +64,8 @@ struct Agreed {
     version: u64,
     state: State,
     says: String,
+    /// Whether it is still to be accepted.
+    is_open: bool,
     /// The version in force, as people see it.
     terms: Vec<Line>,
     language: String,
@@ -214,10 +216,16 @@ async fn agreed(visitor: &Visitor, now: Timestamp) -> Result<Option<Agreed>, Wro
         Err(ControlError::NothingPublished) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
+    let (in_force, counts) = (own.version.version, own.counts);
     let accepted = own.accepted.as_ref().map(|accepted| {
         let ago = show::length(now.ms_since(accepted.at));
+        let still = if counts && accepted.version != in_force {
+            " It still counts: the version in force asks nobody anew."
+        } else {
+            ""
+        };
         format!(
-            "You accepted version {} on {}, {ago} ago.",
+            "You accepted version {} on {}, {ago} ago.{still}",
             accepted.version,
             show::day(accepted.at)
         )
@@ -240,6 +248,7 @@ async fn agreed(visitor: &Visitor, now: Timestamp) -> Result<Option<Agreed>, Wro
             .map(Said::from)
             .collect(),
         state,
+        is_open: !own.counts,
         says: accepted.unwrap_or_else(|| "You have accepted no version yet.".to_owned()),
     }))
 }
