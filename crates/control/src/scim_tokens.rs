@@ -47,11 +47,7 @@ pub async fn create(
         tenant,
     };
     let name = text::name("name", &new.name)?;
-    let days = 1..=limits::SERVICE_KEY_DAYS_MAX;
-    if new.days.is_some_and(|given| !days.contains(&given)) {
-        let why = format!("must be 1 to {}", limits::SERVICE_KEY_DAYS_MAX);
-        return Err(Unusable::new("expires_in_days", why).into());
-    }
+    check_days(new.days)?;
     let secret = Opaque::DirectoryToken.mint(operation.ids);
     let (unix_ms, random) = operation.id_parts();
     let created = operation.clock.now();
@@ -73,6 +69,22 @@ pub async fn create(
     let adding = operation.store.add_scim_token(operation.org, &token);
     operation.make(change, adding).await?;
     Ok((token, secret))
+}
+
+/// Everything that is wrong with a token to make but its directory, in the order of a form.
+pub fn mistakes(new: &NewScimToken) -> Vec<ControlError> {
+    let name = text::name("name", &new.name).map(|_| ());
+    let all = [name.map_err(ControlError::from), check_days(new.days)];
+    all.into_iter().filter_map(Result::err).collect()
+}
+
+fn check_days(days: Option<u32>) -> Result<(), ControlError> {
+    let fine = 1..=limits::SERVICE_KEY_DAYS_MAX;
+    if days.is_none_or(|days| fine.contains(&days)) {
+        return Ok(());
+    }
+    let why = format!("must be 1 to {}", limits::SERVICE_KEY_DAYS_MAX);
+    Err(Unusable::new("expires_in_days", why).into())
 }
 
 fn not_a_directory(why: &NoGroups) -> Unusable {

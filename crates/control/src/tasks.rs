@@ -9,7 +9,7 @@ pub use domain::task::Evidence;
 use domain::task::{EvidenceKind, Occasion, TaskKind};
 use domain::text::shown;
 use domain::window::DAY_MS;
-use domain::{PersonId, TaskId, Timestamp, limits};
+use domain::{PersonId, Policy, TaskId, Timestamp, limits};
 use ledger::record::ChangeKind;
 use store::{Cause, Closing, Mover};
 
@@ -106,7 +106,7 @@ async fn left(operation: &Operation<'_>, mover: &Mover) -> Result<bool, ControlE
         mover.at
     );
     let by = (Cause::Access, OURSELVES);
-    let tasks = opened(operation, mover, Occasion::Leaving, by);
+    let tasks = opened(operation, mover, Occasion::Leaving, by).await?;
     let over = (operation.clock.now(), OURSELVES);
     // Those that a list opened before the access ended are the same departure's.
     let held = store.hold_departure(org, &about, &tasks, over).await?;
@@ -150,7 +150,7 @@ async fn returned(operation: &Operation<'_>, mover: &Mover) -> Result<bool, Cont
 
 async fn joined(operation: &Operation<'_>, mover: &Mover) -> Result<bool, ControlError> {
     let by = (Cause::Access, OURSELVES);
-    let tasks = opened(operation, mover, Occasion::Joining, by);
+    let tasks = opened(operation, mover, Occasion::Joining, by).await?;
     let held = operation.store.hold_tasks(operation.org, &tasks).await?;
     let Some(held) = held else {
         return Ok(false);
@@ -228,20 +228,7 @@ async fn tell(
 ) -> Result<u64, ControlError> {
     operation.require(Right::TasksWrite)?;
     let source = crate::text::reason("source", source)?;
-    if who.is_empty() || who.chars().count() > limits::CLAIM_CHARS_MAX {
-        let why = format!("must be 1 to {} characters", limits::CLAIM_CHARS_MAX);
-        return Err(Unusable::new("who", why).into());
-    }
-    let mut found = operation.store.find_people(operation.org, who).await?;
-    let (about, label) = match found.len() {
-        0 => (address("who", who)?, who.to_owned()),
-        1 => {
-            let person = found.remove(0);
-            let label = person.email.or(person.name).unwrap_or(person.stable_id);
-            (person.id.to_string(), shown(&label).into_owned())
-        }
-        many => return Err(ControlError::Ambiguous(many)),
-    };
+    let (about, label) = meant(operation, who).await?;
     let current = operation.store.current_tasks(operation.org, &about).await?;
     if current.iter().any(|task| task.kind.occasion() == occasion) {
         return Ok(0);
@@ -252,7 +239,7 @@ async fn tell(
         label,
         at,
     };
-    let tasks = open_for(operation, &whom, occasion, by);
+    let tasks = open_for(operation, &whom, occasion, by).await?;
     let held = operation.store.hold_tasks(operation.org, &tasks).await?;
     let Some(held) = held else {
         return Ok(0);
@@ -267,6 +254,25 @@ async fn tell(
     let new = held.rows();
     held.keep().await?;
     Ok(new)
+}
+
+/// Whom a text means: what tasks know them by, and what people call them. Somebody the directory does not know is meant by an e-mail address.
+pub async fn meant(operation: &Operation<'_>, who: &str) -> Result<(String, String), ControlError> {
+    operation.require(Right::TasksWrite)?;
+    if who.is_empty() || who.chars().count() > limits::CLAIM_CHARS_MAX {
+        let why = format!("must be 1 to {} characters", limits::CLAIM_CHARS_MAX);
+        return Err(Unusable::new("who", why).into());
+    }
+    let mut found = operation.store.find_people(operation.org, who).await?;
+    match found.len() {
+        0 => Ok((address("who", who)?, who.to_owned())),
+        1 => {
+            let person = found.remove(0);
+            let label = person.email.or(person.name).unwrap_or(person.stable_id);
+            Ok((person.id.to_string(), shown(&label).into_owned()))
+        }
+        many => Err(ControlError::Ambiguous(many)),
+    }
 }
 
 /// An e-mail address in lower case, as tasks and lists know people whom the directory does not.
@@ -292,26 +298,49 @@ struct Whom {
     at: Timestamp,
 }
 
-fn opened(
+async fn opened(
     operation: &Operation<'_>,
     mover: &Mover,
     occasion: Occasion,
     by: (Cause, &str),
-) -> Vec<Task> {
+) -> Result<Vec<Task>, ControlError> {
     let whom = Whom {
         id: mover.person.to_string(),
         label: shown(&mover.label).into_owned(),
         at: mover.at,
     };
-    open_for(operation, &whom, occasion, by)
+    open_for(operation, &whom, occasion, by).await
 }
 
-fn open_for(
+/// Whether a task can be done here at all: nobody accepts a policy that is not published, or is told of connectors where there are none.
+async fn can_be_done(operation: &Operation<'_>, kind: TaskKind) -> Result<bool, ControlError> {
+    let (store, org) = (operation.store, operation.org);
+    Ok(match kind {
+        TaskKind::AcceptPolicy => store.published_use(org).await?.is_some(),
+        TaskKind::TellConnectors => {
+            let latest = store.latest_policy(org).await?;
+            let policy = latest.map(|latest| Policy::parse(latest.version, &latest.text));
+            policy.is_some_and(|policy| {
+                // One that cannot be read may have some.
+                policy.map_or(true, |policy| !policy.document().connector.is_empty())
+            })
+        }
+        _ => true,
+    })
+}
+
+async fn open_for(
     operation: &Operation<'_>,
     whom: &Whom,
     occasion: Occasion,
     (cause, by): (Cause, &str),
-) -> Vec<Task> {
+) -> Result<Vec<Task>, ControlError> {
+    let mut kinds = Vec::new();
+    for kind in occasion.kinds() {
+        if can_be_done(operation, kind).await? {
+            kinds.push(kind);
+        }
+    }
     let (unix_ms, random) = operation.id_parts();
     // A millisecond apart each, so that a set is listed in the order of doing.
     let task = |(place, kind): (u64, TaskKind)| Task {
@@ -328,7 +357,7 @@ fn open_for(
         closing: None,
         over_at: None,
     };
-    (0..).zip(occasion.kinds()).map(task).collect()
+    Ok((0..).zip(kinds).map(task).collect())
 }
 
 /// Writes an occasion down and says where it stands. Its fingerprint is the occasion's own: should a process die between its record

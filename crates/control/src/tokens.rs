@@ -36,10 +36,7 @@ pub async fn create(
     };
     let name = text::name("name", &new.name)?;
     check_scopes(operation, &new.scopes)?;
-    if !(1..=limits::PERSONAL_TOKEN_DAYS_MAX).contains(&new.days) {
-        let why = format!("must be 1 to {}", limits::PERSONAL_TOKEN_DAYS_MAX);
-        return Err(Unusable::new("expires_in_days", why).into());
-    }
+    check_days(new.days)?;
     let secret = Opaque::PersonalToken.mint(operation.ids);
     let (unix_ms, random) = operation.id_parts();
     let created = operation.clock.now();
@@ -104,6 +101,25 @@ pub fn scopes(
     }
     let why = format!("cannot all be given; {}", why.join("; "));
     Err(Unusable::new("scopes", why).into())
+}
+
+/// Everything that is wrong with a token to make, in the order of a form: what is not a field of it, what makes it is to say.
+pub fn mistakes(operation: &Operation<'_>, new: &NewToken) -> Vec<ControlError> {
+    let name = text::name("name", &new.name).map(|_| ());
+    let all = [
+        name.map_err(ControlError::from),
+        check_days(new.days),
+        check_scopes(operation, &new.scopes),
+    ];
+    all.into_iter().filter_map(Result::err).collect()
+}
+
+fn check_days(days: u32) -> Result<(), ControlError> {
+    if (1..=limits::PERSONAL_TOKEN_DAYS_MAX).contains(&days) {
+        return Ok(());
+    }
+    let why = format!("must be 1 to {}", limits::PERSONAL_TOKEN_DAYS_MAX);
+    Err(Unusable::new("expires_in_days", why).into())
 }
 
 fn check_scopes(operation: &Operation<'_>, scopes: &BTreeSet<Right>) -> Result<(), ControlError> {

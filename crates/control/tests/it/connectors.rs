@@ -2,9 +2,10 @@
 
 use actions::pin::{PinState, Served, place};
 use control::connectors::{self, Decision, Wish};
-use control::{Actor, ControlError, Role};
+use control::{Actor, ControlError, Role, tasks};
 use domain::connectors::ActionState::{Allow, Ask, Blocked};
 use domain::connectors::{ActionClass, ActionState};
+use domain::task::TaskKind;
 use domain::{Policy, ReasonCode};
 use store::{ActionSeen, ConnectorListing, PolicyVersion};
 
@@ -294,4 +295,17 @@ async fn an_administrator_may_make_a_curated_class_stricter_and_never_milder() {
     };
     assert_eq!(say(ActionClass::Read).await, ActionClass::Destructive);
     assert_eq!(say(ActionClass::Generic).await, ActionClass::Generic);
+}
+
+#[tokio::test]
+async fn somebody_new_is_to_be_told_of_connectors_where_there_are_some() {
+    let (place, _) = Place::with_connectors(77).await;
+    let machine = Actor::command_line("machine");
+    let operation = place.control.operation(&machine);
+    let at = place.clock.now();
+    let told = tasks::tell_joiner(&operation, "kim@northwind.example", at, "HR").await;
+    assert_eq!(told.unwrap(), 4, "all but accepting what nobody published");
+    let all = tasks::list(&operation, &tasks::Wanted::default(), None, 9).await;
+    let kinds: Vec<_> = all.unwrap().into_iter().map(|task| task.kind).collect();
+    assert!(kinds.contains(&TaskKind::TellConnectors) && !kinds.contains(&TaskKind::AcceptPolicy));
 }

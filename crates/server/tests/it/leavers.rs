@@ -53,7 +53,8 @@ async fn a_leaver_opens_one_set_of_tasks_and_what_was_done_at_once_is_done_with_
     let joining = tasks(&world, "joining").await;
     assert_eq!(
         standings(&joining),
-        "add_to_workspace=open accept_policy=open tell_connectors=open ask_personal_account=open train_awareness=open"
+        "add_to_workspace=open ask_personal_account=open train_awareness=open",
+        "nothing is published to be accepted, and there is no connector to be told of"
     );
     let email = joining[0]["label"].as_str().unwrap().to_owned();
     for _ in 0..2 {

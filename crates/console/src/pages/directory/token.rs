@@ -114,20 +114,46 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: &dyn Fn(&str) -> Option<Str
     }
 }
 
-fn read(visitor: &Visitor, wanted: &Wanted) -> Result<NewScimToken, ControlError> {
+/// The token that was typed, and everything that is wrong with it.
+fn read(visitor: &Visitor, wanted: &Wanted) -> (NewScimToken, Vec<ControlError>) {
+    let mut wrong = Vec::new();
     let known = directories(visitor);
     let found = known
         .into_iter()
         .find(|(word, _)| *word == wanted.directory);
-    let (_, (issuer, tenant)) = found.ok_or_else(|| {
-        control::text::Unusable::new("issuer", "must be one of those that vouch for people")
-    })?;
-    Ok(NewScimToken {
+    if found.is_none() {
+        let why = "must be one of those that vouch for people";
+        wrong.push(control::text::Unusable::new("issuer", why).into());
+    }
+    let (issuer, tenant) = found.map(|(_, directory)| directory).unwrap_or_default();
+    let days = days(&wanted.days).unwrap_or_else(|error| {
+        wrong.push(error);
+        None
+    });
+    let new = NewScimToken {
         issuer,
         tenant,
         name: wanted.name.trim().to_owned(),
-        days: days(&wanted.days)?,
-    })
+        days,
+    };
+    wrong.extend(scim_tokens::mistakes(&new));
+    (new, wrong)
+}
+
+/// The form again, with what is wrong beside each field; or the one error that is about no field.
+fn again(
+    visitor: &Visitor,
+    wanted: &Wanted,
+    mut wrong: Vec<ControlError>,
+) -> Result<Response, Wrong> {
+    let fields = ["issuer", "tenant", "name", "expires_in_days"];
+    let of_none =
+        |error: &ControlError| fields.iter().all(|field| of_field(error, field).is_none());
+    if let Some(at) = wrong.iter().position(of_none) {
+        return Err(wrong.swap_remove(at).into());
+    }
+    let said = |field: &str| wrong.iter().find_map(|error| of_field(error, field));
+    Ok(asking(visitor, wanted, &said).page(shell(visitor, "New token")))
 }
 
 /// `POST /console/directory/new-token`.
@@ -140,24 +166,16 @@ pub async fn make(
     let operation = visitor.operation();
     operation.require(Right::DirectoryWrite)?;
     visitor.fresh()?;
-    let vouching = &visitor.console().control.vouching;
-    let made = match read(&visitor, &wanted) {
-        Err(error) => Err(error),
-        Ok(new) => {
-            let making = scim_tokens::create(&operation, vouching, new);
-            once::make(&visitor, (&wanted.mark, LIST), making).await?
-        }
-    };
-    let error = match made {
-        Ok(made) => return Ok(shown(&visitor, made, None)),
-        Err(error) => error,
-    };
-    let fields = ["issuer", "tenant", "name", "expires_in_days"];
-    if fields.iter().any(|field| of_field(&error, field).is_some()) {
-        let page = asking(&visitor, &wanted, &|field| of_field(&error, field));
-        return Ok(page.page(shell(&visitor, "New token")));
+    let (new, wrong) = read(&visitor, &wanted);
+    if !wrong.is_empty() {
+        return again(&visitor, &wanted, wrong);
     }
-    Err(error.into())
+    let vouching = &visitor.console().control.vouching;
+    let making = scim_tokens::create(&operation, vouching, new);
+    match once::make(&visitor, (&wanted.mark, LIST), making).await? {
+        Ok(made) => Ok(shown(&visitor, made, None)),
+        Err(error) => again(&visitor, &wanted, vec![error]),
+    }
 }
 
 fn shown(

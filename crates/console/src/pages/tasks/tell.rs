@@ -2,7 +2,7 @@
 //! tasks are opened now, and nobody's access changes.
 
 use axum::response::Response;
-use control::{Right, tasks};
+use control::{ControlError, Right, tasks};
 use domain::task::Occasion;
 use domain::{Timestamp, limits};
 use http::HeaderMap;
@@ -58,7 +58,7 @@ const fn words(occasion: Occasion) -> Words {
         Occasion::Joining => Words {
             title: "Who is new",
             does: [
-                "Opens the five tasks of somebody new now, each with its deadline. Where they are open already nothing is added.",
+                "Opens the tasks of somebody new now, each with its deadline. Where they are open already nothing is added.",
                 "It lets nobody in. Whom a directory brings in its first week is not taken for new, so tell of those who are here.",
             ],
             day: "Their first day",
@@ -169,36 +169,41 @@ async fn tell(
     visitor.changing(&headers, &typed.csrf)?;
     let operation = visitor.operation();
     operation.require(Right::TasksWrite)?;
-    let Some(at) = noon(&typed.day) else {
-        let day = Some("must be a day such as 2026-11-30".to_owned());
-        let wrong = Mistakes {
-            day,
-            ..Mistakes::default()
-        };
+    let (who, source) = (typed.who.trim(), typed.source.trim());
+    let at = noon(&typed.day);
+    let wrong = Mistakes {
+        who: match tasks::meant(&operation, who).await {
+            Ok(_) => None,
+            Err(error) => Some(of_who(error)?),
+        },
+        day: at
+            .is_none()
+            .then(|| "must be a day such as 2026-11-30".to_owned()),
+        source: control::text::reason("source", source)
+            .err()
+            .map(|unusable| unusable.why),
+    };
+    let Some(at) = at.filter(|_| wrong.who.is_none() && wrong.source.is_none()) else {
         return Ok(page(&visitor, occasion, typed, wrong));
     };
-    let (who, source) = (typed.who.trim(), typed.source.trim());
-    let told = match occasion {
-        Occasion::Leaving => tasks::tell_leaver(&operation, who, at, source).await,
-        Occasion::Joining => tasks::tell_joiner(&operation, who, at, source).await,
+    match occasion {
+        Occasion::Leaving => tasks::tell_leaver(&operation, who, at, source).await?,
+        Occasion::Joining => tasks::tell_joiner(&operation, who, at, source).await?,
     };
-    let Err(error) = told else {
-        return Ok(asked::done("/console/tasks", "opened"));
-    };
-    let wrong = Mistakes {
-        who: match &error {
-            control::ControlError::Ambiguous(many) => {
-                Some(format!("is what {many} people are called; name one by id"))
-            }
-            other => of_field(other, "who"),
+    Ok(asked::done("/console/tasks", "opened"))
+}
+
+/// Why nobody is meant, beside the field; or the error that is about no field.
+fn of_who(error: ControlError) -> Result<String, Wrong> {
+    match &error {
+        ControlError::Ambiguous(many) => {
+            Ok(format!("is what {many} people are called; name one by id"))
+        }
+        other => match of_field(other, "who") {
+            Some(why) => Ok(why),
+            None => Err(error.into()),
         },
-        day: None,
-        source: of_field(&error, "source"),
-    };
-    if wrong.who.is_none() && wrong.source.is_none() {
-        return Err(error.into());
     }
-    Ok(page(&visitor, occasion, typed, wrong))
 }
 
 #[cfg(test)]

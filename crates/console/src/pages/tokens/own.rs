@@ -165,15 +165,41 @@ fn asking(visitor: &Visitor, wanted: &Wanted, wrong: &dyn Fn(&str) -> Option<Str
     }
 }
 
-fn read(visitor: &Visitor, wanted: &Wanted) -> Result<NewToken, ControlError> {
+/// The token that was typed, and everything that is wrong with it.
+fn read(visitor: &Visitor, wanted: &Wanted) -> (NewToken, Vec<ControlError>) {
+    let (operation, mut wrong) = (visitor.operation(), Vec::new());
     let words: Vec<String> = wanted.ticked.keys().cloned().collect();
-    let scopes: BTreeSet<Right> = tokens::scopes(&visitor.operation(), &words)?;
-    let days = days(&wanted.days)?.unwrap_or(0);
-    Ok(NewToken {
+    let scopes = tokens::scopes(&operation, &words).unwrap_or_else(|error| {
+        wrong.push(error);
+        BTreeSet::new()
+    });
+    let days = days(&wanted.days).unwrap_or_else(|error| {
+        wrong.push(error);
+        None
+    });
+    let new = NewToken {
         name: wanted.name.trim().to_owned(),
         scopes,
-        days,
-    })
+        days: days.unwrap_or(0),
+    };
+    wrong.extend(tokens::mistakes(&operation, &new));
+    (new, wrong)
+}
+
+/// The form again, with what is wrong beside each field; or the one error that is about no field.
+fn again(
+    visitor: &Visitor,
+    wanted: &Wanted,
+    mut wrong: Vec<ControlError>,
+) -> Result<Response, Wrong> {
+    let fields = ["name", "scopes", "expires_in_days"];
+    let of_none =
+        |error: &ControlError| fields.iter().all(|field| of_field(error, field).is_none());
+    if let Some(at) = wrong.iter().position(of_none) {
+        return Err(wrong.swap_remove(at).into());
+    }
+    let said = |field: &str| wrong.iter().find_map(|error| of_field(error, field));
+    Ok(asking(visitor, wanted, &said).page(shell(visitor, "New token")))
 }
 
 /// `POST /me/tokens/new`.
@@ -184,28 +210,20 @@ pub async fn make(
 ) -> Result<Response, Wrong> {
     visitor.changing(&headers, &wanted.csrf)?;
     visitor.fresh()?;
+    let (new, wrong) = read(&visitor, &wanted);
+    if !wrong.is_empty() {
+        return again(&visitor, &wanted, wrong);
+    }
     let operation = visitor.operation();
-    let made = match read(&visitor, &wanted) {
-        Err(error) => Err(error),
-        Ok(new) => {
-            let making = tokens::create(&operation, new);
-            once::make(&visitor, (&wanted.mark, LIST), making).await?
-        }
-    };
-    let error = match made {
+    let making = tokens::create(&operation, new);
+    match once::make(&visitor, (&wanted.mark, LIST), making).await? {
         Ok((token, secret)) => {
             let url = &visitor.console().installation.public_url;
             let shown = Shown::new("token", secret);
-            return Ok(made_page(&token, shown, url).page(shell(&visitor, "New token")));
+            Ok(made_page(&token, shown, url).page(shell(&visitor, "New token")))
         }
-        Err(error) => error,
-    };
-    let fields = ["name", "scopes", "expires_in_days"];
-    if fields.iter().any(|field| of_field(&error, field).is_some()) {
-        let page = asking(&visitor, &wanted, &|field| of_field(&error, field));
-        return Ok(page.page(shell(&visitor, "New token")));
+        Err(error) => again(&visitor, &wanted, vec![error]),
     }
-    Err(error.into())
 }
 
 fn made_page(token: &PersonalToken, shown: Shown, public_url: &str) -> Made {

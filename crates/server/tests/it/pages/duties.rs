@@ -144,7 +144,10 @@ async fn several_tasks_are_done_at_once_and_what_somebody_else_closed_stays_thei
     );
     assert!(text(&owner.get(&two).await).contains("ours"));
     assert!(text(&owner.get(&one).await).contains("mine"));
-    assert_eq!(owner.get("/console/tasks/done").await.status, 400);
+    let none = owner.get("/console/tasks/done").await;
+    assert_eq!(none.header("location"), "/console/tasks?done=none");
+    let told = owner.get(none.header("location")).await;
+    assert!(text(&told).contains("Nothing was chosen."));
     assert_eq!(owner.get("/console/tasks/done?id=tsk_x").await.status, 400);
     setting.end().await;
 }
@@ -187,6 +190,13 @@ async fn a_leaver_is_told_of_ahead_of_time_and_a_wrong_form_keeps_what_was_typed
         assert!(text(&wrong).contains(says), "{typed:?}: {}", text(&wrong));
         assert!(!wrong.text.contains("<img") && wrong.text.contains(typed[1].1));
     }
+    let all = [("who", "kim"), ("day", "soon"), ("source", "")];
+    let wrong = owner.post(form, &all).await;
+    assert_eq!(
+        wrong.text.matches("aria-invalid").count(),
+        3,
+        "every mistake is said at once"
+    );
     let fine = [
         ("who", "kim@leaves.example"),
         ("day", "2026-11-30"),

@@ -41,6 +41,17 @@ async fn only_what_one_may_can_be_ticked_and_a_mistake_stands_beside_its_field()
         let kept = "value=\"nightly report\"";
         assert!(page.text.contains(kept), "what was typed is kept");
     }
+    let all = [("mark", &*mark), ("name", ""), ("days", "soon")];
+    let page = auditor.post(OWN, &all).await;
+    page.is_well_made("a token with nothing right");
+    let said = page.html().text;
+    for expected in [
+        "must be 1 to 128 characters",
+        "must be a whole number of days",
+        "must name at least one right",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
     setting.end().await;
 }
 
