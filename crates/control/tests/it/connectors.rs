@@ -6,7 +6,7 @@ use control::{Actor, ControlError, Role, tasks};
 use domain::connectors::ActionState::{Allow, Ask, Blocked};
 use domain::connectors::{ActionClass, ActionState};
 use domain::task::TaskKind;
-use domain::{Policy, ReasonCode};
+use domain::{Clock as _, Policy, ReasonCode};
 use store::{ActionSeen, ConnectorListing, PolicyVersion};
 
 use crate::scim::Place;
