@@ -164,7 +164,7 @@ fn closed() -> Response {
     message(
         StatusCode::FORBIDDEN,
         "Open the link that the terminal shows",
-        "It opens this walk once, in one browser. If it was used in another one, end `doorward setup` in the terminal and start it again; nothing was written.",
+        "It opens this walk once, in one browser. If it was used in another one, end doorward setup in the terminal and start it again; nothing was written.",
     )
 }
 

@@ -67,6 +67,17 @@ impl Ready {
 }
 
 impl IssuerStep {
+    /// Notes that the trial spoke against a field.
+    pub fn refuse(&mut self, field: &'static str, what: &str) {
+        self.wrong.clear();
+        self.wrong.push((field, what.to_owned()));
+    }
+
+    /// Nothing speaks against what was typed any more.
+    pub fn settle(&mut self) {
+        self.wrong.clear();
+    }
+
     /// As it is configured. Its secret is kept like one that was typed.
     pub fn of(config: &IssuerConfig) -> Self {
         let kind = Kind::of_issuer(&config.issuer, config.kind);
@@ -125,7 +136,13 @@ impl IssuerStep {
             return;
         }
         match ready(config, public_url).await {
-            Ok(ready) => self.ready = Some(ready),
+            Ok(ready) => {
+                let is_failed = |line: &&Line| line.status == Status::Fail;
+                if let Some(line) = ready.findings.iter().find(is_failed) {
+                    self.wrong.push(("address", line.evidence.clone()));
+                }
+                self.ready = Some(ready);
+            }
             Err(error) => self.wrong.push(("address", chain(error.as_ref()))),
         }
     }

@@ -73,6 +73,8 @@ pub struct Notice {
     pub whose: String,
     /// What to do, a sentence.
     pub remedy: String,
+    /// The field of the form that it is about, where it is about one.
+    pub field: Option<&'static str>,
 }
 
 impl Notice {
@@ -86,7 +88,14 @@ impl Notice {
             what: what.into(),
             whose: whose.into(),
             remedy: remedy.into(),
+            field: None,
         }
+    }
+
+    /// The same, about a field.
+    #[must_use]
+    pub fn about(self, field: Option<&'static str>) -> Self {
+        Self { field, ..self }
     }
 }
 

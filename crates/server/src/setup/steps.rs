@@ -242,10 +242,14 @@ async fn came_back(
     let trip = walk.trip.take_if(|trip| trip.is_of(&returned));
     match trial::arrive(trip, returned).await {
         Ok(owner) => {
+            walk.issuer.settle();
             walk.owner = Some(owner);
             Ok(on(Step::Owner))
         }
         Err(notice) => {
+            if let Some(field) = notice.field {
+                walk.issuer.refuse(field, &notice.what);
+            }
             let csrf = door.csrf(&headers);
             Ok(show_issuer(&walk, &csrf, StatusCode::FORBIDDEN, Some(notice)).await)
         }
@@ -349,7 +353,7 @@ async fn write_it(State(door): State<Arc<Door>>, request: Request) -> Result<Res
             door.done.cancel();
             let page = DonePage {
                 frame: Frame::apart("Doorward is starting"),
-                lead: "Everything is written, and this process goes on as `doorward serve`. The console's first page says what comes next: the clients, and the two checks of a rollout.".to_owned(),
+                lead: "Everything is written, and this process goes on and serves. The console's first page says what comes next: the clients, and the two checks of a rollout.".to_owned(),
                 written,
                 way_on: Some(("Go on in the console", format!("{}/console/start", walk.organisation.public_url))),
             };

@@ -152,6 +152,22 @@ fn said_no(how: &str, error: &str, description: &str) -> Notice {
         THEIRS,
         format!("What to do: {remedy}."),
     )
+    .about(field_of(&error, &description))
+}
+
+/// The field of the form that an error of the identity provider is about, where its words leave no doubt.
+fn field_of(error: &str, description: &str) -> Option<&'static str> {
+    // Entra says by a number of its own which of the two it does not take.
+    let is_unknown = description
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|word| word == "AADSTS700016");
+    match error {
+        _ if is_unknown => Some("client_id"),
+        "invalid_client" => Some("client_secret"),
+        "unauthorized_client" => Some("client_id"),
+        "invalid_scope" => Some("scopes"),
+        _ => None,
+    }
 }
 
 fn not_exchanged(why: &Unexchanged) -> Notice {
@@ -209,6 +225,28 @@ mod tests {
         );
         assert!(!notice.what.contains('\u{1b}') && notice.what.len() < 2_000);
         assert!(notice.remedy.contains("Users and groups"), "{notice:?}");
+    }
+
+    #[test]
+    fn an_error_is_about_the_field_that_its_words_name() {
+        for (error, description, expected) in [
+            ("invalid_client", "no match", Some("client_secret")),
+            (
+                "invalid_client",
+                "AADSTS7000215: Invalid",
+                Some("client_secret"),
+            ),
+            (
+                "invalid_client",
+                "AADSTS700016: not found",
+                Some("client_id"),
+            ),
+            ("invalid_scope", "", Some("scopes")),
+            ("access_denied", "", None),
+        ] {
+            let notice = said_no("answered", error, description);
+            assert_eq!(notice.field, expected, "{error} {description}");
+        }
     }
 
     #[test]

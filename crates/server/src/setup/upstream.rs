@@ -141,8 +141,8 @@ impl UpstreamStep {
                 return;
             }
         };
-        self.findings = upstreams::reach_one(&config, &client).await.into();
-        let failed = self.findings.iter().any(|line| line.status == Status::Fail);
+        let [reached, taken] = upstreams::reach_one(&config, &client).await;
+        let failed = self.judge(reached, taken);
         if failed && !anyway {
             return;
         }
@@ -157,6 +157,36 @@ impl UpstreamStep {
             models: choices(&config, offered),
             config,
         });
+    }
+
+    /// Keeps what was found, says it beside the field that it is about, and whether something failed.
+    fn judge(&mut self, reached: Line, taken: Line) -> bool {
+        let address = if self.way.is_foundry() && self.base_url.is_empty() {
+            "resource"
+        } else {
+            "base_url"
+        };
+        // No such deployment is not the key's doing, and a provider in trouble is no field's.
+        let credential = if taken.evidence.ends_with("404") {
+            "deployments"
+        } else {
+            "key"
+        };
+        let fields = [(address, &reached), (credential, &taken)];
+        let is_failed = |line: &Line| line.status == Status::Fail;
+        let failed: Vec<_> = fields
+            .into_iter()
+            .filter(|(_, line)| is_failed(line) && line.whose != Some(Whose::Provider))
+            .map(|(field, line)| (field, format!("did not work: {}", line.evidence)))
+            .collect();
+        self.wrong.extend(failed);
+        let has_failed = is_failed(&reached) || is_failed(&taken);
+        self.findings = vec![reached, taken];
+        if has_failed {
+            // To somebody whose key was refused, that the provider was reached would only say that all is well.
+            self.findings.retain(is_failed);
+        }
+        has_failed
     }
 
     /// As it would be configured; none, with what is wrong beside its field.
@@ -366,6 +396,26 @@ mod tests {
             ["deployments"]
         );
         assert_eq!(mistakes("kind=foundry-identity&name=a&resource=a"), none);
+    }
+
+    #[test]
+    fn what_a_trial_finds_stands_beside_the_field_it_is_about_and_nothing_passes_with_it() {
+        let pass = |check: &str| Line::pass(check, "answered 401");
+        let fail = |check: &str| Line::fail(check, "no", Whose::Operator, "try again");
+        let step = |encoded: &str, reached, taken| {
+            let form = Form::sample(encoded);
+            let mut step = UpstreamStep::default();
+            step.turn_to(Way::of(form.field("kind")));
+            let failed = step.judge(reached, taken);
+            let fields: Vec<_> = step.wrong.iter().map(|(field, _)| *field).collect();
+            (failed, fields, step.findings.len())
+        };
+        let refused = step("kind=anthropic", pass("a"), fail("b"));
+        assert_eq!(refused, (true, vec!["key"], 1));
+        let away = step("kind=foundry", fail("a"), Line::skipped("b", "away"));
+        assert_eq!(away, (true, vec!["resource"], 1));
+        let fine = step("kind=anthropic", pass("a"), pass("b"));
+        assert_eq!(fine, (false, vec![], 2));
     }
 
     #[test]

@@ -141,6 +141,13 @@ impl Walking {
         assert_eq!(refused.status, 422);
         let said = &refused.html.text;
         assert!(said.contains("answered 401"), "{said}");
+        let key = "id=\"key\" name=\"key\"";
+        let field = refused.source.split_once(key).unwrap().1;
+        let field = field.split_once("</div>").unwrap().0;
+        assert!(
+            field.contains("aria-invalid") && !field.contains("Kept as you typed it"),
+            "{field}"
+        );
         let page = self.press(&refused, "Try it", &[("key", KEY)]).await;
         assert_eq!(page.url.path(), "/setup/policy", "{}", page.html.text);
         is_clean(&page);
@@ -233,6 +240,9 @@ async fn a_trial_that_fails_says_whose_it_is_and_keeps_what_was_typed() {
         assert!(page.html.text.contains(part), "{part}: {}", page.html.text);
     }
     assert!(page.source.contains(&format!("value=\"{CLIENT}\"")));
+    let secret = page.source.split_once("name=\"client_secret\"").unwrap().1;
+    let secret = secret.split_once("</div>").unwrap().0;
+    assert!(secret.contains("aria-invalid"), "{secret}");
     let later = walking.open("/setup/owner").await;
     assert_eq!(later.url.path(), "/setup/issuer", "nobody has signed in");
 
