@@ -151,11 +151,11 @@ def test_the_first_tab_skips_to_the_page(signed_in):
 
 
 @pytest.mark.parametrize("hands", HANDS, ids=[hands.name for hands in HANDS])
-def test_every_list_is_searched_and_arranged(hands, signed_in, pages):
+def test_every_list_is_searched_and_arranged(hands, newly_signed_in, pages):
     """Whatever a page asks by a form that changes nothing: filters, searches, columns."""
     asked = set()
     for role in ROLES:
-        window = signed_in(role, scripts=hands is Keyboard)
+        window = newly_signed_in(role, scripts=hands is Keyboard)
         does = hands(window)
         for address in pages(role):
             window.open(address)
