@@ -46,7 +46,7 @@ async fn only_what_one_may_can_be_ticked_and_a_mistake_stands_beside_its_field()
     page.is_well_made("a token with nothing right");
     let said = page.html().text;
     for expected in [
-        "must be 1 to 128 characters",
+        "must be given, in 1 to 128 characters",
         "must be a whole number of days",
         "must name at least one right",
     ] {
