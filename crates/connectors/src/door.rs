@@ -384,7 +384,7 @@ impl Connectors {
                     .await
             }
             Err(refusal) if refusal.code() == ReasonCode::GrantNeeded => {
-                self.in_its_place(&asked, &speaker, (&body, had_session), &refusal)
+                Ok(self.in_its_place(&asked, &speaker, (&body, had_session), &refusal))
             }
             Err(refusal) => Err(asked.refused(&refusal)),
         }

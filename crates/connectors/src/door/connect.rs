@@ -60,10 +60,10 @@ impl Connectors {
         speaker: &Speaker,
         (body, had_session): (&Bytes, bool),
         refusal: &Refusal,
-    ) -> Result<Response, Response> {
+    ) -> Response {
         let connector = &speaker.connector;
         let Ok(Message::Request { id, method, params }) = Message::read(body) else {
-            return Err(asked.refused(refusal));
+            return asked.refused(refusal);
         };
         let tools = || {
             let keep = speaker.keep();
@@ -75,7 +75,7 @@ impl Connectors {
         let request = (&*id.to_string(), &*method, params);
         let answered = grants::in_its_place(connector, request, asked.era, tools, &self.public_url);
         let Some(answered) = answered else {
-            return Err(asked.refused(refusal));
+            return asked.refused(refusal);
         };
         let mut response = answer::json(StatusCode::OK, answered);
         let begins = method == "initialize" && !had_session;
@@ -89,6 +89,6 @@ impl Connectors {
         {
             response.headers_mut().insert(SESSION, value);
         }
-        Ok(response)
+        response
     }
 }

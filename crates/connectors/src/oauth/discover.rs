@@ -42,7 +42,8 @@ pub(super) struct Server {
 /// RFC 9728, as far as it is read.
 #[derive(Debug, Deserialize)]
 struct Resource {
-    resource: String,
+    #[serde(rename = "resource")]
+    address: String,
     #[serde(default)]
     authorization_servers: Vec<String>,
     #[serde(default)]
@@ -86,7 +87,7 @@ pub(super) async fn server(client: &OauthClient, at: At<'_>) -> Result<Found, Un
         .or(named)
         .unwrap_or_else(|| address.origin().ascii_serialization());
     let (resource, offered) = match about {
-        Some(about) => (about.resource, about.scopes_supported),
+        Some(about) => (about.address, about.scopes_supported),
         None => (plain(&address), Vec::new()),
     };
     Ok(Found {
@@ -134,7 +135,7 @@ async fn about(
         let Some(about) = document::<Resource>(client, at, place).await? else {
             continue;
         };
-        if !covers(&about.resource, address) {
+        if !covers(&about.address, address) {
             return Err(Unlinked::Unfit(
                 "says of itself that it is another resource than the one asked",
             ));

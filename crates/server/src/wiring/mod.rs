@@ -186,7 +186,7 @@ async fn assemble(
     let now = clock.now();
     tell_of_broken_glass(&ground).await?;
     let fingerprint_key = keys::fingerprint_key(&ground.store, &ground.seal, now, &*ids).await?;
-    let vault = keys::vault_key(&ground.store, &ground.seal, now, &*ids).await?;
+    let vault = VaultKey::new(keys::vault_key(&ground.store, &ground.seal, now, &*ids).await?);
     let inspector = Arc::new(Inspector::new(detect::Engine::new(&fingerprint_key)));
     let rules = Arc::new(rules(config, ground.org, &inspector));
     let marks = rules
@@ -221,7 +221,6 @@ async fn assemble(
         ..Inference::new(Arc::clone(&pipeline), Arc::clone(&upstreams), catalogue)
     });
     let contract = Arc::new(contract(config, &ground, &door));
-    let vault = VaultKey::new(vault);
     let grants = connectors::grants(config, &ground, &pipeline, &vault)?;
     let connectors = connectors::wired(config, &ground, &pipeline, (&vault, &grants))?;
     Ok(Wired {

@@ -609,7 +609,7 @@ mod tests {
             assert!(shown.contains("https://collector.example/v1/logs"));
             let facts = sections.iter().flat_map(|section| &section.facts);
             let secrets = facts.filter(|fact| matches!(fact.value, SettingValue::Secret(_)));
-            assert_eq!(secrets.count(), 8);
+            assert_eq!(secrets.count(), 9);
         }
     }
 }

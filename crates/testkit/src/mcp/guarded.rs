@@ -19,6 +19,7 @@ use crate::net::{Answers, Ask, Body, Bound, Hangup, ResetSwitch, Server, reply};
 use crate::token::b64;
 
 /// What one does otherwise than the specification says, or lets be.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ways {
     /// Registers nobody, and knows only the client `doorward` with the secret `s3cret: &`.
@@ -217,9 +218,10 @@ impl Guarded {
         if self.ways.redirects {
             return reply::redirect(&format!("{}/elsewhere", self.origin));
         }
-        let resource = match self.ways.other_resource {
-            true => "https://other.example/mcp".to_owned(),
-            false => self.url(),
+        let resource = if self.ways.other_resource {
+            "https://other.example/mcp".to_owned()
+        } else {
+            self.url()
         };
         let servers = [&*self.origin];
         reply::json(
@@ -306,9 +308,10 @@ impl Guarded {
             subject: asked.text("as").to_owned(),
         };
         books.codes.insert(code.clone(), kept);
-        let issuer = match self.ways.mixed_up {
-            true => "https://other.example",
-            false => &self.origin,
+        let issuer = if self.ways.mixed_up {
+            "https://other.example"
+        } else {
+            &self.origin
         };
         let fields = [
             ("code", &*code),
