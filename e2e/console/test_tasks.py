@@ -191,10 +191,10 @@ def _ask(does, form) -> None:
 
 
 @pytest.mark.parametrize("hands", HANDS, ids=[hands.name for hands in HANDS])
-def test_every_file_is_saved(hands, signed_in, pages):
+def test_every_file_is_saved(hands, newly_signed_in, pages):
     saved = set()
     for role in ROLES:
-        window = signed_in(role, scripts=hands is Keyboard)
+        window = newly_signed_in(role, scripts=hands is Keyboard)
         does = hands(window)
         for address in pages(role):
             window.open(address)

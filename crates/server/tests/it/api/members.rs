@@ -1,9 +1,12 @@
 //! A workspace's member list over the API: exact, whole or not at all, and nobody's formula; and the drills that were run.
 
+use std::sync::Arc;
+
+use control::Control;
 use control::drills::{self, Step};
 use http::Method;
 use serde_json::{Value, json};
-use testkit::Answer;
+use testkit::{Answer, FakeClock};
 
 use super::agreed::task;
 use super::setting::{Setting, machine};
@@ -222,11 +225,18 @@ async fn findings_as_csv_hold_no_formula() {
 async fn drills_are_listed_newest_first_also_those_that_failed() {
     let setting = Setting::set().await;
     let machine = machine();
-    for (control, passed) in [
+    // Two of the same millisecond have no order.
+    let clock = FakeClock::new();
+    for (of, passed) in [
         (&setting.here, true),
         (&setting.here, false),
         (&setting.elsewhere, true),
     ] {
+        clock.advance_ms(1);
+        let control = Control {
+            clock: Arc::new(clock.clone()),
+            ..of.clone()
+        };
         let steps = [
             Step::after("shut out in the store", 35),
             Step::plain("<b>failed</b>: the stream went on\u{1b}[2J"),
