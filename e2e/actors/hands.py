@@ -8,6 +8,20 @@ from .chromium import Window
 
 TABS_MAX = 160
 
+# What has the focus: its name, and whether it shows that, and is not hidden under something.
+FOCUS = """() => {
+    const at = document.activeElement;
+    const name = [at.tagName.toLowerCase(), at.getAttribute("aria-label") || at.textContent.trim().slice(0, 60)].join(" ");
+    // between the end of the page and its beginning; and the browser's own button within a date has a ring of the browser's own
+    if (at === document.body || (at.type === "date" && !at.matches(":focus"))) return {name, seen: true};
+    const style = getComputedStyle(at), after = getComputedStyle(at, "::after");
+    const ringed = (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== "none";
+    const box = at.getBoundingClientRect();
+    // a link that fills its row has its ring around the row
+    const byRow = after.content !== "none" && after.outlineStyle !== "none" && parseFloat(after.outlineWidth) > 0;
+    return {name, seen: (ringed || byRow) && box.width > 0 && box.height > 0};
+}"""
+
 
 class Mouse:
     """Presses what it sees."""
@@ -136,27 +150,12 @@ class Keyboard(Mouse):
         is_before = thing.evaluate(
             "it => document.activeElement !== document.body && (document.activeElement.compareDocumentPosition(it) & 2) === 2"
         )
+        step = thing.element_handle().evaluate_handle(f"it => () => ({{...({FOCUS})(), there: ({is_there})(it)}})")
         for _ in range(TABS_MAX):
             self.window.page.keyboard.press("Shift+Tab" if is_before else "Tab")
-            passed.append(self.window.focused())
-            assert self._is_seen(), f"nobody sees that the focus is on {passed[-1]} of {self.window.path()}"
-            if thing.evaluate(is_there):
+            at = step.evaluate("step => step()")
+            passed.append(at["name"])
+            assert at["seen"], f"nobody sees that the focus is on {passed[-1]} of {self.window.path()}"
+            if at["there"]:
                 return
         raise AssertionError(f"no tabulator leads to {thing} on {self.window.path()}; it passed {passed}")
-
-    def _is_seen(self) -> bool:
-        """Whether what has the focus shows it, and is not hidden under something."""
-        return self.window.page.evaluate(
-            """() => {
-                const at = document.activeElement;
-                if (at === document.body) return true;  // between the end of the page and its beginning
-                // the browser's own button within a date has a ring of the browser's own
-                if (at.type === "date" && !at.matches(":focus")) return true;
-                const style = getComputedStyle(at), after = getComputedStyle(at, "::after");
-                const ringed = (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== "none";
-                const box = at.getBoundingClientRect();
-                // a link that fills its row has its ring around the row
-                const byRow = after.content !== "none" && after.outlineStyle !== "none" && parseFloat(after.outlineWidth) > 0;
-                return (ringed || byRow) && box.width > 0 && box.height > 0;
-            }"""
-        )

@@ -102,18 +102,26 @@ def pages(browser, demo, states):
 
 @pytest.fixture(scope="session")
 def axe(node_packages):
-    """What axe finds on the page of a window: one line for each thing."""
+    """What axe finds on the page of a window, light and dark: one line for each thing. What a scheme can change is only colours."""
     source = (node_packages / "node_modules/axe-core/axe.min.js").read_text()
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    everything = {"type": "tag", "values": tags}
+    colours = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 
     def findings(window: Window) -> list[str]:
+        found = []
         window.page.evaluate(source)
-        result = window.page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", tags)
-        return [
-            f"{window.path()}: {one['id']}: {one['help']}: {node['html'][:200]} ({node['failureSummary']})"
-            for one in result["violations"]
-            for node in one["nodes"][:3]
-        ]
+        for scheme, rules in (("dark", colours), ("light", everything)):
+            # at once: what still changes its colour has neither scheme's
+            window.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            how = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
+            result = window.page.evaluate("how => axe.run(document, how)", how)
+            found += [
+                f"{window.path()}, {scheme}: {one['id']}: {one['help']}: {node['html'][:200]} ({node['failureSummary']})"
+                for one in result["violations"]
+                for node in one["nodes"][:3]
+            ]
+        return found
 
     return findings
 
