@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from actors import device_sign_in
+from actors import device_sign_in, plain_http
 from actors.browser import Browser
+from actors.certificate import Certificate
 from actors.claude_code import Machine, onward
 from actors.doorward import Doorward, free_port
 from actors.mcp import HERE, RUN_SECONDS, Node, tool_called
@@ -138,6 +139,41 @@ def test_an_sdk_negotiates_lists_calls_and_reads(node, gateway, token, language,
     assert did["said"] == "This is a simple text response for testing."
     assert did["read"] == "This is the content of the static text resource."
     assert did["prompt"] == "This is a simple prompt for testing."
+
+
+@pytest.fixture
+def over_tls(programs, own_fakes, servers, tmp_path, monkeypatch):
+    """Clients pass over connectors of the settings that are not reached by TLS."""
+    certificate = Certificate(tmp_path / "tls")
+    # whom the actors of these tests believe
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.authority))
+    with Doorward(programs / "doorward", tmp_path / "over-tls", own_fakes, connectors(**servers), certificate) as doorward:
+        yield doorward, certificate
+
+
+def test_stock_claude_code_uses_a_connector_of_its_served_settings(claude_binary, over_tls, own_fakes, tmp_path):
+    """Nothing but a sign-in is on the machine: the settings bring the connector, and Claude Code signs its person in there by itself."""
+    own_fakes.heal()
+    doorward, certificate = over_tls
+    machine = Machine(claude_binary, tmp_path / "home", doorward.base)
+    machine.variables = {"NODE_EXTRA_CA_CERTS": str(certificate.authority), "ENABLE_TOOL_SEARCH": "false"}
+    machine.sign_in("ada")
+    listed = machine.run("mcp", "list")
+    assert f"{doorward.base}/mcp/strict" in listed.stdout, listed
+    machine.connect("strict", "ada")
+    tool = "mcp__strict__test_simple_text"
+    answer = machine.ask(
+        f"Say it. [testkit tool={tool}]", "--model", "sonnet", "--allowedTools", tool, "--output-format", "stream-json", "--verbose"
+    )
+    assert answer.status == 0, answer
+    assert "This is a simple text response for testing." in answer.stdout, answer.stdout
+    desktop = {"authorization": f"Bearer {own_fakes.id_token('ada', 'claude-desktop')}"}
+    document = plain_http.send(doorward.base, "GET", "/user/bootstrap", headers=desktop)
+    served = {server["name"]: server for server in document.json["managedMcpServers"]}
+    assert served["strict"]["url"] == f"{doorward.base}/mcp/strict"
+    states = served["strict"]["toolPolicy"]
+    assert states["test_simple_text"] == "allow" and states["test_image_content"] == "ask"
+    assert "test_error_handling" not in states, "what is blocked is not told of"
 
 
 def test_stock_claude_code_lists_and_calls_a_tool_through_doorward(claude_binary, gateway, own_fakes, token, tmp_path):

@@ -150,7 +150,8 @@ class Browser:
             headers["content-type"] = "application/x-www-form-urlencoded"
         if origin is not None:
             headers["origin"] = origin
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
+        connects = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = connects(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
         try:
             target = parts.path or "/"
             connection.request(method, f"{target}?{parts.query}" if parts.query else target, body, headers)

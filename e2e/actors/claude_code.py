@@ -87,6 +87,14 @@ class Machine:
         """`claude -p PROMPT`."""
         return self.run("-p", prompt, *arguments, seconds=seconds)
 
+    def connect(self, server: str, login: str) -> None:
+        """`claude mcp login SERVER`, as the person with this login."""
+        with Terminal([str(self._claude), "mcp", "login", server], env=self.environment(), cwd=str(self._project)) as terminal:
+            url = terminal.wait_for(r"https?://\S+/oauth/authorize\S+(?:\n\S+)*", SIGN_IN_SECONDS)
+            page = onward(Browser().open(url[0].replace("\n", "")), login)
+            assert page.status == 200, f"the sign-in ended at {page}"
+            terminal.wait_for_end(SIGN_IN_SECONDS)
+
     def status(self) -> dict:
         """`claude auth status`."""
         return json.loads(self.run("auth", "status").stdout)

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import threading
 
+from .certificate import Certificate
 from .fakes import Fakes
 from .recorder import Recorder
 from .terminal import without_claude
@@ -26,11 +27,13 @@ STOP_SECONDS = 30
 class Doorward:
     """Runs while the `with` block lasts."""
 
-    def __init__(self, program: pathlib.Path, home: pathlib.Path, fakes: Fakes, policy: str):
+    def __init__(self, program: pathlib.Path, home: pathlib.Path, fakes: Fakes, policy: str, certificate: Certificate | None = None):
+        """With a certificate it is reached itself, over TLS, and the recorder sees nothing."""
         self._program, self._home, self._fakes = program, home, fakes
+        self._certificate = certificate
         self.recorder = Recorder()
-        self.base = self.recorder.base
         self._listen, self._ops = free_port(), free_port()
+        self.base = f"https://localhost:{self._listen}" if certificate else self.recorder.base
         self._secrets = {
             "E2E_CLIENT_SECRET": CLIENT_SECRET,
             "E2E_PROVIDER_KEY": fakes.provider_key,
@@ -109,6 +112,8 @@ class Doorward:
         raise AssertionError("Doorward did not start:\n" + "".join(said))
 
     def _configuration(self) -> str:
+        tls = self._certificate
+        files = f"tls = {{ certificate = {json.dumps(str(tls.chain))}, key = {json.dumps(str(tls.key))} }}" if tls else ""
         return f"""
 [server]
 public_url = {json.dumps(self.base)}
@@ -117,6 +122,7 @@ listen = "127.0.0.1:{self._listen}"
 ops = "127.0.0.1:{self._ops}"
 login_notice = "Claude at Northwind."
 drain_s = 1
+{files}
 
 [store]
 url = {json.dumps(f"sqlite:{self._home / 'doorward.db'}")}

@@ -53,7 +53,8 @@ def send(
         body = json.dumps(document).encode()
         headers.setdefault("content-type", "application/json")
     parts = urllib.parse.urlsplit(base)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
+    connects = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = connects(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
     with contextlib.closing(connection):
         # a server may answer and close before it has read a body that it refuses
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):

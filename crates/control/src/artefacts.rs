@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use artefacts::formats;
 use artefacts::lint::Finding;
 use artefacts::{Described, File, Model, Provider, Refused, Ring, SignIn};
-use domain::policy::{Document, Who};
+use domain::policy::{ActionStates, Document, Who};
 use domain::{Caller, Credential, OrgId, PersonId, Policy, Subject};
 
 use crate::access::Right;
@@ -141,7 +141,9 @@ pub fn of_policy(
     let rules = policy.for_caller(&caller);
     let models = installation.models.iter();
     let url = &installation.public_url;
-    let desktop = rules.with_connectors_for_desktop(policy.desktop_settings(&caller), url);
+    let own = policy.desktop_settings(&caller);
+    // A file on a device is not asked for again: where actions stand is told by what is served.
+    let desktop = rules.with_connectors_for_desktop(own, url, &ActionStates::new());
     let code = rules.with_connectors_for_code(policy.managed_settings(&caller), url);
     let described = Described {
         group: wanted.group.clone(),

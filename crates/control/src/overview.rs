@@ -1,5 +1,5 @@
 //! What needs somebody: calls that wait for an approval of who looks, tasks that are due, people who ask for access, connectors and
-//! definitions that nobody has reviewed, an acceptable-use policy that no longer says what is so, too many owners or none, and keys
+//! definitions that nobody has reviewed, connectors used in bulk, an acceptable-use policy that no longer says what is so, too many owners or none, and keys
 //! and tokens that end soon. Everyone sees what their rights show them and nothing else. Only reads.
 
 use domain::Timestamp;
@@ -44,6 +44,8 @@ pub enum Need {
         /// What of it waits.
         waiting: Waiting,
     },
+    /// Somebody used a connector in bulk.
+    Bulk(connectors::BulkUse),
     /// The acceptable-use policy in force says something of the recording that is not so any more.
     UseOutdated {
         /// The version in force.
@@ -113,6 +115,10 @@ pub async fn needs(
     if may(Right::PolicyWrite) {
         let found = connectors::list(operation).await?.into_iter();
         needs.first.extend(found.filter_map(to_review).take(limit));
+    }
+    if may(Right::LedgerRead) {
+        let found = connectors::in_bulk(operation).await?.into_iter();
+        needs.first.extend(found.map(Need::Bulk).take(limit));
     }
     if may(Right::AcceptableUseRead) {
         match acceptable_use::show(operation, None, installation).await {

@@ -479,6 +479,10 @@ pub const CONNECTOR_PREFIX_BYTES_MAX: usize = 12;
 pub const ACTION_NAME_BYTES_MAX: usize = 128;
 /// Connectors of one policy; one with more is a mistake.
 pub const CONNECTORS_MAX: usize = 200;
+/// Calls of one person to one connector within [`BULK_MINUTES`] that are many, where its entry does not say how many are.
+pub const BULK_CALLS: u32 = 30;
+/// The time in which they are many, in minutes.
+pub const BULK_MINUTES: i64 = 10;
 /// Rules on arguments of one entry; one with more is a mistake.
 pub const ARGUMENT_RULES_MAX: usize = 64;
 /// How long a call waits for somebody's approval; then it counts as denied by nobody.

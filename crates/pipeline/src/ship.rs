@@ -14,7 +14,7 @@ use ledger::read::{Batch, Cursor, Entry, ReadError, Reader, Tail};
 use ledger::record::{Decision, Ended, Outcome, System};
 use ledger::{ChainId, Hash, Ledger, Line, Position, Record};
 use store::ledger::Batch as Shipment;
-use store::{Certainty, LedgerRow, RefusalHour, Spending, Store, UsageHour};
+use store::{Certainty, ConnectorUse, LedgerRow, RefusalHour, Spending, Store, UsageHour};
 
 use crate::Metrics;
 use crate::claim::{Claim, Lost};
@@ -141,6 +141,10 @@ fn shipment(org: OrgId, batch: &Batch, copying: Copying) -> (Shipment, Vec<u64>)
             Record::Decision(decision) if !decision.verdict.is_allowed() => {
                 count_refusal(org, line.time, decision, &mut shipment);
             }
+            Record::Decision(decision) => {
+                let used = use_of_connector(org, line.time, decision);
+                shipment.connector_uses.extend(used);
+            }
             Record::System(system) => shipment
                 .usage
                 .extend(usage_of_strangers(org, line.time, system)),
@@ -229,6 +233,15 @@ fn count_refusal(org: OrgId, at: Timestamp, decision: &Decision, shipment: &mut 
     let codes = codes.filter_map(|reason| known(reason.code.as_str()));
     let refusal = |code| RefusalHour { org, at, code };
     shipment.refusals.extend(codes.map(refusal));
+}
+
+fn use_of_connector(org: OrgId, at: Timestamp, decision: &Decision) -> Option<ConnectorUse> {
+    Some(ConnectorUse {
+        org,
+        at,
+        connector: decision.connector.as_ref()?.connector.as_str().to_owned(),
+        subject: decision.actor.as_ref()?.subject.to_string(),
+    })
 }
 
 /// The code of ours that this is; a record of a later program may name others, and the last of many says how many are missing.

@@ -9,6 +9,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _, query};
 
 use crate::connection::Tx;
+use crate::connector_minutes::{self, ConnectorUse};
 use crate::usage::hour_of;
 use crate::{Result, Store, StoreError, unsigned};
 
@@ -111,6 +112,8 @@ pub struct Batch {
     pub hash: Option<String>,
     /// Why they refused something.
     pub refusals: Vec<RefusalHour>,
+    /// Which of them went to a connector.
+    pub connector_uses: Vec<ConnectorUse>,
 }
 
 /// Rows of one statement. Finding a numbered value in a statement takes SQLite longer the more there are, so not too many.
@@ -169,6 +172,7 @@ impl Store {
         for (key, refusals) in refusal_sums(&batch.refusals) {
             add_refusals(&mut tx, key, refusals).await?;
         }
+        connector_minutes::add(&mut tx, &batch.connector_uses).await?;
         tx.commit().await?;
         Ok(true)
     }

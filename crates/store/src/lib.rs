@@ -14,7 +14,8 @@ mod checkpoints;
 pub mod codes;
 pub mod claims;
 mod connection;
-pub mod connectors;
+pub mod connector_minutes;
+mod connectors;
 pub mod console_sessions;
 pub mod device;
 pub mod directory;
@@ -71,6 +72,7 @@ pub use changes::Changes;
 pub use claims::{OtherChain, OtherClaim, Writer};
 pub use codes::{Asserted, AssertionTaken, AuthorizationCode, Redeem, Redeemed};
 pub use connection::sqlite_file;
+pub use connector_minutes::{ConnectorMinute, ConnectorUse};
 pub use connectors::{
     ActionSeen, Approved, ConnectorAction, ConnectorListing, ConnectorReview, Kept, Neighbour,
 };

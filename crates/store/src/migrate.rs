@@ -40,6 +40,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0028_approvals.sql"),
     include_str!("../migrations/0029_oauth_clients.sql"),
     include_str!("../migrations/0030_grants.sql"),
+    include_str!("../migrations/0031_connector_minutes.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

@@ -439,6 +439,17 @@ impl Seen {
                 to: Some(Place::Requests.path().to_owned()),
                 badge: badge(Tone::Ask, "to be answered"),
             },
+            Need::Bulk(bulk) => NeedLine {
+                drawing: icon("connector"),
+                what: Said::from(format!("{} used {} in bulk", bulk.label, bulk.title)),
+                sub: Said::from(format!(
+                    "{} within ten minutes, {} before now.",
+                    show::counted(bulk.calls, "call", "calls"),
+                    show::length(self.now.ms_since(bulk.from))
+                )),
+                to: Some(format!("/console/ledger?who={}", bulk.subject)),
+                badge: badge(Tone::Ask, "bulk use"),
+            },
             Need::UseOutdated { version } => NeedLine {
                 drawing: icon("policy"),
                 what: "The acceptable-use policy no longer says what is recorded".into(),

@@ -2,6 +2,7 @@
 //! connector as a whole. What is approved here is a definition; who may do what is the policy's alone. A connector that the shipped
 //! catalogue does not know needs a review before the first of its actions can be approved.
 
+mod bulk;
 mod decide;
 mod look;
 mod reach;
@@ -15,6 +16,7 @@ pub use store::{ConnectorListing, ConnectorReview};
 use crate::access::Right;
 use crate::{ControlError, Operation};
 
+pub use bulk::{BulkUse, in_bulk};
 pub use decide::{Decision, Risk, Wish, decide, review, say_class};
 pub use look::{Counts, Pin, Seen, Summary, list, read};
 pub use reach::{Cell, Matrix, OwnAction, OwnConnector, matrix, own};

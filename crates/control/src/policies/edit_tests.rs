@@ -94,6 +94,7 @@ secret = "full-key"
 data_classes = ["member-pii"]
 definitions = "warn"
 trusted_annotations = true
+bulk_calls = 5
 exception = { reason = "because", approved_by = "the board" }
 
 [[action]]

@@ -108,6 +108,9 @@ pub struct Connector {
     /// Whether what it says of its own actions may be believed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub trusted_annotations: bool,
+    /// How many calls of one person within ten minutes are many; none where nobody has said, and 0 where none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bulk_calls: Option<u32>,
     /// Why the ceiling of its data does not hold for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<Exception>,
@@ -228,6 +231,11 @@ pub struct ArgumentRule {
 }
 
 impl Connector {
+    /// How many calls of one person within [`limits::BULK_MINUTES`] are many; none where none are.
+    pub fn many_calls(&self) -> Option<u32> {
+        Some(self.bulk_calls.unwrap_or(limits::BULK_CALLS)).filter(|calls| *calls > 0)
+    }
+
     /// What people read.
     pub fn title(&self) -> &str {
         if self.title.is_empty() {

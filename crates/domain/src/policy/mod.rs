@@ -20,4 +20,5 @@ pub use document::{
     InspectAction, Limit, ManagedSettings, Require, StatedRole, StatedSpendLimit, Who,
 };
 pub use reach::{ActionAsk, CallerAction, Determined, Standing};
+pub use settings::ActionStates;
 pub use text::UnreadablePolicy;

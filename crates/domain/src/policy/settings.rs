@@ -4,10 +4,12 @@
 //! `blocked…`) or that run (`hooks`) are joined, so that no entry can loosen what another forbids. With them clients are told of the
 //! connectors that the caller may reach; what an entry says of one under the same name stays.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::{CallerPolicy, Policy};
-use crate::Caller;
+use crate::{ActionState, Caller};
 
 impl Policy {
     /// Claude Code's managed settings for a caller; none when no entry concerns them.
@@ -36,6 +38,9 @@ impl Policy {
 /// The key under which both clients read which servers the company names: an object for Claude Code, a list for Claude Desktop.
 const SERVERS: &str = "managedMcpServers";
 
+/// Where actions stand for a caller, by connector and action.
+pub type ActionStates = BTreeMap<String, BTreeMap<String, ActionState>>;
+
 impl CallerPolicy {
     /// Claude Code's settings, and in them every connector that the caller may reach at this address.
     pub fn with_connectors_for_code(
@@ -58,17 +63,31 @@ impl CallerPolicy {
         Some(settings)
     }
 
-    /// Claude Desktop's settings, and in them every connector that the caller may reach at this address.
+    /// Claude Desktop's settings, and in them every connector that the caller may reach at this address, with what is known of where its
+    /// actions stand for them. What is blocked stands in no list, and so not here either.
     pub fn with_connectors_for_desktop(
         &self,
         own: Option<Map<String, Value>>,
         public_url: &str,
+        known: &ActionStates,
     ) -> Option<Map<String, Value>> {
         let mut servers: Vec<Value> = self
             .addresses(public_url)
-            .map(
-                |(name, url)| json!({"name": name, "url": url, "transport": "http", "oauth": true}),
-            )
+            .map(|(name, url)| {
+                let mut server =
+                    json!({"name": name, "url": url, "transport": "http", "oauth": true});
+                let states: Map<String, Value> = known
+                    .get(name)
+                    .into_iter()
+                    .flatten()
+                    .filter(|(_, state)| **state != ActionState::Blocked)
+                    .map(|(action, state)| (action.clone(), json!(state)))
+                    .collect();
+                if !states.is_empty() {
+                    server["toolPolicy"] = Value::Object(states);
+                }
+                server
+            })
             .collect();
         if servers.is_empty() {
             return own;
@@ -211,19 +230,47 @@ mod tests {
             code.map(Value::Object),
             Some(json!({"managedMcpServers": {"tasks": {"type": "http", "url": tasks}}}))
         );
-        let desktop = reach.with_connectors_for_desktop(None, url);
+        let tasks = json!({"name": "tasks", "url": tasks, "transport": "http", "oauth": true});
+        let desktop = reach.with_connectors_for_desktop(None, url, &ActionStates::new());
         assert_eq!(
             desktop.map(Value::Object),
-            Some(json!({"managedMcpServers":
-                [{"name": "tasks", "url": tasks, "transport": "http", "oauth": true}]}))
+            Some(json!({"managedMcpServers": [tasks]}))
         );
         assert_eq!(
             reach.with_connectors_for_code(None, "http://127.0.0.1"),
             None
         );
         assert_eq!(
-            reach.with_connectors_for_desktop(None, "http://127.0.0.1"),
+            reach.with_connectors_for_desktop(None, "http://127.0.0.1", &ActionStates::new()),
             None
+        );
+    }
+
+    #[test]
+    fn claude_desktop_is_told_where_actions_stand_and_of_none_that_is_blocked() {
+        let states = |states: &[(&str, ActionState)]| {
+            let of = |&(action, state): &(&str, ActionState)| (action.to_owned(), state);
+            states.iter().map(of).collect()
+        };
+        let known = ActionStates::from([
+            (
+                "tasks".to_owned(),
+                states(&[
+                    ("get", ActionState::Allow),
+                    ("put", ActionState::Ask),
+                    ("drop", ActionState::Blocked),
+                ]),
+            ),
+            (
+                "unreachable".to_owned(),
+                states(&[("get", ActionState::Allow)]),
+            ),
+        ]);
+        let desktop =
+            reach(CONNECTORS).with_connectors_for_desktop(None, "https://claude.example", &known);
+        assert_eq!(
+            desktop.unwrap()[SERVERS][0]["toolPolicy"],
+            json!({"get": "allow", "put": "ask"})
         );
     }
 
@@ -245,6 +292,7 @@ mod tests {
         let desktop = reach.with_connectors_for_desktop(
             own(json!({"managedMcpServers": [{"name": "tasks", "url": "x"}, {"name": "wiki", "url": "y"}]})),
             url,
+            &ActionStates::new(),
         );
         assert_eq!(
             desktop.map(Value::Object),

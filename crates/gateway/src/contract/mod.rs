@@ -46,6 +46,8 @@ pub struct Contract {
     pub door: Arc<Inference>,
     /// Spend limits.
     pub store: Store,
+    /// What Claude Desktop is told of connectors' actions.
+    pub actions: Arc<dyn settings::Actions>,
     /// Keys of the admin endpoints.
     pub admin_keys: Vec<AdminKey>,
     /// What clients delivered.

@@ -1,12 +1,15 @@
 //! The rules that clients keep themselves: Claude Code's managed settings and Claude Desktop's remote configuration, each for the
 //! person who asks. Both answer 304 to a client that has them already, so that a policy change costs clients nothing else.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
+use domain::policy::{ActionStates, CallerPolicy};
 use domain::{Caller, Reason, ReasonCode, Refusal, RequestId};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -14,6 +17,15 @@ use serde_json::{Map, Value, json};
 
 use super::Contract;
 use crate::inference::refuse;
+
+/// Who knows where connectors' actions stand for a caller.
+pub trait Actions: fmt::Debug + Send + Sync {
+    /// Those that are listed there and may be called. What cannot be read is left out: nothing rests on what a client knows.
+    fn states<'s>(
+        &'s self,
+        policy: &'s CallerPolicy,
+    ) -> Pin<Box<dyn Future<Output = ActionStates> + Send + 's>>;
+}
 
 /// How long a client may keep Desktop settings before it asks again.
 const BOOTSTRAP_MS: i64 = 60 * 60 * 1_000;
@@ -48,7 +60,8 @@ pub async fn bootstrap(State(state): State<Arc<Contract>>, request: Request) -> 
     };
     let rules = state.door.pipeline.rules.current();
     let own = rules.desktop_settings(&who.caller);
-    let Some(own) = policy.with_connectors_for_desktop(own, &state.public_url) else {
+    let known = state.actions.states(&policy).await;
+    let Some(own) = policy.with_connectors_for_desktop(own, &state.public_url, &known) else {
         return nothing(id, "No desktop settings apply to you.");
     };
     let models: Vec<Value> = state

@@ -24,7 +24,7 @@ pub(super) fn wired(
     config: &Config,
     ground: &Ground,
     pipeline: &Arc<Pipeline>,
-    (vault, grants): (&VaultKey, &Vault),
+    (vault, grants, pins): (&VaultKey, &Vault, Arc<StoredPins>),
 ) -> anyhow::Result<Connectors> {
     let fetch = Fetch::keeping(Reach::Operator, None, KEEP_IDLE_MAX)?;
     let mut shared = BTreeMap::new();
@@ -35,8 +35,6 @@ pub(super) fn wired(
         };
         shared.insert(secret.name.clone(), header);
     }
-    let (ledger, clock) = (Arc::clone(&pipeline.ledger), Arc::clone(&pipeline.clock));
-    let pins = StoredPins::new(ground.org, ground.store.clone(), ledger, clock);
     let approvals = Kept(control(
         config,
         (ground.org, &ground.store),
@@ -51,8 +49,19 @@ pub(super) fn wired(
             shared,
             (Arc::new(grants.clone()), &config.server.public_url),
         ),
-        (sessions, Arc::new(pins), Arc::new(approvals)),
+        (sessions, pins, Arc::new(approvals)),
         config.server.public_url.clone(),
+    ))
+}
+
+/// What was approved of connectors' actions.
+pub(super) fn pins(ground: &Ground, pipeline: &Pipeline) -> Arc<StoredPins> {
+    let (ledger, clock) = (Arc::clone(&pipeline.ledger), Arc::clone(&pipeline.clock));
+    Arc::new(StoredPins::new(
+        ground.org,
+        ground.store.clone(),
+        ledger,
+        clock,
     ))
 }
 

@@ -70,6 +70,7 @@ use tracing::Instrument as _;
 use crate::config::Config;
 use crate::policy_command::Here;
 use crate::sink::Receiver;
+use pins::StoredPins;
 
 pub(crate) use self::console::installation;
 
@@ -220,9 +221,10 @@ async fn assemble(
         memory: Memory::of_one_among(orgs),
         ..Inference::new(Arc::clone(&pipeline), Arc::clone(&upstreams), catalogue)
     });
-    let contract = Arc::new(contract(config, &ground, &door));
+    let pins = connectors::pins(&ground, &pipeline);
+    let contract = Arc::new(contract(config, &ground, &door, &pins));
     let grants = connectors::grants(config, &ground, &pipeline, &vault)?;
-    let connectors = connectors::wired(config, &ground, &pipeline, (&vault, &grants))?;
+    let connectors = connectors::wired(config, &ground, &pipeline, (&vault, &grants, pins))?;
     Ok(Wired {
         org: ground.org,
         store: ground.store.clone(),
@@ -261,13 +263,19 @@ async fn tell_of_broken_glass(ground: &Ground) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn contract(config: &Config, ground: &Ground, door: &Arc<Inference>) -> Contract {
+fn contract(
+    config: &Config,
+    ground: &Ground,
+    door: &Arc<Inference>,
+    pins: &Arc<StoredPins>,
+) -> Contract {
     Contract {
         org: ground.org,
         org_name: config.server.org.clone(),
         public_url: config.server.public_url.clone(),
         door: Arc::clone(door),
         store: ground.store.clone(),
+        actions: Arc::<StoredPins>::clone(pins),
         admin_keys: admin_keys(config),
         telemetry: contract::telemetry::Counted::default(),
     }

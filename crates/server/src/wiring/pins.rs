@@ -3,6 +3,8 @@
 //! record even when nobody ever reviews it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actions::canonical;
@@ -14,7 +16,9 @@ use actions::pin::place;
 use connectors::pins::{Held, HeldAction, Holding, Listed, Pins, Unknown};
 use domain::connectors::ActionClass;
 use domain::policy::connectors::{Connector, Credentials, Definitions};
+use domain::policy::{ActionAsk, ActionStates, CallerPolicy};
 use domain::{Clock, OrgId, Timestamp, limits};
+use gateway::contract::settings::Actions;
 use ledger::record::{Change, ChangeKind};
 use ledger::{Ledger, Record};
 use store::{ActionSeen, ConnectorAction, ConnectorListing, Store};
@@ -88,6 +92,34 @@ impl Pins for StoredPins {
                 );
             }
         });
+    }
+}
+
+impl Actions for StoredPins {
+    fn states<'s>(
+        &'s self,
+        policy: &'s CallerPolicy,
+    ) -> Pin<Box<dyn Future<Output = ActionStates> + Send + 's>> {
+        Box::pin(async {
+            let mut states = ActionStates::new();
+            for connector in policy.reachable() {
+                let Ok(held) = self.inner.held(connector).await else {
+                    continue;
+                };
+                let callable = held.actions.iter().filter(|(name, _)| held.may_call(name));
+                let standing = callable.map(|(name, known)| {
+                    let standing = policy.standing(&ActionAsk {
+                        connector,
+                        action: name,
+                        class: known.class,
+                        meets: None,
+                    });
+                    (name.clone(), standing.state)
+                });
+                states.insert(connector.name.clone(), standing.collect());
+            }
+            states
+        })
     }
 }
 

@@ -83,6 +83,35 @@ on_both_engines! {
         assert_eq!(store.usage_of(other, "per_a", range).await.unwrap(), []);
     }
 
+    async fn calls_to_connectors_are_told_by_minute_of_those_who_made_many(bed) {
+        let used = |ms, connector: &str, subject: &str| store::ConnectorUse {
+            org: bed.org,
+            at: at(ms),
+            connector: connector.to_owned(),
+            subject: subject.to_owned(),
+        };
+        for (chain, moments) in [("a", [0, 59_999, 60_000]), ("b", [1, 60_001, 180_000])] {
+            let mut connector_uses: Vec<_> = moments.iter().map(|ms| used(*ms, "crm", "per_a")).collect();
+            connector_uses.push(used(5, "crm", "per_b"));
+            connector_uses.push(used(5, "wiki", "per_a"));
+            let batch = Batch { connector_uses, ..Batch::default() };
+            assert!(bed.store.ship(chain, 1, 2, &batch).await.unwrap());
+        }
+        let minutes = async |org, since, calls_min| {
+            let minutes = bed.store.connector_minutes(org, at(since), calls_min).await.unwrap();
+            let told = minutes.into_iter().map(|m| (m.connector, m.subject, m.minute.unix_ms(), m.calls));
+            told.collect::<Vec<_>>()
+        };
+        let of_a = |minute, calls| ("crm".to_owned(), "per_a".to_owned(), minute, calls);
+        assert_eq!(minutes(bed.org, 0, 3).await, [of_a(0, 3), of_a(60_000, 2), of_a(180_000, 1)]);
+        assert_eq!(minutes(bed.org, 60_000, 3).await, [of_a(60_000, 2), of_a(180_000, 1)]);
+        assert_eq!(minutes(bed.org, 0, 2).await.len(), 5);
+        assert_eq!(minutes(bed.other_org().await, 0, 1).await, []);
+        let later = Batch { connector_uses: vec![used(9 * 24 * HOUR_MS, "crm", "per_b")], ..Batch::default() };
+        assert!(bed.store.ship("a", 2, 3, &later).await.unwrap());
+        assert_eq!(minutes(bed.org, 0, 1).await.len(), 1, "what is long ago is forgotten");
+    }
+
     async fn who_spent_most_comes_first_and_nobodys_purse_is_a_persons(bed) {
         let spending = |purse: &str, cents| store::Spending {
             org: bed.org,

@@ -55,6 +55,7 @@ secret = "key"
 data_classes = ["member-pii"]
 definitions = "warn"
 trusted_annotations = true
+bulk_calls = 5
 exception = { reason = "because", approved_by = "the board" }
 [[connector]]
 name = "stdio"

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::{Timestamp, limits};
 use ledger::Record;
 use ledger::read::Reader;
 use ledger::record::{ConnectorCall, Decision, Door, Outcome, Text};
@@ -131,6 +132,46 @@ async fn every_call_and_every_refusal_is_a_record_without_content() {
     }
     assert_eq!(decisions[0].granted_by[0].as_str(), "Reading");
     check_ends(&outcomes);
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_calls_in_a_short_time_are_somebody_to_look_at() {
+    let (world, _behind) = world().await;
+    let ada = Client::greeted(&world.base, "ada", "tasks").await;
+    let control = world.running.wired.control();
+    let machine = control::Actor::command_line("a test");
+    let operation = control.operation(&machine);
+    let bulk = async || control::connectors::in_bulk(&operation).await.unwrap();
+    for _ in 1..limits::BULK_CALLS {
+        ada.call("get_item", &json!({})).await;
+    }
+    // what is refused was no use
+    ada.call("get_item", &json!({"path": "/users/x"})).await;
+    let (store, org) = (&control.store, control.org);
+    let shipped = async || {
+        let minutes = store.connector_minutes(org, Timestamp::default(), 1).await;
+        minutes
+            .unwrap()
+            .iter()
+            .map(|minute| minute.calls)
+            .sum::<u64>()
+    };
+    until(async || shipped().await == u64::from(limits::BULK_CALLS) - 1).await;
+    assert_eq!(bulk().await, []);
+    ada.call("get_item", &json!({})).await;
+    until(async || !bulk().await.is_empty()).await;
+    let found = bulk().await;
+    let said = (&*found[0].connector, &*found[0].label, found[0].calls);
+    assert_eq!(
+        said,
+        (
+            "tasks",
+            "ada@northwind.example",
+            u64::from(limits::BULK_CALLS)
+        )
+    );
+    assert_eq!(found.len(), 1);
     world.stop(Duration::from_secs(2)).await.unwrap();
 }
 

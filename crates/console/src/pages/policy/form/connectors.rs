@@ -52,7 +52,7 @@ pub(super) fn of_connector() -> Vec<Spec> {
 }
 
 /// What it holds, and how far what it says of itself is believed.
-fn of_what_it_holds() -> [Spec; 6] {
+fn of_what_it_holds() -> [Spec; 7] {
     let line = |name, label, hint| spec(name, label, hint, Kind::Line);
     [
         line(
@@ -90,6 +90,11 @@ fn of_what_it_holds() -> [Spec; 6] {
             "What it says of its own actions may be believed",
             "",
             Kind::Tick,
+        ),
+        line(
+            "bulk_calls",
+            "Calls of one person within ten minutes that are many",
+            "left empty, 30; with 0 nobody is told of any",
         ),
     ]
 }
@@ -164,6 +169,9 @@ pub(super) fn put_connector(connector: &Connector, put: &mut dyn FnMut(&str, Str
     put("data_member_pii", tick(!connector.data_classes.is_empty()));
     put("definitions", word_of(&connector.definitions));
     put("trusted_annotations", tick(connector.trusted_annotations));
+    if let Some(calls) = connector.bulk_calls {
+        put("bulk_calls", calls.to_string());
+    }
     if let Some(exception) = &connector.exception {
         put("exception_reason", exception.reason.clone());
         put("exception_approved_by", exception.approved_by.clone());
@@ -238,6 +246,7 @@ pub(super) fn connector(read: &mut Reader<'_>, name: String, who: Who) -> Connec
             .collect(),
         definitions: read.word("definitions", Definitions::Block),
         trusted_annotations: !read.text("trusted_annotations").is_empty(),
+        bulk_calls: read.number("bulk_calls"),
         exception,
     }
 }
