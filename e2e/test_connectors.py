@@ -159,7 +159,7 @@ def test_stock_claude_code_uses_a_connector_of_its_served_settings(claude_binary
     machine.variables = {"NODE_EXTRA_CA_CERTS": str(certificate.authority), "ENABLE_TOOL_SEARCH": "false"}
     machine.sign_in("ada")
     listed = machine.run("mcp", "list")
-    assert f"{doorward.base}/mcp/strict" in listed.stdout, listed
+    assert re.search(rf"^strict: {doorward.base}/\S* .*Needs authentication", listed.stdout, re.MULTILINE), listed
     machine.connect("strict", "ada")
     tool = "mcp__strict__test_simple_text"
     answer = machine.ask(

@@ -143,6 +143,12 @@ provider = "anthropic"
 base_url = {json.dumps(self._fakes.provider)}
 auth = {{ api_key = "${{E2E_PROVIDER_KEY}}" }}
 
+# its own document lies on the Internet, which no test reaches
+[[oauth_client]]
+id = "https://claude.ai/oauth/claude-code-client-metadata"
+name = "Claude Code"
+redirect_uris = ["http://localhost/callback"]
+
 [[admin_key]]
 id = "tests"
 key = "${{E2E_ADMIN_KEY}}"

@@ -46,7 +46,7 @@ pub const NAME_CHARS_MAX: usize = 64;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownProgram {
-    /// Its id: printable, and no URL.
+    /// Its id: printable. One that is the address of a document stands in for that document where it cannot be fetched.
     pub id: String,
     /// What people read.
     pub name: String,
@@ -62,10 +62,10 @@ impl KnownProgram {
     pub fn mistake(&self, public_url: &str) -> Option<String> {
         let is_id = (1..=128).contains(&self.id.len())
             && self.id.bytes().all(|byte| byte.is_ascii_graphic())
-            && !self.id.contains("://")
+            && (!self.id.contains("://") || (document::is_id(&self.id) && self.secret.is_none()))
             && !self.id.starts_with(register::PREFIX);
         if !is_id {
-            return Some("id: needs 1 to 128 printable characters, is no URL and does not begin like the ids given here".to_owned());
+            return Some("id: needs 1 to 128 printable characters, does not begin like the ids given here, and is no URL but, without a secret, that of a program's own document".to_owned());
         }
         if name_of(&self.name).as_deref() != Some(&*self.name) {
             return Some(format!(
@@ -248,9 +248,16 @@ mod tests {
         let ours = "https://ai.example";
         let cb = "https://claude.ai/api/mcp/auth_callback";
         assert_eq!(known("claude", "Claude", cb).mistake(ours), None);
+        let document = known("https://claude.ai/oauth/document", "Claude", cb);
+        assert_eq!(document.mistake(ours), None);
+        let with_secret = KnownProgram {
+            secret: Some("s".into()),
+            ..document
+        };
+        assert!(with_secret.mistake(ours).is_some());
         for (id, name, uri) in [
             ("", "Claude", cb),
-            ("https://claude.ai/x", "Claude", cb),
+            ("http://claude.ai/x", "Claude", cb),
             ("dwc_1", "Claude", cb),
             ("a b", "Claude", cb),
             ("claude", "", cb),

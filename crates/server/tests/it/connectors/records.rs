@@ -165,11 +165,7 @@ async fn many_calls_in_a_short_time_are_somebody_to_look_at() {
     let said = (&*found[0].connector, &*found[0].label, found[0].calls);
     assert_eq!(
         said,
-        (
-            "tasks",
-            "ada@northwind.example",
-            u64::from(limits::BULK_CALLS)
-        )
+        ("tasks", "Ada Lovelace", u64::from(limits::BULK_CALLS))
     );
     assert_eq!(found.len(), 1);
     world.stop(Duration::from_secs(2)).await.unwrap();
