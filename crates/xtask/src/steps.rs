@@ -177,6 +177,7 @@ fn build(run: &mut Run<'_>) -> Result<Tally> {
 }
 
 fn test_rust(run: &mut Run<'_>) -> Result<Tally> {
+    tools::bubblewrap()?;
     let url = run.postgres_url()?;
     let mut cargo = run.cargo(&["test", "--workspace", "--no-fail-fast"]);
     counted(cargo.env(postgres::VARIABLE, url), Tally::from_cargo)
@@ -186,6 +187,7 @@ fn test_clients(run: &mut Run<'_>) -> Result<Tally> {
     let programs = tools::python(run.workspace)?;
     let packages = tools::node(run.workspace)?;
     tools::chromium()?;
+    tools::bubblewrap()?;
     let url = run.postgres_url()?;
     let pytest = |which: &[&str]| {
         let mut pytest = Command::new(programs.join("python"));

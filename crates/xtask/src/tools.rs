@@ -1,5 +1,5 @@
 //! Installs what the tests need from the ordinary registries into `.work/`, once: Python packages, Node packages,
-//! cargo-deny; and from the distribution what the machine lacks: Chromium, the peers of the bench. Versions are pinned in `e2e/requirements.txt`, `e2e/package-lock.json` and here. It never skips what it
+//! cargo-deny; and from the distribution what the machine lacks: Chromium, bubblewrap, the peers of the bench. Versions are pinned in `e2e/requirements.txt`, `e2e/package-lock.json` and here. It never skips what it
 //! cannot install: that is an error with the client's own words. Called by the steps that use a tool.
 
 use std::fs;
@@ -86,6 +86,14 @@ pub(crate) fn chromium() -> Result<()> {
         return Ok(());
     }
     debian("chromium")
+}
+
+/// What programs that are connectors run in.
+pub(crate) fn bubblewrap() -> Result<()> {
+    if process::exists("bwrap") {
+        return Ok(());
+    }
+    debian("bubblewrap")
 }
 
 /// Installs a package of the distribution.
