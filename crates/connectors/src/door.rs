@@ -28,12 +28,12 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use domain::policy::ActionAsk;
-use domain::{ActionClass, ActionState, Caller, Client, ReasonCode, Refusal, RequestId, limits};
+use domain::{ActionClass, ActionState, Client, ReasonCode, Refusal, RequestId, limits};
 use http::header::{self, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use ledger::record::Door;
-use pipeline::identity::Resource;
+use pipeline::identity::{Resource, Verified};
 use pipeline::{Admitted, Call, ClientAddress, Facts, Pipeline};
 use tokio::sync::Semaphore;
 
@@ -320,7 +320,7 @@ impl Connectors {
             Some(_) => About::Named,
             None => About::Message,
         };
-        let from = (Arc::clone(&call.who().caller), headers);
+        let from = (Arc::clone(call.who()), headers);
         let outgoing = outgoing((Method::POST, about), from, session, bytes);
         match deed {
             Deed::Talk => self.talk(call, asked, outgoing, place).await,
@@ -430,10 +430,9 @@ impl Connectors {
         let call = call.map_err(|refusal| asked.refused(&refusal))?;
         let had_session = session.is_some();
         let connector = Arc::clone(call.connector());
-        let caller = Arc::clone(&call.who().caller);
-        call.conversed();
+        let who = call.conversed();
         let about = (Method::POST, About::Message);
-        let outgoing = outgoing(about, (caller, headers), session, bytes);
+        let outgoing = outgoing(about, (who, headers), session, bytes);
         match self.upstream.talk(&connector, outgoing).await {
             Ok(answer) if answer.status.is_success() => Ok(StatusCode::ACCEPTED.into_response()),
             // What is told to nobody asks for nothing: the greeting was answered in the connector's place.
@@ -475,7 +474,7 @@ impl Connectors {
         let speaker = self.speaker(call, b"", place).await;
         let speaker = speaker.map_err(|refusal| asked.refused(&refusal))?;
         let is_get = method == Method::GET;
-        let from = (Arc::clone(&speaker.who.caller), &head.headers);
+        let from = (Arc::clone(&speaker.who), &head.headers);
         let outgoing = outgoing((method, About::Nothing), from, session, Bytes::new());
         let answer = self.upstream.talk(&speaker.connector, outgoing).await;
         let answer = answer.map_err(|refusal| match refusal.code() {
@@ -495,7 +494,7 @@ impl Connectors {
 
 fn outgoing(
     (method, about): (Method, About),
-    (caller, from_client): (Arc<Caller>, &HeaderMap),
+    (who, from_client): (Arc<Verified>, &HeaderMap),
     session: Option<Opened>,
     body: Bytes,
 ) -> Outgoing {
@@ -507,7 +506,8 @@ fn outgoing(
         );
     }
     Outgoing {
-        caller,
+        caller: Arc::clone(&who.caller),
+        live: Arc::clone(&who.live),
         method,
         headers: sent,
         session: session.map(|session| session.upstream),

@@ -10,6 +10,7 @@
 //! | [`place`] | how much runs at once |
 //! | [`session`] | sessions, which are ours |
 //! | [`grants`], [`oauth`] | people's own authorisations at connectors; Doorward as the client of their authorization servers |
+//! | [`stdio`] | connectors that are programs of this machine |
 //! | [`upstream`] | the connectors, and the only place that holds their credentials |
 //! | [`stream`], [`frames`], [`listing`] | answers on their way back |
 //! | [`arguments`] | the arguments of a call, canonical and against the rules |
@@ -34,6 +35,7 @@ pub mod pins;
 pub mod place;
 pub mod refused;
 pub mod session;
+pub mod stdio;
 pub mod stream;
 pub mod strict;
 pub mod upstream;

@@ -15,12 +15,6 @@ pub trait Lists: Send + Sync {
     fn listed(&self, listed: Listed);
 }
 
-/// Where a part of a text stands in it.
-fn span(whole: &str, part: &str) -> std::ops::Range<usize> {
-    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
-    start..start + part.len()
-}
-
 /// The message with what `lists` shows of its actions; none where it lists no actions. An action without a readable name goes.
 pub fn filtered(
     message: &str,
@@ -48,16 +42,11 @@ pub fn filtered(
         actions: all,
         is_whole: members.get("nextCursor").is_none(),
     });
-    let mut changes = vec![(span(message, tools), format!("[{}]", kept.join(",")))];
+    let mut changes = vec![(tools, format!("[{}]", kept.join(",")))];
     if let Some(scope) = members.get("cacheScope") {
-        changes.push((span(message, scope), "\"private\"".to_owned()));
+        changes.push((scope, "\"private\"".to_owned()));
     }
-    changes.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
-    let mut out = message.to_owned();
-    for (span, text) in changes {
-        out.replace_range(span, &text);
-    }
-    Ok(Some(out))
+    Ok(Some(strict::spliced(message, &changes)))
 }
 
 #[cfg(test)]

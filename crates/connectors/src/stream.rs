@@ -12,7 +12,6 @@ use bytes::Bytes;
 use domain::{ReasonCode, limits};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use ledger::record::Ended;
 use pipeline::identity::Live;
 use pipeline::{End, Inspection, Running};
@@ -24,6 +23,7 @@ use crate::frames::{Event, Frames};
 use crate::listing;
 use crate::place::Place;
 use crate::refused::Asked;
+use crate::upstream::{Coming, Cut};
 
 /// Decides what of a listed action is shown.
 pub type Keep = Arc<dyn listing::Lists>;
@@ -157,13 +157,13 @@ enum Over {
 }
 
 /// Passes a stream on until it is over.
-pub fn passed_on(upstream: Incoming, watch: Watch) -> Events {
+pub fn passed_on(upstream: Coming, watch: Watch) -> Events {
     let (to, from) = mpsc::channel(limits::MCP_EVENTS_WAITING);
     tokio::spawn(pass(upstream, watch, to));
     Events(from)
 }
 
-async fn pass(upstream: Incoming, mut watch: Watch, to: mpsc::Sender<Bytes>) {
+async fn pass(upstream: Coming, mut watch: Watch, to: mpsc::Sender<Bytes>) {
     let mut passing = Passing {
         upstream,
         frames: Frames::new(limits::MCP_MESSAGE_BYTES_MAX),
@@ -218,7 +218,7 @@ fn end(watch: Watch, over: Over, told: Option<ReasonCode>) {
 }
 
 struct Passing {
-    upstream: Incoming,
+    upstream: Coming,
     frames: Frames,
     events: u64,
     can_resume: bool,
@@ -241,7 +241,7 @@ impl Passing {
                     }
                 }
                 Ok(None) => return Over::Ended,
-                Ok(Some(Err(_))) => return Over::Cut(ReasonCode::UpstreamUnavailable),
+                Ok(Some(Err(Cut(code)))) => return Over::Cut(code),
                 Ok(Some(Ok(frame))) => {
                     last_bytes = Instant::now();
                     let Ok(bytes) = frame.into_data() else {

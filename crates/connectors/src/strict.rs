@@ -132,6 +132,26 @@ impl<'de> Visitor<'de> for Pairs {
     }
 }
 
+/// Where a part of a text stands in it.
+fn span(whole: &str, part: &str) -> std::ops::Range<usize> {
+    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+    start..start + part.len()
+}
+
+/// The text with other words in the place of some of its parts, each of which was read out of it.
+pub fn spliced(whole: &str, changes: &[(&str, String)]) -> String {
+    let mut changes: Vec<_> = changes
+        .iter()
+        .map(|(part, text)| (span(whole, part), text))
+        .collect();
+    changes.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    let mut out = whole.to_owned();
+    for (span, text) in changes {
+        out.replace_range(span, text);
+    }
+    out
+}
+
 /// The items of an array, each as it is written.
 pub fn items(text: &str) -> Result<Vec<&RawValue>, Malformed> {
     Ok(serde_json::from_str(text)?)

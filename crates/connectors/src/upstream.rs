@@ -11,15 +11,17 @@ use domain::policy::connectors::{Credentials, Transport};
 use domain::{Caller, Reason, ReasonCode, Refusal, limits};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
 use pipeline::fetch::{Fetch, FetchError};
+use pipeline::identity::Live;
 use pipeline::{Call, Reserved};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::grants::{Found, Grants, NOBODY_BEHIND, Token, refusal};
 use crate::headers::SESSION;
+use crate::stdio::Programs;
 
 /// A shared header that some connectors want, out of the boot configuration.
 #[derive(Debug, Clone)]
@@ -36,6 +38,7 @@ pub struct Upstream {
     fetch: Fetch,
     shared: BTreeMap<String, SharedHeader>,
     grants: Arc<dyn Grants>,
+    programs: Arc<Programs>,
     public_url: String,
 }
 
@@ -44,6 +47,8 @@ pub struct Upstream {
 pub struct Outgoing {
     /// Who it is of: the grant that it goes with is theirs alone.
     pub caller: Arc<Caller>,
+    /// Whether what they came in with is still believed.
+    pub live: Arc<Live>,
     /// POST, GET or DELETE.
     pub method: Method,
     /// What of the client's headers goes on.
@@ -65,29 +70,39 @@ pub struct Answer {
     pub body: Body,
 }
 
+/// A body as it comes.
+pub type Coming = UnsyncBoxBody<Bytes, Cut>;
+
+/// An answer has broken off, for this reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer has broken off")]
+pub struct Cut(pub ReasonCode);
+
 /// The body, by what it says it is.
 #[derive(Debug)]
 pub enum Body {
     /// One JSON text, to be read whole.
-    Json(Incoming),
+    Json(Coming),
     /// Events.
-    Events(Incoming),
+    Events(Coming),
     /// Nothing, or nothing that can be understood.
     Nothing,
 }
 
 impl Upstream {
-    /// With a client, the shared headers by the names that the policy calls them, people's grants, and the origin that leads to the
-    /// page where they connect.
+    /// With a client, the shared headers by the names that the policy calls them, the programs that may run, people's grants, and the
+    /// origin that leads to the page where they connect.
     pub fn new(
         fetch: Fetch,
         shared: BTreeMap<String, SharedHeader>,
+        programs: Arc<Programs>,
         (grants, public_url): (Arc<dyn Grants>, &str),
     ) -> Self {
         Self {
             fetch,
             shared,
             grants,
+            programs,
             public_url: public_url.to_owned(),
         }
     }
@@ -114,6 +129,11 @@ impl Upstream {
         }
     }
 
+    /// Connectors that are programs.
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
     /// Whether the boot configuration holds a secret of this name.
     pub fn knows_secret(&self, name: &str) -> bool {
         self.shared.contains_key(name)
@@ -138,6 +158,9 @@ impl Upstream {
 
     /// Sends a request; a token of a grant that is refused is renewed once, and the request goes out once more.
     async fn send(&self, connector: &Connector, outgoing: Outgoing) -> Result<Answer, Refusal> {
+        if !connector.command.is_empty() {
+            return self.programs.send(connector, outgoing).await;
+        }
         let caller = &outgoing.caller;
         let token = self.grant(connector, caller, None).await?;
         if outgoing.session.as_deref() == Some(NOBODY_BEHIND) {
@@ -179,6 +202,8 @@ impl Upstream {
         let answer = self.fetch.stream(&url, request, limits::MCP_HEADERS_MS);
         let response = answer.await.map_err(|error| unreached(connector, &error))?;
         let (head, body) = response.into_parts();
+        let broken = |_| Cut(ReasonCode::UpstreamUnavailable);
+        let body = body.map_err(broken).boxed_unsync();
         let session = head.headers.get(SESSION);
         Ok(Answer {
             status: head.status,
@@ -237,7 +262,7 @@ fn address(connector: &Connector) -> Result<Url, Refusal> {
         return Err(not_yet(connector, "the old transport"));
     }
     let Some(url) = &connector.url else {
-        return Err(not_yet(connector, "a program as a connector"));
+        return Err(Refusal::plain(ReasonCode::UpstreamUnavailable));
     };
     Url::parse(url).map_err(|_| Refusal::plain(ReasonCode::UpstreamUnavailable))
 }
@@ -273,7 +298,7 @@ fn media_type(value: &HeaderValue) -> String {
 }
 
 /// The whole of a JSON answer, within its bound and its time.
-pub async fn whole(body: Incoming) -> Result<Bytes, Refusal> {
+pub async fn whole(body: Coming) -> Result<Bytes, Refusal> {
     let body = Limited::new(body, limits::MCP_MESSAGE_BYTES_MAX).collect();
     let time = std::time::Duration::from_millis(limits::MCP_HEADERS_MS);
     let collected = tokio::time::timeout(time, body)

@@ -592,3 +592,29 @@ pub const MCP_CALLS_OF_ONE_MAX: usize = 256;
 pub const MCP_HEADERS_MS: u64 = 300_000;
 /// Events that wait for a client which reads slowly; beyond it the connector is not read on.
 pub const MCP_EVENTS_WAITING: usize = 8;
+/// Programs that run as connectors at once, on each replica; beyond it new ones get 503 (`overloaded`).
+pub const PROGRAMS_MAX: usize = 64;
+/// Calls of one program that wait for its answer at once; beyond it new ones get 429 (`concurrency_limit`).
+pub const PROGRAM_CALLS_MAX: usize = 256;
+/// Messages that wait until a program reads them; beyond it whoever calls waits.
+pub const PROGRAM_LINES_WAITING: usize = 64;
+/// How long a program may take to answer its greeting; then it is ended.
+pub const PROGRAM_START_MS: u64 = 30_000;
+/// How long a program that is to end may take after its input was closed; then it is killed.
+pub const PROGRAM_STOP_MS: u64 = 2_000;
+/// How long a program that ended by itself is not started again; twice as long each time,
+pub const PROGRAM_AGAIN_MS: u64 = 1_000;
+/// up to this,
+pub const PROGRAM_AGAIN_MAX_MS: u64 = 300_000;
+/// unless it had run for so long.
+pub const PROGRAM_STEADY_MS: u64 = 60_000;
+/// How often programs are looked at that nobody needs, or nobody may have, any more.
+pub const PROGRAMS_FOLLOW_MS: u64 = 1_000;
+/// What a program may write into each of its own folders; more is an error there.
+pub const PROGRAM_SCRATCH_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes below one place whose hash is looked at; with more it is refused.
+pub const PROGRAM_PIN_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Files below it; with more it is refused.
+pub const PROGRAM_PIN_FILES_MAX: usize = 200_000;
+/// Folders in each other below it; with more it is refused.
+pub const PROGRAM_PIN_DEPTH_MAX: usize = 32;

@@ -17,7 +17,7 @@ use super::shown::Speaker;
 use crate::headers::SESSION;
 use crate::refused::Asked;
 use crate::stream::{self, Seen};
-use crate::upstream::{Answer, Body as Came, refusal_of_status, whole};
+use crate::upstream::{Answer, Body as Came, Coming, refusal_of_status, whole};
 
 impl Connectors {
     /// The client's response to a request.
@@ -76,7 +76,7 @@ impl Connectors {
 async fn judged(
     asked: &Asked,
     speaker: &Speaker,
-    body: hyper::body::Incoming,
+    body: Coming,
     status: StatusCode,
     inspection: Option<&mut Inspection>,
 ) -> Result<(Bytes, bool), Refusal> {

@@ -373,6 +373,12 @@ fn mistaken_place(connector: &Connector, say: &mut dyn FnMut(&str, &str)) {
             if connector.transport != Transport::Http {
                 say("transport", "goes with url only");
             }
+            if connector.credential != Credentials::None {
+                say(
+                    "credential",
+                    "goes with url only: what a program needs stands in [[connector_program]] of the boot configuration",
+                );
+            }
         }
         (Some(_), false) => say(
             "command",
@@ -594,6 +600,10 @@ mod tests {
         check(
             "[[connector]]\nname = \"a\"\ncommand = [\"npx\"]\ntransport = \"sse\"\n",
             &["connector[0].command", "connector[0].transport"],
+        );
+        check(
+            "[[connector]]\nname = \"a\"\ncommand = [\"/bin/x\"]\ncredential = \"grant\"\n",
+            &["connector[0].credential"],
         );
         check(
             "[[connector]]\nname = \"a\"\nurl = \"https://a/\"\ncredential = \"header\"\nexception = { reason = \"\", approved_by = \"x\" }\n",

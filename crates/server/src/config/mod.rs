@@ -3,6 +3,7 @@
 //! Every section is read by itself, so that all mistakes are found at once, each with its line where it has one. Secrets are
 //! written as references, `${ENV}` or `file:/path`, never as themselves.
 
+mod connectors;
 mod secrets;
 mod several;
 mod shape;
@@ -11,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ::connectors::oauth::ConnectorClient;
+use ::connectors::stdio::ConnectorProgram;
 use control::notices::NoticeKind;
 use domain::Timestamp;
 use domain::acceptable_use::Installation;
@@ -52,6 +54,8 @@ pub struct Config {
     pub connector_secrets: Vec<ConnectorSecretConfig>,
     /// Doorward's own clients at connectors' authorization servers, where one was registered by hand.
     pub connector_clients: Vec<ConnectorClient>,
+    /// Programs that may be connectors.
+    pub connector_programs: Vec<ConnectorProgram>,
 }
 
 impl Config {
@@ -225,7 +229,7 @@ const fn default_drain_s() -> u64 {
     30
 }
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "server",
     "store",
     "ledger",
@@ -237,6 +241,7 @@ const SECTIONS: [&str; 11] = [
     "oauth_client",
     "connector_secret",
     "connector_client",
+    "connector_program",
 ];
 
 /// Whose secrets are looked up.
@@ -333,6 +338,12 @@ struct ConnectorClients {
     connector_client: Vec<ConnectorClient>,
 }
 
+#[derive(Deserialize)]
+struct ConnectorPrograms {
+    #[serde(default)]
+    connector_program: Vec<ConnectorProgram>,
+}
+
 fn unread(path: &Path, error: &std::io::Error) -> String {
     let path = path.display();
     match error.kind() {
@@ -382,7 +393,7 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
         Some(models),
         Some(admin_keys),
         Some(notices),
-        Some((oauth_clients, connector_secrets, connector_clients)),
+        Some((oauth_clients, connector_secrets, connector_clients, connector_programs)),
     ) = (
         server,
         store,
@@ -410,6 +421,7 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
         oauth_clients,
         connector_secrets,
         connector_clients,
+        connector_programs,
     };
     secrets::resolve(&mut config, needed, &mut mistakes);
     check(&config, &mut mistakes);
@@ -425,9 +437,10 @@ type AroundConnectors = (
     Vec<KnownProgram>,
     Vec<ConnectorSecretConfig>,
     Vec<ConnectorClient>,
+    Vec<ConnectorProgram>,
 );
 
-/// The programs that call connectors, what connectors are sent, and as whom people authorise Doorward there.
+/// The programs that call connectors, what connectors are sent, as whom people authorise Doorward there, and the programs that are some.
 fn around_connectors(
     text: &str,
     root: &toml::Spanned<toml::de::DeTable<'_>>,
@@ -436,10 +449,12 @@ fn around_connectors(
     let clients = shape::section::<OauthClients>(text, root, "oauth_client", mistakes);
     let secrets = shape::section::<ConnectorSecrets>(text, root, "connector_secret", mistakes);
     let own = shape::section::<ConnectorClients>(text, root, "connector_client", mistakes);
+    let programs = shape::section::<ConnectorPrograms>(text, root, "connector_program", mistakes);
     Some((
         clients?.oauth_client,
         secrets?.connector_secret,
         own?.connector_client,
+        programs?.connector_program,
     ))
 }
 
@@ -475,48 +490,6 @@ pub(crate) fn public_url_mistake(origin: &str) -> Option<&'static str> {
     }
 }
 
-/// Headers that say how a message is read.
-const NOT_FOR_SECRETS: [&str; 5] = [
-    "host",
-    "content-length",
-    "content-type",
-    "transfer-encoding",
-    "connection",
-];
-
-fn check_connector_secrets(secrets: &[ConnectorSecretConfig], mistakes: &mut Vec<String>) {
-    for (index, secret) in secrets.iter().enumerate() {
-        let is_named = domain::connectors::is_slug(&secret.name, 64, true);
-        let earlier = &secrets[..index];
-        if !is_named || earlier.iter().any(|other| other.name == secret.name) {
-            mistakes.push(format!(
-                "connector_secret[{index}].name: needs small letters, digits and dashes, and to stand once"
-            ));
-        }
-        let header = http::HeaderName::try_from(secret.header.as_str());
-        if header.is_err() || NOT_FOR_SECRETS.contains(&&*secret.header.to_ascii_lowercase()) {
-            mistakes.push(format!(
-                "connector_secret[{index}].header: is no header that can carry a credential"
-            ));
-        }
-    }
-}
-
-fn check_connector_clients(clients: &[ConnectorClient], mistakes: &mut Vec<String>) {
-    for (index, client) in clients.iter().enumerate() {
-        if let Some(mistake) = client.mistake() {
-            mistakes.push(format!("connector_client[{index}].{mistake}"));
-        }
-        let mut before = clients[..index].iter();
-        if before.any(|other| other.connector == client.connector) {
-            mistakes.push(format!(
-                "connector_client[{index}].connector: `{}` stands twice",
-                client.connector
-            ));
-        }
-    }
-}
-
 fn check(config: &Config, mistakes: &mut Vec<String>) {
     let server = &config.server;
     if let Some(mistake) = public_url_mistake(&server.public_url) {
@@ -544,8 +517,7 @@ fn check(config: &Config, mistakes: &mut Vec<String>) {
             "server.ops: is server.listen; clients and operators need an address each".to_owned(),
         );
     }
-    check_connector_secrets(&config.connector_secrets, mistakes);
-    check_connector_clients(&config.connector_clients, mistakes);
+    connectors::check(config, mistakes);
     for mistake in pipeline::identity::config::mistakes(&config.issuers) {
         mistakes.push(format!("issuer: {mistake}"));
     }

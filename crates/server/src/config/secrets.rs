@@ -46,12 +46,6 @@ pub(super) fn resolve(config: &mut Config, needed: Needed, mistakes: &mut Vec<St
             one(format!("issuer[{index}].entra.graph_client_secret"), secret);
         }
     }
-    for (index, shared) in config.connector_secrets.iter_mut().enumerate() {
-        one(
-            format!("connector_secret[{index}].value"),
-            &mut shared.value,
-        );
-    }
     for (index, upstream) in config.upstreams.iter_mut().enumerate() {
         match &mut upstream.auth {
             AuthConfig::ApiKey(secret)
@@ -70,7 +64,7 @@ pub(super) fn resolve(config: &mut Config, needed: Needed, mistakes: &mut Vec<St
             one(format!("oauth_client[{index}].secret"), secret);
         }
     }
-    for (place, secret) in of_connector_clients(config) {
+    for (place, secret) in of_connectors(config) {
         one(place, secret);
     }
     resolve_notices(&mut config.notices, mistakes);
@@ -86,13 +80,24 @@ pub(super) fn resolve(config: &mut Config, needed: Needed, mistakes: &mut Vec<St
     }
 }
 
-/// The secrets of our own clients at connectors' authorization servers, by their keys.
-fn of_connector_clients(config: &mut Config) -> impl Iterator<Item = (String, &mut SecretString)> {
+/// What connectors are sent, the secrets of our own clients at their authorization servers, and their programs' environments; by keys.
+fn of_connectors(config: &mut Config) -> impl Iterator<Item = (String, &mut SecretString)> {
+    let headers = config.connector_secrets.iter_mut().enumerate();
+    let headers = headers.map(|(index, shared)| {
+        let place = format!("connector_secret[{index}].value");
+        (place, &mut shared.value)
+    });
     let clients = config.connector_clients.iter_mut().enumerate();
-    clients.filter_map(|(index, client)| {
+    let clients = clients.filter_map(|(index, client)| {
         let place = format!("connector_client[{index}].client_secret");
         Some((place, client.client_secret.as_mut()?))
-    })
+    });
+    let programs = config.connector_programs.iter_mut().enumerate();
+    let programs = programs.flat_map(|(index, program)| {
+        let named = program.env.iter_mut();
+        named.map(move |(name, value)| (format!("connector_program[{index}].env.{name}"), value))
+    });
+    headers.chain(clients).chain(programs)
 }
 
 /// The addresses and secrets of those who are told of calls that wait.

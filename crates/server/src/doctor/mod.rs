@@ -4,7 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`report`] | lines, for people and machines |
-//! | `place` | store, policy, owners, ledger |
+//! | `place` | store, policy, owners, ledger, programs |
 //! | `public`, `certificate` | how we look from outside |
 //! | `issuers` | who vouches, and the clock |
 //! | `upstreams` | the providers |
@@ -94,6 +94,11 @@ async fn examine(config: &Config, token: Option<&SecretString>) -> Vec<Line> {
         .unwrap_or_else(|line| (vec![line], None));
     lines.extend(of_store);
     lines.push(place::ledger(config));
+    for program in &config.connector_programs {
+        let check = format!("program {}", program.command.join(" "));
+        let looked = in_time(&check, place::program(&check, program)).await;
+        lines.push(looked.unwrap_or_else(|line| line));
+    }
     let (certificate, public, upstreams, scratch) = tokio::join!(
         in_time("certificate", certificate::check(config)),
         in_time("public address", public::check(config)),

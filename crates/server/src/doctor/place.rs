@@ -1,9 +1,10 @@
-//! What Doorward stands on at this machine: store, policy, ledger. Only looked at: no migration, no lock, no row; one small file is
+//! What Doorward stands on at this machine: store, policy, ledger, programs that may be connectors. Only looked at: no migration, no lock, no row; one small file is
 //! made in the ledger's folder and removed.
 
 use std::io::Write as _;
 use std::path::Path;
 
+use ::connectors::stdio::{self, ConnectorProgram, StartError};
 use control::policies::Examine as _;
 use control::roles;
 use domain::{Ids, OrgId, Policy};
@@ -92,6 +93,23 @@ fn unusable(error: &StoreError) -> Line {
         _ => "start the database, and check address, name and password in store.url",
     };
     Line::fail("store", chain(error), Whose::Operator, remedy)
+}
+
+/// Whether a program that may be a connector is what was pinned, and its sandbox can be made here.
+pub(super) async fn program(check: &str, program: &ConnectorProgram) -> Line {
+    match stdio::examine(program).await {
+        Ok(()) => Line::pass(check, "it is what is pinned, and its sandbox can be made"),
+        Err(error) => {
+            let remedy = match error {
+                StartError::Pinned(_) => {
+                    "find out who changed it, then pin what it is now in doorward.toml"
+                }
+                StartError::NoSandbox => "install the package bubblewrap",
+                _ => "let Doorward's account make user namespaces (docs/connectors.md, Programs)",
+            };
+            Line::fail(check, chain(&error), Whose::Operator, remedy)
+        }
+    }
 }
 
 fn skipped_policy() -> Line {

@@ -29,6 +29,7 @@ impl Wired {
         self.run(&mut tasks, Arc::clone(self).follow_approvals());
         self.run(&mut tasks, Arc::clone(self).follow_grants());
         self.run(&mut tasks, Arc::clone(self).send_notices());
+        self.run(&mut tasks, Arc::clone(self).look_after_programs());
         let wired = Arc::clone(self);
         self.run(&mut tasks, async move {
             wired
@@ -67,12 +68,7 @@ impl Wired {
             .await;
         });
         let wired = Arc::clone(self);
-        self.run(&mut tasks, async move {
-            loop {
-                tokio::time::sleep(Duration::from_mins(1)).await;
-                wired.pipeline.quota.sweep(wired.pipeline.clock.now());
-            }
-        });
+        self.run(&mut tasks, async move { wired.sweep_quota().await });
         let wired = Arc::clone(self);
         self.run(&mut tasks, async move {
             loop {
@@ -166,6 +162,29 @@ impl Wired {
                     tracing::warn!(error = %error, "grants that are over are not wiped yet");
                 }
             }
+        }
+    }
+
+    /// Forgets who has not called for long.
+    async fn sweep_quota(&self) {
+        loop {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            self.pipeline.quota.sweep(self.pipeline.clock.now());
+        }
+    }
+
+    /// Ends programs that nobody needs, or nobody may have, any more.
+    async fn look_after_programs(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(Duration::from_millis(limits::PROGRAMS_FOLLOW_MS));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let policy = self.pipeline.rules.current();
+            self.connectors.upstream.programs().look_after(|name| {
+                let mut connectors = policy.document().connector.iter();
+                let found = connectors.find(|connector| connector.name == name);
+                found.map(|connector| connector.command.clone())
+            });
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ::connectors::Connectors;
 use ::connectors::oauth::OauthClient;
 use ::connectors::session::Sessions;
+use ::connectors::stdio::Programs;
 use ::connectors::upstream::{SharedHeader, Upstream};
 use pipeline::Pipeline;
 use pipeline::fetch::{Fetch, Reach};
@@ -41,12 +42,14 @@ pub(super) fn wired(
         pipeline,
         vault,
     ));
+    let programs = Programs::new(config.connector_programs.clone(), Arc::clone(&pipeline.ids));
     let sessions = Sessions::new(Arc::clone(&ground.seal), Arc::clone(&pipeline.ids));
     Ok(Connectors::new(
         Arc::clone(pipeline),
         Upstream::new(
             fetch,
             shared,
+            Arc::new(programs),
             (Arc::new(grants.clone()), &config.server.public_url),
         ),
         (sessions, pins, Arc::new(approvals)),

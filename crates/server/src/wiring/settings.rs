@@ -2,6 +2,7 @@
 //! section is taken apart field by field, so that a new field does not compile before somebody decides how it is shown.
 
 use ::connectors::oauth::ConnectorClient;
+use ::connectors::stdio::ConnectorProgram;
 use control::installation::{SettingFact, SettingSection, SettingValue};
 use control::notices::NoticeKind;
 use gateway::signin::programs::KnownProgram;
@@ -32,6 +33,7 @@ pub(super) fn in_force(config: &Config) -> Vec<SettingSection> {
         oauth_clients,
         connector_secrets,
         connector_clients,
+        connector_programs,
     } = config;
     let mut sections = vec![of_server(server), of_store(store), of_ledger(ledger)];
     sections.extend(issuers.iter().map(of_issuer));
@@ -82,6 +84,7 @@ pub(super) fn in_force(config: &Config) -> Vec<SettingSection> {
         ));
     }
     sections.extend(connector_clients.iter().map(of_connector_client));
+    sections.extend(connector_programs.iter().map(of_connector_program));
     sections
 }
 
@@ -296,6 +299,59 @@ fn of_connector_client(client: &ConnectorClient) -> SettingSection {
                 "what the connector asks for",
             ),
         ],
+    )
+}
+
+/// A program that may be a connector.
+fn of_connector_program(program: &ConnectorProgram) -> SettingSection {
+    let ConnectorProgram {
+        command,
+        pinned,
+        reads,
+        env,
+        network,
+        per_person,
+        memory_mib,
+        processes,
+        files,
+        idle_s,
+    } = program;
+    let key = |name: &str| format!("connector_program.{name}");
+    let pins = pinned
+        .iter()
+        .map(|(path, hash)| format!("{} {hash}", path.display()));
+    let reads = reads.iter().map(|path| path.display());
+    let mut facts = vec![
+        list(&key("command"), command, "none"),
+        list(&key("pinned"), pins, "none"),
+        list(&key("reads"), reads, "nothing else"),
+        text(
+            &key("network"),
+            if *network {
+                &"the network of Doorward"
+            } else {
+                &"none"
+            },
+        ),
+        text(
+            &key("per_person"),
+            if *per_person {
+                &"a process for each person"
+            } else {
+                &"one process"
+            },
+        ),
+        text(&key("memory_mib"), memory_mib),
+        text(&key("processes"), processes),
+        text(&key("files"), files),
+        text(&key("idle_s"), &format!("{idle_s} seconds")),
+    ];
+    let variables = env.keys().map(|name| key(&format!("env.{name}")));
+    facts.extend(variables.map(|name| secret(&name, "a variable of a program")));
+    section(
+        format!("Program “{}”", command.join(" ")),
+        "may be a connector, in a sandbox, where the policy names this very command",
+        facts,
     )
 }
 

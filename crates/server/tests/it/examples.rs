@@ -58,6 +58,7 @@ fn the_example_configuration_is_a_good_one() {
         "DOORWARD_CLAUDE_AI_SECRET",
         "TASKS_AUTHORIZATION",
         "CRM_CLIENT_SECRET",
+        "FILES_TOKEN",
     ] {
         command.env(secret, "a-value-of-at-least-32-characters");
     }
@@ -98,6 +99,7 @@ fn the_example_configuration_names_every_key() {
         ("oauth_client", "[[oauth_client]]\nzz = 1"),
         ("connector_secret", "[[connector_secret]]\nzz = 1"),
         ("connector_client", "[[connector_client]]\nzz = 1"),
+        ("connector_program", "[[connector_program]]\nzz = 1"),
     ] {
         let said = answer(text);
         let line = said

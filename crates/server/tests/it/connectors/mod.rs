@@ -8,6 +8,7 @@ mod front;
 pub(crate) mod grants;
 mod hostile;
 mod records;
+mod stdio;
 
 use std::sync::Arc;
 
