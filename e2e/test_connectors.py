@@ -14,6 +14,7 @@ from actors.browser import Browser
 from actors.certificate import Certificate
 from actors.claude_code import Machine, onward
 from actors.doorward import Doorward, free_port
+from actors.fakes import Fakes
 from actors.mcp import HERE, RUN_SECONDS, Node, tool_called
 from policies import POLICY
 
@@ -103,6 +104,33 @@ def test_the_inspector_lists_and_calls_what_is_allowed_and_nothing_else(node, ga
     assert "echo" in names and "get-env" not in names
     said = node.inspect(url, token, "--method", "tools/call", "--tool-name", "get-sum", "--tool-arg", "a=2", "b=40")
     assert "The sum of 2 and 40 is 42." in said
+
+
+@pytest.fixture
+def further_fakes(programs):
+    """For a second Doorward: an application has one redirect address."""
+    fakes = Fakes(programs / "examples/fakes")
+    yield fakes
+    fakes.close()
+
+
+def test_the_inspector_lists_and_calls_a_program_of_this_machine_in_its_sandbox(node, programs, further_fakes, tmp_path):
+    command, allowed = node.everything_as_a_program()
+    policy = connectors(everything="https://nowhere.invalid/").replace('url = "https://nowhere.invalid/"', f"command = {json.dumps(command)}")
+    policy = policy.replace('state = "blocked"', 'state = "allow"')
+    # nobody of these tests is at the connector that the last rules are about
+    policy = policy[: policy.index('[[action]]\nname = "nobody makes errors"')]
+    with Doorward(programs / "doorward", tmp_path, further_fakes, policy, more=allowed) as doorward:
+        url, token = f"{doorward.base}/mcp/everything", device_sign_in.sign_in(doorward.base, "ada").access_token
+        listed = json.loads(node.inspect(url, token, "--method", "tools/list"))
+        assert "echo" in [tool["name"] for tool in listed["tools"]]
+        said = node.inspect(url, token, "--method", "tools/call", "--tool-name", "echo", "--tool-arg", "message=hello over stdio")
+        assert "hello over stdio" in said
+        said = node.inspect(url, token, "--method", "tools/call", "--tool-name", "get-env")
+        environment = json.loads(json.loads(said)["content"][0]["text"])
+        assert set(environment) == {"EVERYTHING", "HOME", "LANG", "PATH", "PWD"}
+        log = (tmp_path / "doorward.log").read_text()
+        assert "a connector's program runs" in log and environment["EVERYTHING"] not in log
 
 
 def test_a_blocked_tool_and_one_that_there_is_not_are_one_answer(gateway, token):

@@ -25,9 +25,17 @@ STOP_SECONDS = 30
 
 
 class Doorward:
-    """Runs while the `with` block lasts."""
+    """Runs while the `with` block lasts. `more` stands at the end of its configuration."""
 
-    def __init__(self, program: pathlib.Path, home: pathlib.Path, fakes: Fakes, policy: str, certificate: Certificate | None = None):
+    def __init__(
+        self,
+        program: pathlib.Path,
+        home: pathlib.Path,
+        fakes: Fakes,
+        policy: str,
+        certificate: Certificate | None = None,
+        more: str = "",
+    ):
         """With a certificate it is reached itself, over TLS, and the recorder sees nothing."""
         self._program, self._home, self._fakes = program, home, fakes
         self._certificate = certificate
@@ -41,7 +49,7 @@ class Doorward:
         }
         home.mkdir(parents=True, exist_ok=True)
         self.config = home / "doorward.toml"
-        self.config.write_text(self._configuration())
+        self.config.write_text(self._configuration() + more)
         self._first_policy = policy
 
     @property

@@ -55,6 +55,25 @@ class Node:
         script = self.modules / "@modelcontextprotocol/server-everything/dist/index.js"
         return self.listening(script, "streamableHttp", says=r"port (\d+)", PORT=str(port))
 
+    def everything_as_a_program(self) -> tuple[list[str], str]:
+        """The same server over its standard input and output: its command, and what `doorward.toml` says of it. Its hash is computed as
+        docs/connectors.md says.
+        """
+        package = self.modules / "@modelcontextprotocol/server-everything"
+        command = [str(self.program), str(package / "dist/index.js"), "stdio"]
+        listed = "find -L . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
+        pins = {self.program: _printed(["sha256sum", self.program]), package: _printed(["sh", "-c", listed], package)}
+        pinned = ", ".join(f'"{path}" = "{hash_}"' for path, hash_ in pins.items())
+        # Node.js reserves far more memory than it uses
+        return command, f"""
+[[connector_program]]
+command = {json.dumps(command)}
+pinned = {{ {pinned} }}
+reads = ["{self.modules}"]
+env = {{ EVERYTHING = "${{E2E_ADMIN_KEY}}" }}
+memory_mib = 2048
+"""
+
     def passed(self, url: str, revision: str, results: pathlib.Path) -> set[tuple[str, str]]:
         """The checks of the conformance suite that a server passes, by scenario and check."""
         suite = self.modules / "@modelcontextprotocol/conformance/dist/index.js"
@@ -114,6 +133,11 @@ def asked(url: str, token: str, method: str, params: dict) -> dict:
         request.add_header(header, value)
     with urllib.request.urlopen(request, timeout=START_SECONDS) as answer:
         return json.load(answer)
+
+
+def _printed(command: list, folder: pathlib.Path | None = None) -> str:
+    """The first word that a program prints."""
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.split()[0]
 
 
 def _said(process: subprocess.Popen, pattern: str) -> str:
