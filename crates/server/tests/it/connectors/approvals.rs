@@ -44,7 +44,7 @@ pub(crate) fn is_done(answer: &Answer) -> bool {
 }
 
 /// Whoever asked says yes on the page, or no.
-async fn decide(world: &World, id: ApprovalId, yes: bool) {
+pub(super) async fn decide(world: &World, id: ApprovalId, yes: bool) {
     let control = world.running.wired.control();
     let found = control
         .store

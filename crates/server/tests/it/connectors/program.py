@@ -14,6 +14,7 @@ answered = threading.Condition()
 answers = {}
 cancelled = set()
 pair = []
+done = []
 
 
 def say(message):
@@ -67,6 +68,11 @@ def get_flood(*_):
         say({"method": "notifications/message", "params": {"level": "info", "data": "x"}})
 
 
+def remove_one(*_):
+    done.append(1)
+    return "removed"
+
+
 def get_crash(*_):
     os._exit(3)
 
@@ -105,6 +111,8 @@ TOOLS = {
     "get_flood": get_flood,
     "get_nothing": lambda *_: threading.Event().wait(),
     "get_cancelled": lambda *_: len(cancelled),
+    "get_count": lambda *_: len(done),
+    "remove_one": remove_one,
     "delete_all": lambda *_: "deleted",
 }
 

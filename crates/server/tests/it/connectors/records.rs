@@ -20,7 +20,7 @@ pub(super) async fn shut_out(world: &World, login: &str) {
     crate::run::done(&world.config_file(), &revoke).await;
 }
 
-fn all(world: &World) -> (Vec<Decision>, Vec<Outcome>, String) {
+pub(super) fn all(world: &World) -> (Vec<Decision>, Vec<Outcome>, String) {
     let mut reader = Reader::from(&world.config.ledger.dir, ledger::Position::default());
     let (mut decisions, mut outcomes, mut text) = (Vec::new(), Vec::new(), String::new());
     while let Ok(Some(entry)) = reader.read() {

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use connectors::stdio::{ConnectorProgram, pin};
 use control::{Actor, people};
+use ledger::record::{Ended, Outcome};
 use serde_json::{Value, json};
 use server::demo::world::{Stage, World};
 use testkit::Answer;
 
-use super::apply;
+use super::approvals::{decide, waits};
 use super::client::Client;
+use super::{apply, records};
 use crate::run;
 use crate::watch::until;
 
@@ -67,7 +69,7 @@ impl Programs {
         };
         let connectors: String = words.iter().map(connector).collect();
         format!(
-            "{}\n{connectors}\n[[action]]\nname = \"Reading\"\nconnector = \"*\"\nwho = {{ groups = [\"engineering\", \"contractors\"] }}\nclasses = [\"read\"]\nstate = \"allow\"\n",
+            "{}\n{connectors}\n[[action]]\nname = \"Reading\"\nconnector = \"*\"\nwho = {{ groups = [\"engineering\", \"contractors\"] }}\nclasses = [\"read\"]\nstate = \"allow\"\n[[action]]\nname = \"Removing\"\nconnector = \"*\"\nwho = {{ groups = [\"engineering\"] }}\nactions = [\"remove_one\"]\nstate = \"ask\"\n",
             include_str!("../../../src/demo/policy.toml")
         )
     }
@@ -142,11 +144,69 @@ async fn a_program_is_listed_and_called_as_an_address_is() {
     );
     let asked = text(&ada.call("get_question", &json!({})).await);
     assert_eq!(asked, "-32601", "nobody of ours is asked");
-    let answer = ada.call("get_nonce", &json!({})).await;
-    let request = answer.json();
-    assert!(request["error"].is_null());
     world.stop(Duration::from_secs(2)).await.unwrap();
     until(async || programs.running("one") == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_a_program_takes_the_same_review_the_same_yes_and_leaves_the_same_records() {
+    let programs = Programs::new();
+    let mut stage = Stage::set(0).await.unwrap();
+    stage.config.connector_programs = vec![programs.program("one")];
+    let strict = programs
+        .policy(&["one"])
+        .replace("definitions = \"warn\"\n", "");
+    apply(&stage, &strict).await;
+    let world = World::on(stage).await.unwrap();
+    let ada = Client::greeted(&world.base, "ada", "one").await;
+    assert_eq!(
+        ada.tools().await,
+        Vec::<String>::new(),
+        "nobody has reviewed it"
+    );
+    let unseen = ada.call("get_nonce", &json!({})).await;
+    assert_eq!(unseen.json()["error"]["code"], -32602);
+    apply(&world.stage, &programs.policy(&["one"])).await;
+    until(async || ada.call("get_nonce", &json!({})).await.json()["result"].is_object()).await;
+    let note = json!({"note": "walrus"});
+    let id = waits(&ada.call("remove_one", &note).await);
+    let removed = async || text(&ada.call("get_count", &json!({})).await);
+    assert_eq!(removed().await, "0", "nothing is sent before the yes");
+    decide(&world, id, true).await;
+    assert_eq!(text(&ada.call("remove_one", &note).await), "removed");
+    waits(&ada.call("remove_one", &note).await);
+    assert_eq!(removed().await, "1");
+    is_refused(
+        &ada.call("get_crash", &json!({})).await,
+        "upstream_unavailable",
+    );
+    until(async || {
+        records::all(&world)
+            .1
+            .iter()
+            .any(|end| end.ended == Ended::Error)
+    })
+    .await;
+    let (decisions, outcomes, text) = records::all(&world);
+    assert!(
+        decisions
+            .iter()
+            .any(|known| known.action.as_str() == "one.remove_one"),
+        "{text}"
+    );
+    let upstream = |end: &&Outcome| {
+        end.upstream
+            .as_ref()
+            .is_some_and(|name| name.as_str() == "one")
+    };
+    let ends: Vec<Ended> = outcomes
+        .iter()
+        .filter(upstream)
+        .map(|end| end.ended)
+        .collect();
+    assert!(ends.contains(&Ended::Complete), "{text}");
+    assert!(!text.contains("walrus"), "nothing of what was said");
+    world.stop(Duration::from_secs(2)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
