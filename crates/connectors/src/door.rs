@@ -5,17 +5,21 @@
 //! |---|---|
 //! | this one | who comes in, and which way their message takes |
 //! | `act` | what does something |
+//! | `all` | `/mcp`, where all connectors are one |
 //! | `answer` | what goes back |
 //! | `approve` | what somebody has to approve first |
 //! | `body` | a message's bytes |
 //! | `connect` | what is answered to whoever has no grant at a connector that wants one |
+//! | `gather` | the lists of all connectors, as one |
 //! | `shown` | what of a connector's actions a person sees |
 
 mod act;
+mod all;
 mod answer;
 mod approve;
 mod body;
 mod connect;
+mod gather;
 mod shown;
 
 use std::borrow::Cow;
@@ -34,9 +38,10 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use ledger::record::Door;
 use pipeline::identity::{Resource, Verified};
-use pipeline::{Admitted, Call, ClientAddress, Facts, Pipeline};
-use tokio::sync::Semaphore;
+use pipeline::{Admitted, Call, ClientAddress, Facts, Identified, Pipeline};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use self::all::all;
 use self::approve::Able;
 use crate::approval::{self, Approvals};
 use crate::envelope::{Message, NoMessage};
@@ -55,7 +60,7 @@ pub struct Connectors {
     /// The stages.
     pub pipeline: Arc<Pipeline>,
     /// The connectors.
-    pub upstream: Upstream,
+    pub upstream: Arc<Upstream>,
     /// Sessions.
     pub sessions: Sessions,
     /// What was approved of their actions.
@@ -68,6 +73,8 @@ pub struct Connectors {
     memory: Arc<Semaphore>,
     /// Calls that wait for an approval on their clients' streams.
     holds: Arc<Semaphore>,
+    /// Lists that connectors are asked for in the list of all.
+    lists: Arc<Semaphore>,
 }
 
 /// Memory is counted in units of a kibibyte.
@@ -83,7 +90,7 @@ impl Connectors {
     ) -> Self {
         Self {
             pipeline,
-            upstream,
+            upstream: Arc::new(upstream),
             sessions,
             pins,
             approvals,
@@ -91,6 +98,7 @@ impl Connectors {
             places: Places::default(),
             memory: Arc::new(Semaphore::new(limits::MCP_BYTES_IN_FLIGHT_MAX / UNIT_BYTES)),
             holds: Arc::new(Semaphore::new(limits::APPROVALS_HELD_MAX)),
+            lists: Arc::new(Semaphore::new(limits::LISTS_OF_ALL_AT_ONCE)),
         }
     }
 
@@ -116,9 +124,9 @@ impl Connectors {
     }
 }
 
-/// A caller who may speak to a connector, and what they sent.
-struct Entered {
-    call: Call<Admitted>,
+/// A caller who is known, and may speak as far as the call's stage says, and what they sent.
+struct Entered<S> {
+    call: Call<S>,
     asked: Asked,
     head: Parts,
     body: Body,
@@ -126,8 +134,8 @@ struct Entered {
 }
 
 /// A request as it came.
-struct Brought<'h> {
-    call: Call<Admitted>,
+struct Brought<'h, S> {
+    call: Call<S>,
     asked: Asked,
     headers: &'h HeaderMap,
     bytes: Bytes,
@@ -166,12 +174,41 @@ pub async fn connector(
 }
 
 impl Connectors {
-    async fn enter(&self, name: &str, request: Request) -> Result<Box<Entered>, Response> {
-        let facts = self.facts(&request);
+    async fn enter(
+        &self,
+        name: &str,
+        request: Request,
+    ) -> Result<Box<Entered<Admitted>>, Response> {
         let resource = Resource::connector(&self.public_url, name);
+        let Entered {
+            call,
+            asked,
+            head,
+            body,
+            place,
+        } = *self.known(resource, request).await?;
+        let admitted = self.pipeline.admit(call, name).await;
+        let call = admitted.map_err(|refusal| asked.refused(&refusal))?;
+        Ok(Box::new(Entered {
+            call,
+            asked,
+            head,
+            body,
+            place,
+        }))
+    }
+
+    /// Who calls at this address.
+    async fn known(
+        &self,
+        resource: Option<Resource>,
+        request: Request,
+    ) -> Result<Box<Entered<Identified>>, Response> {
+        let facts = self.facts(&request);
         let asked = Asked {
             request: facts.request,
             id: None,
+            sent: None,
             is_tool: false,
             era: Era::Legacy,
             resource: resource.clone(),
@@ -201,7 +238,6 @@ impl Connectors {
             let refusal = Refusal::plain(ReasonCode::ConcurrencyLimit);
             return Err(refused(call.refuse(refusal)));
         }
-        let call = self.pipeline.admit(call, name).await.map_err(refused)?;
         Ok(Box::new(Entered {
             call,
             asked,
@@ -212,26 +248,15 @@ impl Connectors {
     }
 
     /// A message.
-    async fn post(self: &Arc<Self>, entered: Entered) -> Result<Response, Response> {
+    async fn post(self: &Arc<Self>, entered: Entered<Admitted>) -> Result<Response, Response> {
         let Entered {
-            mut call,
+            call,
             mut asked,
             head,
             body,
             place,
         } = entered;
-        if !is_json(&head.headers) {
-            let refusal = Refusal::new(
-                ReasonCode::BodyMalformed,
-                "The message must be sent as application/json.",
-            );
-            return Err(asked.refused(&call.refuse(refusal)));
-        }
-        let (bytes, _memory) = match self.read(body).await {
-            Ok(read) => read,
-            Err(refusal) => return Err(asked.refused(&call.refuse(refusal))),
-        };
-        call.note_body_bytes(bytes.len());
+        let (call, bytes, _memory) = self.received(call, &asked, &head, body).await?;
         let message = match Message::read(&bytes) {
             Ok(message) => message,
             Err(error) => return Err(malformed(&asked, call, &error)),
@@ -269,10 +294,34 @@ impl Connectors {
         }
     }
 
+    /// The bytes of a message, and their share of memory.
+    async fn received<S>(
+        &self,
+        mut call: Call<S>,
+        asked: &Asked,
+        head: &Parts,
+        body: Body,
+    ) -> Result<(Call<S>, Bytes, OwnedSemaphorePermit), Response> {
+        if !is_json(&head.headers) {
+            let refusal = Refusal::new(
+                ReasonCode::BodyMalformed,
+                "The message must be sent as application/json.",
+            );
+            return Err(asked.refused(&call.refuse(refusal)));
+        }
+        match self.read(body).await {
+            Ok((bytes, memory)) => {
+                call.note_body_bytes(bytes.len());
+                Ok((call, bytes, memory))
+            }
+            Err(refusal) => Err(asked.refused(&call.refuse(refusal))),
+        }
+    }
+
     /// A message that wants an answer.
     async fn request(
         self: &Arc<Self>,
-        brought: Brought<'_>,
+        brought: Brought<'_, Admitted>,
         method: Cow<'_, str>,
         params: Option<&str>,
     ) -> Result<Response, Response> {
@@ -283,42 +332,20 @@ impl Connectors {
             bytes,
             place,
         } = brought;
-        let deed = match deed(&method, params) {
-            Ok(deed) => deed,
-            Err(error) => {
-                let text = error.to_string();
-                call.refuse(Refusal::new(ReasonCode::BodyMalformed, text.clone()));
-                return Err(asked.malformed(-32602, &text));
-            }
-        };
-        let named = match &deed {
-            Deed::Act(act) => act.named.as_deref(),
-            Deed::Talk | Deed::Browse(_) => None,
-        };
-        match headers::agreed(headers, &method, named, params) {
-            Ok(era) => asked.era = era,
-            Err(refusal) => return Err(asked.refused(&call.refuse(refusal))),
-        }
+        let meant = meant(call, &mut asked, headers, &method, params);
+        let (call, deed) = meant.map_err(|refused| *refused)?;
         let (call, session) = if method == "initialize" || asked.era == Era::Modern {
             (call, None)
         } else {
             let found = self.session(call, headers);
             found.map_err(|refusal| asked.refused(&refusal))?
         };
-        let able = Able {
-            opens_pages: match asked.era {
-                Era::Modern => approval::can_open_pages(params),
-                Era::Legacy => session.as_ref().is_some_and(|session| session.opens_pages),
-            },
-            is_asked_back: named.is_some(),
-            hears_events: approve::hears_events(headers),
-            reply: approval::reply(params).filter(|_| asked.era == Era::Modern),
-            progress: approval::progress_token(params),
-        };
-        let about = match named {
+        let is_named = matches!(&deed, Deed::Act(act) if act.named.is_some());
+        let able = able(&asked, session.as_ref(), is_named, headers, params);
+        let about = match is_named {
             _ if asked.is_tool => About::Call,
-            Some(_) => About::Named,
-            None => About::Message,
+            true => About::Named,
+            false => About::Message,
         };
         let from = (Arc::clone(call.who()), headers);
         let outgoing = outgoing((Method::POST, about), from, session, bytes);
@@ -447,7 +474,7 @@ impl Connectors {
     /// `GET`: what a connector says of its own accord. `DELETE`: the end of a session.
     async fn without_message(
         &self,
-        entered: Entered,
+        entered: Entered<Admitted>,
         method: Method,
     ) -> Result<Response, Response> {
         let Entered {
@@ -492,6 +519,53 @@ impl Connectors {
     }
 }
 
+/// What a request would do, once its headers agree with it.
+fn meant<'p, S>(
+    call: Call<S>,
+    asked: &mut Asked,
+    headers: &HeaderMap,
+    method: &Cow<'p, str>,
+    params: Option<&'p str>,
+) -> Result<(Call<S>, Deed<'p>), Box<Response>> {
+    let deed = match deed(method, params) {
+        Ok(deed) => deed,
+        Err(error) => {
+            let text = error.to_string();
+            call.refuse(Refusal::new(ReasonCode::BodyMalformed, text.clone()));
+            return Err(Box::new(asked.malformed(-32602, &text)));
+        }
+    };
+    let named = match &deed {
+        Deed::Act(act) => act.named.as_deref(),
+        Deed::Talk | Deed::Browse(_) => None,
+    };
+    match headers::agreed(headers, method, named, params) {
+        Ok(era) => asked.era = era,
+        Err(refusal) => return Err(Box::new(asked.refused(&call.refuse(refusal)))),
+    }
+    Ok((call, deed))
+}
+
+/// What a client can do while its call waits.
+fn able(
+    asked: &Asked,
+    session: Option<&Opened>,
+    is_named: bool,
+    headers: &HeaderMap,
+    params: Option<&str>,
+) -> Able {
+    Able {
+        opens_pages: match asked.era {
+            Era::Modern => approval::can_open_pages(params),
+            Era::Legacy => session.is_some_and(|session| session.opens_pages),
+        },
+        is_asked_back: is_named,
+        hears_events: approve::hears_events(headers),
+        reply: approval::reply(params).filter(|_| asked.era == Era::Modern),
+        progress: approval::progress_token(params),
+    }
+}
+
 fn outgoing(
     (method, about): (Method, About),
     (who, from_client): (Arc<Verified>, &HeaderMap),
@@ -512,6 +586,7 @@ fn outgoing(
         headers: sent,
         session: session.map(|session| session.upstream),
         body,
+        across: None,
     }
 }
 
@@ -525,7 +600,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-fn malformed(asked: &Asked, call: Call<Admitted>, error: &NoMessage) -> Response {
+fn malformed<S>(asked: &Asked, call: Call<S>, error: &NoMessage) -> Response {
     let text = error.to_string();
     call.refuse(Refusal::new(ReasonCode::BodyMalformed, text.clone()));
     asked.malformed(error.code(), &text)

@@ -15,6 +15,12 @@ pub struct Event {
 }
 
 impl Event {
+    /// What it says it is; nothing where it does not say.
+    pub fn kind(&self) -> &[u8] {
+        let mut kinds = lines(&self.raw).filter(|line| field(line).0 == b"event");
+        kinds.next_back().map_or(b"", |line| field(line).1)
+    }
+
     /// The same event with other data, which has no line break.
     pub fn with_data(&self, data: &str) -> Bytes {
         let mut out = Vec::with_capacity(data.len() + 64);
@@ -104,7 +110,7 @@ impl Frames {
 }
 
 /// The lines, without the mark that may stand before the first, and that some read over wherever it stands.
-fn lines(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn lines(raw: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     let lines = raw.split(|byte| matches!(byte, b'\n' | b'\r'));
     lines.map(|line| line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line))
 }

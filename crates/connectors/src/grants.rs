@@ -17,7 +17,7 @@ use crate::pins::Held;
 /// The upstream's session of a client whom nobody has led to the connector yet.
 pub const NOBODY_BEHIND: &str = "doorward-nobody-behind";
 /// Versions with sessions that a client is answered in while it has no grant: nothing but lists and this word is said in them.
-const SPOKEN: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
+pub(crate) const SPOKEN: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
 /// The version without sessions.
 const MODERN: &str = "2026-07-28";
 
@@ -170,7 +170,7 @@ pub fn in_its_place(
 }
 
 /// The version that a client asks for, if it is one of those that are spoken here, and otherwise the newest of them.
-fn spoken(params: Option<&str>) -> &'static str {
+pub(crate) fn spoken(params: Option<&str>) -> &'static str {
     let params = params.and_then(|params| serde_json::from_str::<Value>(params).ok());
     let wanted = params
         .as_ref()

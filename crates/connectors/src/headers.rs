@@ -8,6 +8,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Number, Value};
 use url::Url;
 
+use crate::line::Line;
 use crate::strict::{Malformed, Members};
 
 /// The id of a session.
@@ -193,6 +194,72 @@ pub enum About {
     Named,
     /// A call of a tool, whose arguments may be repeated.
     Call,
+}
+
+/// What a client of the newest protocol must have in its headers, where nobody behind us looks for it.
+pub fn complete(headers: &HeaderMap, is_named: bool, params: Option<&str>) -> Result<(), Refusal> {
+    if meta_version(params.unwrap_or("{}"))?.is_none() {
+        let text = "The message does not state its version, as the newest protocol asks for.";
+        return Err(Refusal::one(Reason::new(ReasonCode::McpHeaders, text)));
+    }
+    let missing = [(VERSION, true), (METHOD, true), (NAME, is_named)];
+    let missing = missing
+        .iter()
+        .find(|(name, needed)| *needed && !headers.contains_key(name));
+    match missing {
+        None => Ok(()),
+        Some((name, _)) => {
+            let text = format!("The header {name} is missing.");
+            Err(Refusal::one(Reason::new(ReasonCode::McpHeaders, text)))
+        }
+    }
+}
+
+/// The version that a request speaks of: what it says itself, else what its header says.
+pub fn version(headers: &HeaderMap, params: Option<&str>) -> Result<Option<String>, Refusal> {
+    let stated = meta_version(params.unwrap_or("{}"))?;
+    Ok(stated.or(one(headers, &VERSION)?.map(str::to_owned)))
+}
+
+/// What a client of ours says of what it takes.
+pub fn ours() -> HeaderMap {
+    let both = HeaderValue::from_static("application/json, text/event-stream");
+    [(header::ACCEPT, both)].into_iter().collect()
+}
+
+/// Makes headers say what a message over this line says.
+pub fn state(headers: &mut HeaderMap, line: &Line, method: &str, named: Option<&str>) {
+    headers.remove(NAME);
+    headers.remove(METHOD);
+    headers.remove(VERSION);
+    if line.era == Era::Modern {
+        let named = named.map(|named| (NAME, encoded(named)));
+        let said = [(METHOD, encoded(method))].into_iter().chain(named);
+        headers.extend(said.filter_map(|(name, value)| Some((name, value.ok()?))));
+    } else {
+        let repeated: Vec<HeaderName> = headers.keys().filter(|k| is_param(k)).cloned().collect();
+        for name in repeated {
+            headers.remove(name);
+        }
+    }
+    // A greeting is where the two find out which.
+    if method != "initialize"
+        && let Ok(version) = HeaderValue::from_str(&line.version)
+    {
+        headers.insert(VERSION, version);
+    }
+}
+
+/// A name as a header has it.
+fn encoded(name: &str) -> Result<HeaderValue, header::InvalidHeaderValue> {
+    let is_plain = name.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && name.trim() == name
+        && !name.starts_with("=?");
+    if is_plain {
+        HeaderValue::from_str(name)
+    } else {
+        HeaderValue::try_from(format!("=?base64?{}?=", STANDARD.encode(name)))
+    }
 }
 
 /// What of a client's headers goes on to a connector: what the protocol says and was held against the message, and nothing that says who

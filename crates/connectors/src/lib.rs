@@ -3,6 +3,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | [`alias`] | what things are called where all connectors are one |
 //! | [`door`] | the routes, and a message's whole way |
 //! | [`headers`] | what the protocol's headers must agree with, and where requests may come from |
 //! | [`envelope`], [`strict`] | a message taken apart so that nobody can read it otherwise |
@@ -12,6 +13,7 @@
 //! | [`grants`], [`oauth`] | people's own authorisations at connectors; Doorward as the client of their authorization servers |
 //! | [`stdio`] | connectors that are programs of this machine |
 //! | [`upstream`] | the connectors, and the only place that holds their credentials |
+//! | [`line`], [`seam`] | Doorward as a client of its own at a connector, and what lies between it and the clients |
 //! | [`stream`], [`frames`], [`listing`] | answers on their way back |
 //! | [`arguments`] | the arguments of a call, canonical and against the rules |
 //! | [`approval`] | what an approval of a call binds |
@@ -21,6 +23,7 @@
 //! What a connector is and who may do what there stands in the policy ([`domain::policy::connectors`]); the decision is
 //! [`domain::policy::reach`]. Decision record 0017 says why.
 
+pub mod alias;
 pub mod approval;
 pub mod arguments;
 pub mod door;
@@ -28,12 +31,14 @@ pub mod envelope;
 pub mod frames;
 pub mod grants;
 pub mod headers;
+pub mod line;
 pub mod listing;
 pub mod method;
 pub mod oauth;
 pub mod pins;
 pub mod place;
 pub mod refused;
+pub mod seam;
 pub mod session;
 pub mod stdio;
 pub mod stream;
@@ -53,6 +58,7 @@ pub use door::Connectors;
 /// The connectors' endpoints.
 pub fn routes(door: Arc<Connectors>) -> Router {
     Router::new()
+        .route("/mcp", any(door::all))
         .route("/mcp/{connector}", any(door::connector))
         .route("/connect/client.json", get(document))
         .with_state(door)

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use crate::envelope::Id;
 use crate::pins::Listed;
 use crate::strict::{self, Malformed, Members};
 
@@ -13,6 +14,18 @@ pub trait Lists: Send + Sync {
 
     /// Everything that a list held, shown or not.
     fn listed(&self, listed: Listed);
+
+    /// The answer to what was asked, as the client waits for it; none where it goes on as it is.
+    fn handed_on(&self, _answer: &str) -> Result<Option<String>, Malformed> {
+        Ok(None)
+    }
+
+    /// Whether what a connector asks its client is answered here, and goes to nobody.
+    ///
+    /// Errors: it has asked too much.
+    fn is_answered(&self, _id: &Id, _method: &str) -> Result<bool, Malformed> {
+        Ok(false)
+    }
 }
 
 /// The message with what `lists` shows of its actions; none where it lists no actions. An action without a readable name goes.

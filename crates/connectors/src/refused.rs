@@ -111,6 +111,8 @@ pub struct Asked {
     pub request: RequestId,
     /// The message's id, once it is known.
     pub id: Option<Id>,
+    /// The id under which it was sent on, where that is another one.
+    pub sent: Option<Id>,
     /// Whether it calls a tool.
     pub is_tool: bool,
     /// The era it is of.
@@ -120,6 +122,11 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// The id that its answer has.
+    pub fn expected(&self) -> Option<&Id> {
+        self.sent.as_ref().or(self.id.as_ref())
+    }
+
     /// The response for a refusal.
     pub fn refused(&self, refusal: &Refusal) -> Response {
         let (status, body) = match (face_of(refusal.code()), &self.id) {
@@ -160,6 +167,19 @@ impl Asked {
         response
     }
 
+    /// The refusal of a version that is not spoken here, with those that are.
+    pub fn other_version(&self, refusal: &Refusal, wanted: &str, spoken: &[&str]) -> Response {
+        let data = json!({
+            "request": self.request.to_string(), "reason": refusal.code().as_str(),
+            "supported": spoken, "requested": wanted,
+        });
+        let error = json!({"code": -32022, "message": refusal.sentence(), "data": data});
+        let body = self.enclosed("error", &error);
+        let mut response = (StatusCode::BAD_REQUEST, body).into_response();
+        self.dress(&mut response, refusal);
+        response
+    }
+
     fn dress(&self, response: &mut Response, refusal: &Refusal) {
         let status = response.status();
         let headers = response.headers_mut();
@@ -186,11 +206,16 @@ impl Asked {
             data["reason"] = reason.as_str().into();
         }
         let error = json!({"code": code, "message": message, "data": data});
+        self.enclosed("error", &error)
+    }
+
+    /// The answer with this result or error.
+    pub fn enclosed(&self, member: &str, content: impl std::fmt::Display) -> String {
         let id = self
             .id
             .as_ref()
             .map_or_else(|| "null".to_owned(), Id::to_string);
-        format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}")
+        format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"{member}\":{content}}}")
     }
 
     /// A result that says to a model what it may not do, and what it can do instead.
@@ -225,6 +250,7 @@ mod tests {
         Asked {
             request: RequestId::from_parts(1, 1),
             id,
+            sent: None,
             is_tool,
             era,
             resource: Resource::connector("https://d.example", "tasks"),

@@ -59,6 +59,8 @@ pub enum Seen {
     Pass,
     /// It goes to nobody.
     Drop,
+    /// It was answered here, and goes to nobody either.
+    Answered,
     /// It is the answer, and goes on as it is, or so. The last says whether it is a result.
     Answer(Option<String>, bool),
     /// It cannot be understood, and the stream ends.
@@ -75,20 +77,35 @@ pub fn look(
     let (Ok(message), Ok(text)) = (Message::read(data), str::from_utf8(data)) else {
         return Seen::Garbled;
     };
-    let Message::Response { id, result } = message else {
-        return Seen::Pass;
+    let (id, result) = match message {
+        Message::Response { id, result } => (id, result),
+        Message::Notification { .. } => return Seen::Pass,
+        Message::Request { id, method, .. } => {
+            return match keep.is_answered(&id, &method) {
+                Ok(true) => Seen::Answered,
+                Ok(false) => Seen::Pass,
+                Err(_) => Seen::Garbled,
+            };
+        }
     };
     if expected.is_some() && id.as_ref() != expected && !(id.is_none() && result.is_none()) {
         return Seen::Drop;
     }
-    let Some(result) = result else {
-        return Seen::Answer(None, false);
+    let changed = match result {
+        None => Ok(None),
+        Some(result) => {
+            if let Some(inspection) = inspection.filter(|inspection| inspection.is_on()) {
+                texts(result, inspection);
+            }
+            listing::filtered(text, result, &**keep)
+        }
     };
-    if let Some(inspection) = inspection.filter(|inspection| inspection.is_on()) {
-        texts(result, inspection);
-    }
-    match listing::filtered(text, result, &**keep) {
-        Ok(changed) => Seen::Answer(changed, true),
+    let handed_on = changed.and_then(|changed| {
+        let handed_on = keep.handed_on(changed.as_deref().unwrap_or(text))?;
+        Ok(handed_on.or(changed))
+    });
+    match handed_on {
+        Ok(changed) => Seen::Answer(changed, result.is_some()),
         Err(_) => Seen::Garbled,
     }
 }
@@ -289,7 +306,7 @@ fn judged(event: &Event, watch: &mut Watch) -> (Option<Bytes>, Option<Over>) {
         Some(data) if !data.is_empty() => data,
         _ => return (raw(), None),
     };
-    let expected = watch.asked.id.as_ref();
+    let expected = watch.asked.expected();
     let ends = |well: bool| expected.is_some().then_some(Over::Answered { well });
     match look(data, expected, &watch.keep, watch.inspection.as_mut()) {
         Seen::Pass => (raw(), None),
@@ -297,6 +314,7 @@ fn judged(event: &Event, watch: &mut Watch) -> (Option<Bytes>, Option<Over>) {
             tracing::warn!("a connector answered a request that was not asked here");
             (None, None)
         }
+        Seen::Answered => (None, None),
         Seen::Answer(None, well) => (raw(), ends(well)),
         Seen::Answer(Some(text), well) => (Some(event.with_data(&one_line(&text))), ends(well)),
         Seen::Garbled => (None, Some(Over::Cut(ReasonCode::UpstreamGarbled))),

@@ -20,7 +20,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::grants::{Found, Grants, NOBODY_BEHIND, Token, refusal};
-use crate::headers::SESSION;
+use crate::headers::{Era, SESSION};
+use crate::line::{Line, Lines};
+use crate::seam::Seam;
 use crate::stdio::Programs;
 
 /// A shared header that some connectors want, out of the boot configuration.
@@ -40,10 +42,11 @@ pub struct Upstream {
     grants: Arc<dyn Grants>,
     programs: Arc<Programs>,
     public_url: String,
+    pub(crate) lines: Lines,
 }
 
 /// A request to a connector.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Outgoing {
     /// Who it is of: the grant that it goes with is theirs alone.
     pub caller: Arc<Caller>,
@@ -57,6 +60,8 @@ pub struct Outgoing {
     pub session: Option<String>,
     /// The message.
     pub body: Bytes,
+    /// The age that its client is of, where it goes over a line of Doorward's own.
+    pub across: Option<Era>,
 }
 
 /// What a connector began to answer.
@@ -68,6 +73,8 @@ pub struct Answer {
     pub session: Option<String>,
     /// Its body.
     pub body: Body,
+    /// How it is put into its client's words, and the line it came over, where it went over one.
+    pub seam: Option<(Seam, Arc<Line>)>,
 }
 
 /// A body as it comes.
@@ -104,6 +111,7 @@ impl Upstream {
             grants,
             programs,
             public_url: public_url.to_owned(),
+            lines: Lines::default(),
         }
     }
 
@@ -148,16 +156,23 @@ impl Upstream {
     ) -> Result<Answer, Refusal> {
         let (_, running) = call.leaving();
         running.leaves();
-        self.send(connector, outgoing).await
+        self.talk(connector, outgoing).await
     }
 
     /// Sends what does nothing: a greeting, a list, an answer to what the connector asked.
     pub async fn talk(&self, connector: &Connector, outgoing: Outgoing) -> Result<Answer, Refusal> {
-        self.send(connector, outgoing).await
+        match outgoing.across {
+            None => self.send(connector, outgoing).await,
+            Some(client) => self.across(connector, outgoing, client).await,
+        }
     }
 
     /// Sends a request; a token of a grant that is refused is renewed once, and the request goes out once more.
-    async fn send(&self, connector: &Connector, outgoing: Outgoing) -> Result<Answer, Refusal> {
+    pub(crate) async fn send(
+        &self,
+        connector: &Connector,
+        outgoing: Outgoing,
+    ) -> Result<Answer, Refusal> {
         if !connector.command.is_empty() {
             return self.programs.send(connector, outgoing).await;
         }
@@ -215,6 +230,7 @@ impl Upstream {
                 Some(kind) if kind == "text/event-stream" => Body::Events(body),
                 _ => Body::Nothing,
             },
+            seam: None,
         })
     }
 

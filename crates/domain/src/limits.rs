@@ -477,6 +477,9 @@ pub const CONNECTOR_NAME_BYTES_MAX: usize = 32;
 pub const CONNECTOR_PREFIX_BYTES_MAX: usize = 12;
 /// Longest name of an action; a longer one is never offered.
 pub const ACTION_NAME_BYTES_MAX: usize = 128;
+/// Longest name in the list of all connectors; a longer one gets an alias. With `mcp__`, the name that a client gives to Doorward, of up to
+/// 17 characters, and `__` it stays within the 64 that real clients take.
+pub const LISTED_NAME_BYTES_MAX: usize = 40;
 /// Connectors of one policy; one with more is a mistake.
 pub const CONNECTORS_MAX: usize = 200;
 /// Calls of one person to one connector within [`BULK_MINUTES`] that are many, where its entry does not say how many are.
@@ -618,3 +621,25 @@ pub const PROGRAM_PIN_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 pub const PROGRAM_PIN_FILES_MAX: usize = 200_000;
 /// Folders in each other below it; with more it is refused.
 pub const PROGRAM_PIN_DEPTH_MAX: usize = 32;
+/// Connectors that one request for the list of all asks at once; the others wait for their turn.
+pub const LISTS_AT_ONCE: usize = 32;
+/// As many of all such requests at one replica.
+pub const LISTS_OF_ALL_AT_ONCE: usize = 64;
+/// How long one connector has to list what it has for the list of all; then it is left out.
+pub const LIST_MS: u64 = 5_000;
+/// How long all of them have together; real clients give a server they connect to half a minute.
+pub const LISTS_MS: u64 = 20_000;
+/// Bytes of one connector's list, all its pages together; with a longer one it is left out of the list of all.
+pub const LIST_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Pages of one connector's list; what comes behind them is left out.
+pub const LIST_PAGES_MAX: usize = 50;
+/// Bytes of the list of all; connectors with which it would be longer are left out.
+pub const LISTED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How long a connector has to begin such a session; then the call that needs it is refused.
+pub const LINE_MS: u64 = 20_000;
+/// How long a session that Doorward began at a connector for a caller of all connectors is kept without being used.
+pub const LINE_IDLE_MS: u64 = 30 * 60 * 1_000;
+/// Such sessions of one replica; beyond it those that were not used for longest are forgotten.
+pub const LINES_MAX: usize = 10_000;
+/// What a connector may ask in the answer to one call, where nobody can be asked; with more its answer ends with an error.
+pub const ASKED_IN_VAIN_MAX: usize = 16;

@@ -81,6 +81,25 @@ impl Pipeline {
         }
     }
 
+    /// May they speak to connectors, whichever a message is for, and have they agreed to what they must?
+    pub async fn admit_to_any(&self, call: Call<Identified>) -> Result<Call<Identified>, Refusal> {
+        let ask = Ask {
+            model: None,
+            client: call.draft.facts.client,
+            address: call.draft.facts.address,
+        };
+        let policy = call.policy();
+        let admitted = policy.admit_to_any(&call.who().caller, &ask);
+        let agreed = self
+            .acceptable_use
+            .missing(call.who(), policy.acceptable_use)
+            .await;
+        match acceptance::together(admitted, agreed) {
+            Ok(()) => Ok(call),
+            Err(refusal) => Err(call.refuse(refusal)),
+        }
+    }
+
     /// Where an action stands for whoever calls. The record names it from here on, whatever becomes of it.
     pub fn weigh_action(&self, call: &mut Call<Admitted>, action: &ActionCall<'_>) -> Standing {
         let connector = &call.stage.connector;

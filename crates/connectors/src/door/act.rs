@@ -207,6 +207,7 @@ impl Connectors {
                     who,
                     shown: approved,
                     opens_pages: false,
+                    across: None,
                     place,
                 };
                 let (running, inspection) = (Some(running), Some(inspection));

@@ -13,7 +13,8 @@ use ledger::record::Ended;
 use pipeline::{End, Inspection, Running};
 
 use super::Connectors;
-use super::shown::Speaker;
+use super::shown::{Across, Speaker};
+use crate::envelope::Id;
 use crate::headers::SESSION;
 use crate::refused::Asked;
 use crate::stream::{self, Seen};
@@ -23,13 +24,20 @@ impl Connectors {
     /// The client's response to a request.
     pub(super) async fn answered(
         &self,
-        asked: Asked,
-        speaker: Speaker,
+        mut asked: Asked,
+        mut speaker: Speaker,
         answer: Answer,
         had_session: bool,
         running: Option<Running>,
         mut inspection: Option<Inspection>,
     ) -> Result<Response, Response> {
+        if let Some((seam, line)) = answer.seam
+            && let Some(id) = asked.id.clone()
+        {
+            asked.sent = Some(Id::Number(seam.id));
+            let upstream = Arc::clone(&self.upstream);
+            speaker.across = Some(Arc::new(Across::new(seam, line, id, upstream)));
+        }
         let given = answer.session.as_deref().filter(|_| !had_session);
         let given = given.and_then(|session| {
             let caller = &speaker.who.caller;
@@ -92,10 +100,10 @@ async fn judged(
         _ = live.revoked() => return Err(Refusal::plain(ReasonCode::PersonRevoked)),
         bytes = whole(body) => bytes?,
     };
-    match stream::look(&bytes, asked.id.as_ref(), &speaker.keep(), inspection) {
+    match stream::look(&bytes, asked.expected(), &speaker.keep(), inspection) {
         Seen::Answer(None, well) if status.is_success() || !well => Ok((bytes, well)),
-        Seen::Answer(Some(text), well) if status.is_success() => Ok((text.into(), well)),
-        Seen::Answer(..) | Seen::Pass | Seen::Drop | Seen::Garbled => {
+        Seen::Answer(Some(text), well) if status.is_success() || !well => Ok((text.into(), well)),
+        Seen::Answer(..) | Seen::Pass | Seen::Drop | Seen::Answered | Seen::Garbled => {
             Err(Refusal::plain(ReasonCode::UpstreamGarbled))
         }
     }

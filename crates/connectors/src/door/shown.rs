@@ -2,22 +2,26 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::policy::{ActionAsk, CallerPolicy, Connector};
-use domain::{ActionState, ReasonCode, Refusal};
+use domain::{ActionState, ReasonCode, Refusal, limits};
 use pipeline::identity::{Live, Verified};
 use pipeline::{Admitted, Call, Inspection, Running};
 
 use super::Connectors;
 use crate::approval;
-use crate::envelope::Message;
+use crate::envelope::{Id, Message};
+use crate::line::{Line, Whose};
 use crate::listing::Lists;
 use crate::method::{class_of_tool, is_tool_name};
 use crate::pins::{Held, Listed, Pins};
 use crate::place::Place;
 use crate::refused::Asked;
+use crate::seam::Seam;
 use crate::stream::{Keep, Watch};
-use crate::strict::{self, Members};
+use crate::strict::{self, Malformed, Members};
+use crate::upstream::Upstream;
 
 /// What is known of who speaks, once the call itself has gone on.
 pub(super) struct Speaker {
@@ -27,7 +31,56 @@ pub(super) struct Speaker {
     pub(super) shown: Approved,
     /// Whether it has just said that it can lead its person to a page.
     pub(super) opens_pages: bool,
+    /// What lies between its client and the connector, where that is more than bytes.
+    pub(super) across: Option<Arc<Across>>,
     pub(super) place: Place,
+}
+
+/// What lies between the client of a request and a connector, where Doorward is the connector's client: other words, another id, and
+/// nobody who could be asked anything.
+pub(super) struct Across {
+    seam: Seam,
+    line: Arc<Line>,
+    waits_for: Id,
+    upstream: Arc<Upstream>,
+    answered: AtomicUsize,
+}
+
+impl Across {
+    pub(super) fn new(seam: Seam, line: Arc<Line>, waits_for: Id, upstream: Arc<Upstream>) -> Self {
+        Self {
+            seam,
+            line,
+            waits_for,
+            upstream,
+            answered: AtomicUsize::new(0),
+        }
+    }
+
+    /// Answers what the connector asks its client: that it is there, and that it does nothing else.
+    fn answer(&self, of: &Shown, id: &Id, method: &str) -> Result<(), Malformed> {
+        if self.answered.fetch_add(1, Ordering::Relaxed) >= limits::ASKED_IN_VAIN_MAX {
+            return Err(Malformed::Shape { line: 1, column: 1 });
+        }
+        let said = match method {
+            "ping" => "\"result\":{}",
+            _ => "\"error\":{\"code\":-32601,\"message\":\"Nobody can be asked here.\"}",
+        };
+        let message = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},{said}}}");
+        let whose = Whose::of(&of.who.caller, &of.who.live);
+        let outgoing = Upstream::saying(&whose, &self.line, message);
+        let (upstream, connector) = (Arc::clone(&self.upstream), Arc::clone(&of.connector));
+        tokio::spawn(async move {
+            if let Err(refusal) = upstream.talk(&connector, outgoing).await {
+                tracing::debug!(
+                    connector = connector.name,
+                    code = %refusal.code(),
+                    "a connector that asked in vain is not told so"
+                );
+            }
+        });
+        Ok(())
+    }
 }
 
 /// What was approved there, and where what is listed is noted.
@@ -40,10 +93,22 @@ pub(super) struct Approved {
 }
 
 /// What one person is shown of one connector's actions.
-struct Shown {
-    connector: Arc<Connector>,
-    policy: Arc<CallerPolicy>,
-    approved: Approved,
+pub(super) struct Shown {
+    pub(super) connector: Arc<Connector>,
+    pub(super) policy: Arc<CallerPolicy>,
+    pub(super) who: Arc<Verified>,
+    pub(super) approved: Approved,
+    pub(super) across: Option<Arc<Across>>,
+}
+
+impl Approved {
+    /// The same, for a list from its beginning.
+    pub(super) fn whole(self) -> Self {
+        Self {
+            from_start: true,
+            ..self
+        }
+    }
 }
 
 impl Lists for Shown {
@@ -63,6 +128,20 @@ impl Lists for Shown {
     fn listed(&self, mut listed: Listed) {
         listed.is_whole &= self.approved.from_start;
         self.approved.pins.note(&self.connector, listed);
+    }
+
+    fn handed_on(&self, answer: &str) -> Result<Option<String>, Malformed> {
+        let Some(across) = &self.across else {
+            return Ok(None);
+        };
+        across.seam.back(answer, &across.waits_for).map(Some)
+    }
+
+    fn is_answered(&self, id: &Id, method: &str) -> Result<bool, Malformed> {
+        let Some(across) = &self.across else {
+            return Ok(false);
+        };
+        across.answer(self, id, method).map(|()| true)
     }
 }
 
@@ -127,6 +206,7 @@ impl Speaker {
             who: call.conversed(),
             shown,
             opens_pages: false,
+            across: None,
             place,
         }
     }
@@ -136,7 +216,9 @@ impl Speaker {
         Arc::new(Shown {
             connector: Arc::clone(&self.connector),
             policy: Arc::clone(&self.policy),
+            who: Arc::clone(&self.who),
             approved: self.shown.clone(),
+            across: self.across.clone(),
         })
     }
 

@@ -368,6 +368,7 @@ fn answer(status: StatusCode, body: Body) -> Answer {
         status,
         session: None,
         body,
+        seam: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Connectors and their actions as people write them into the policy: two lists of [`super::document`], and what can be wrong with
 //! them. What they come to for one call is [`super::reach`].
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -81,7 +82,7 @@ pub struct Connector {
     /// For people to read.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub title: String,
-    /// What stands before its actions' names in the list of all connectors; the name where that is short enough.
+    /// What stands before its actions' names in the list of all connectors; the name where that is short enough, else made from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
     /// Its address.
@@ -245,12 +246,16 @@ impl Connector {
         }
     }
 
-    /// What stands before its actions' names in the list of all; none where nothing short enough is known.
-    pub fn prefix(&self) -> Option<&str> {
-        let fits = |text: &&str| text.len() <= limits::CONNECTOR_PREFIX_BYTES_MAX;
-        self.prefix
-            .as_deref()
-            .or_else(|| Some(&*self.name).filter(fits))
+    /// What stands before its actions' names in the list of all: what is written, else the name, else its beginning and a hash of all of
+    /// it. Never has an underscore, so the first one behind it ends it.
+    pub fn prefix(&self) -> Cow<'_, str> {
+        match &self.prefix {
+            Some(prefix) => Cow::Borrowed(prefix),
+            None if self.name.len() <= limits::CONNECTOR_PREFIX_BYTES_MAX => {
+                Cow::Borrowed(&self.name)
+            }
+            None => Cow::Owned(short(&self.name)),
+        }
     }
 
     /// The class of its data that an action of this class lies above, unless an exception is written.
@@ -258,6 +263,14 @@ impl Connector {
         let mut classes = self.data_classes.iter().copied();
         classes.find(|data| self.exception.is_none() && data.forbids(class))
     }
+}
+
+/// The beginning of a long name and a hash of all of it (FNV-1a, 20 bits). That two come to be the same is a mistake of the policy.
+fn short(name: &str) -> String {
+    let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    let hash = name.bytes().fold(0x811c_9dc5, step);
+    let begins: String = name.chars().take(6).collect();
+    format!("{begins}-{:05x}", hash >> 12)
 }
 
 impl Action {
@@ -272,14 +285,12 @@ pub(super) fn mistakes(document: &Document, say: &mut impl FnMut(String, &str)) 
     if document.connector.len() > limits::CONNECTORS_MAX {
         say("connector".to_owned(), "has more than 200 entries");
     }
-    let mut prefixes: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut prefixes: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
     for (index, connector) in document.connector.iter().enumerate() {
         mistaken_connector(connector, &mut |key, what| {
             say(format!("connector[{index}].{key}"), what);
         });
-        if let Some(prefix) = connector.prefix()
-            && prefixes.insert(prefix, index).is_some()
-        {
+        if prefixes.insert(connector.prefix(), index).is_some() {
             let key = if connector.prefix.is_some() {
                 "prefix"
             } else {

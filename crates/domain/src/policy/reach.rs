@@ -100,6 +100,19 @@ impl CallerPolicy {
         })
     }
 
+    /// Whether the caller may speak to connectors at all: what is demanded of every request.
+    pub fn admit_to_any(&self, caller: &Caller, ask: &Ask<'_>) -> Result<(), Refusal> {
+        Refusal::from_reasons(self.unmet(caller, ask)).map_or(Ok(()), Err)
+    }
+
+    fn unmet(&self, caller: &Caller, ask: &Ask<'_>) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        for require in &self.requires {
+            unmet(require, caller, ask, &mut reasons);
+        }
+        reasons
+    }
+
     /// Whether the caller may speak to a connector at all: what is demanded of every request, and that there is such a connector for
     /// them. One that there is not and one that is not for them are the same answer.
     pub fn admit(
@@ -108,10 +121,7 @@ impl CallerPolicy {
         ask: &Ask<'_>,
         connector: &str,
     ) -> Result<&Connector, Refusal> {
-        let mut reasons = Vec::new();
-        for require in &self.requires {
-            unmet(require, caller, ask, &mut reasons);
-        }
+        let mut reasons = self.unmet(caller, ask);
         let found = self.connector(connector);
         if found.is_none() {
             reasons.insert(0, Reason::plain(ReasonCode::ConnectorNotAvailable));

@@ -190,7 +190,10 @@ fn the_table_of_routes_is_whole() {
     let source = include_str!("../../../connectors/src/lib.rs");
     let routes = source.split(".route(").skip(1);
     let paths: Vec<&str> = routes.filter_map(|route| route.split('"').nth(1)).collect();
-    assert_eq!(paths, ["/mcp/{connector}", connectors::oauth::DOCUMENT]);
+    assert_eq!(
+        paths,
+        ["/mcp", "/mcp/{connector}", connectors::oauth::DOCUMENT]
+    );
     for prefix in gateway::inference::refused::PREFIXES {
         assert!(known.contains(&prefix), "{prefix} is not in the table");
     }

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use super::{State, TOOLS};
 use crate::net::{Body, Feed, reply};
 
+/// The name of a prompt that is too long for some clients.
+const LONG_PROMPT: &str = "greet_somebody_whom_nobody_has_greeted_for_a_very_long_time";
+
 /// An answer with a result.
 pub(super) fn result(message: &Value, result: &Value) -> Response<Body> {
     reply::json(200, &answer(&message["id"], result))
@@ -42,6 +45,24 @@ pub(super) fn list(message: &Value, modern: bool) -> Response<Body> {
         listed["cacheScope"] = "public".into();
     }
     result(message, &listed)
+}
+
+/// What it has to read: one resource, and prompts one of which has a long name.
+pub(super) fn readable(method: &str, message: &Value) -> Option<Value> {
+    let params = &message["params"];
+    Some(match method {
+        "resources/list" => json!({"resources": [{"uri": "file:///x", "name": "x"}]}),
+        "resources/templates/list" => {
+            json!({"resourceTemplates": [{"uriTemplate": "file:///{y}", "name": "y"}]})
+        }
+        "resources/read" => json!({"contents": [{"uri": params["uri"], "text": "read"}]}),
+        "prompts/list" => json!({"prompts": [{"name": "greet"}, {"name": LONG_PROMPT}]}),
+        "prompts/get" => {
+            let content = json!({"type": "text", "text": params["name"]});
+            json!({"messages": [{"role": "user", "content": content}]})
+        }
+        _ => return None,
+    })
 }
 
 fn said(message: &Value, text: &str, modern: bool) -> Value {

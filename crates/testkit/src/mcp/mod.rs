@@ -89,8 +89,19 @@ impl McpSeen {
     }
 }
 
+/// The one age of the protocol that a server may be of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// With sessions.
+    Legacy,
+    /// Without.
+    Modern,
+}
+
 #[derive(Debug, Clone, Default)]
 struct State {
+    /// Of both where it is none.
+    only: Option<Age>,
     seen: Arc<Mutex<Vec<McpSeen>>>,
     sessions: Arc<AtomicU64>,
     /// Streams that are open now.
@@ -123,6 +134,23 @@ impl McpServer {
             ..State::default()
         };
         Self::serving(state, 0)
+    }
+
+    /// The same, of one age of the protocol alone.
+    ///
+    /// Errors: no port can be had.
+    pub fn crm_of(age: Age, tools: Vec<Value>) -> io::Result<Self> {
+        let state = State {
+            crm: Some(crm::Crm::with(tools)),
+            only: Some(age),
+            ..State::default()
+        };
+        Self::serving(state, 0)
+    }
+
+    /// Ends all sessions, as by a start anew.
+    pub fn forget_sessions(&self) {
+        self.state.sessions.store(0, Ordering::SeqCst);
     }
 
     fn serving(state: State, port: u16) -> io::Result<Self> {
@@ -196,10 +224,15 @@ impl State {
             return reply::text(404, "not found");
         }
         let meta = &message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"];
-        if meta == MODERN || ask.header("mcp-protocol-version") == Some(MODERN) {
-            return self.modern(ask, message);
+        let is_modern = meta == MODERN || ask.header("mcp-protocol-version") == Some(MODERN);
+        match (is_modern, self.only) {
+            (true, Some(Age::Legacy)) | (false, Some(Age::Modern)) => {
+                let error = json!({"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32000, "message": "not of this age"}});
+                reply::json(400, &error)
+            }
+            (true, _) => self.modern(ask, message),
+            (false, _) => self.legacy(ask, message),
         }
-        self.legacy(ask, message)
     }
 
     fn legacy(&self, ask: &Ask, message: &Value) -> Response<Body> {
@@ -211,7 +244,7 @@ impl State {
             let id = self.sessions.fetch_add(1, Ordering::SeqCst) + 1;
             let result = json!({
                 "protocolVersion": LEGACY,
-                "capabilities": {"tools": {"listChanged": true}, "resources": {}, "futureThing": {"x": 1}},
+                "capabilities": {"tools": {"listChanged": true}, "resources": {}, "prompts": {}, "futureThing": {"x": 1}},
                 "serverInfo": {"name": "testkit", "version": "1"},
             });
             let answer = answers::result(message, &result);
@@ -238,7 +271,8 @@ impl State {
         }
         if message["method"] == "server/discover" {
             let result = json!({
-                "resultType": "complete", "supportedVersions": [MODERN], "capabilities": {"tools": {}},
+                "resultType": "complete", "supportedVersions": [MODERN],
+                "capabilities": {"tools": {}, "resources": {}, "prompts": {}},
                 "ttlMs": 60_000, "cacheScope": "public",
             });
             return answers::result(message, &result);
@@ -253,13 +287,14 @@ impl State {
         match message["method"].as_str() {
             Some("ping") => answers::result(message, &json!({})),
             Some("tools/list") => answers::list(message, modern),
-            Some("resources/list") => answers::result(message, &json!({"resources": []})),
-            Some("resources/read") => answers::result(
-                message,
-                &json!({"contents": [{"uri": "file:///x", "text": "read"}]}),
-            ),
             Some("tools/call") => self.call(message, modern),
-            _ => {
+            method => {
+                if let Some(mut readable) = answers::readable(method.unwrap_or_default(), message) {
+                    if modern {
+                        readable["resultType"] = "complete".into();
+                    }
+                    return answers::result(message, &readable);
+                }
                 let error = json!({"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32601, "message": "unknown"}});
                 reply::json(if modern { 404 } else { 200 }, &error)
             }

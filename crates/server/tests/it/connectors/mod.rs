@@ -1,6 +1,7 @@
 //! Connectors through the whole of Doorward: a fake server of the Model Context Protocol behind, a client in front, and everything the two
 //! should not be able to do to each other or to anybody else.
 
+mod all;
 pub(crate) mod approvals;
 mod behind;
 pub(crate) mod client;
