@@ -21,9 +21,14 @@ from policies import POLICY
 REVISIONS = ["2025-11-25", "2026-07-28"]
 
 
+def connector(name: str, url: str) -> str:
+    transport = "sse" if url.endswith("/sse") else "http"
+    return f'[[connector]]\nname = "{name}"\nurl = "{url}"\ntransport = "{transport}"\ndefinitions = "warn"\n'
+
+
 def connectors(**urls: str) -> str:
     """The rules of these tests: engineers may do everything at each of these connectors, less two things."""
-    listed = "".join(f'[[connector]]\nname = "{name}"\nurl = "{url}"\ndefinitions = "warn"\n' for name, url in urls.items())
+    listed = "".join(connector(name, url) for name, url in urls.items())
     return f"""{POLICY}
 {listed}
 [[action]]
@@ -68,9 +73,9 @@ def node(node_packages):
 
 @pytest.fixture(scope="module")
 def servers(node):
-    with node.fixture() as fixture, node.everything(free_port()) as everything:
+    with node.fixture() as fixture, node.everything(free_port()) as everything, node.everything(free_port(), "sse") as old:
         fixture, everything = (f"http://127.0.0.1:{port}/mcp" for port in (fixture, everything))
-        yield {"fixture": fixture, "strict": fixture, "everything": everything}
+        yield {"fixture": fixture, "strict": fixture, "everything": everything, "old": f"http://127.0.0.1:{old}/sse"}
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +108,16 @@ def test_the_inspector_lists_and_calls_what_is_allowed_and_nothing_else(node, ga
     names = [tool["name"] for tool in listed["tools"]]
     assert "echo" in names and "get-env" not in names
     said = node.inspect(url, token, "--method", "tools/call", "--tool-name", "get-sum", "--tool-arg", "a=2", "b=40")
+    assert "The sum of 2 and 40 is 42." in said
+
+
+@pytest.mark.parametrize("path", ["/mcp/old", "/mcp"])
+def test_the_inspector_lists_and_calls_a_server_of_the_old_transport(node, gateway, token, path):
+    url, prefix = f"{gateway.base}{path}", "old_" if path == "/mcp" else ""
+    listed = json.loads(node.inspect(url, token, "--method", "tools/list"))
+    names = [tool["name"] for tool in listed["tools"]]
+    assert f"{prefix}echo" in names
+    said = node.inspect(url, token, "--method", "tools/call", "--tool-name", f"{prefix}get-sum", "--tool-arg", "a=2", "b=40")
     assert "The sum of 2 and 40 is 42." in said
 
 
@@ -170,18 +185,18 @@ def test_an_sdk_negotiates_lists_calls_and_reads(node, gateway, token, language,
 
 
 @pytest.fixture
-def over_tls(programs, own_fakes, servers, tmp_path, monkeypatch):
+def over_tls(programs, further_fakes, servers, tmp_path, monkeypatch):
     """Clients pass over connectors of the settings that are not reached by TLS."""
     certificate = Certificate(tmp_path / "tls")
     # whom the actors of these tests believe
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.authority))
-    with Doorward(programs / "doorward", tmp_path / "over-tls", own_fakes, connectors(**servers), certificate) as doorward:
+    with Doorward(programs / "doorward", tmp_path / "over-tls", further_fakes, connectors(**servers), certificate) as doorward:
         yield doorward, certificate
 
 
-def test_stock_claude_code_uses_a_connector_of_its_served_settings(claude_binary, over_tls, own_fakes, tmp_path):
+def test_stock_claude_code_uses_a_connector_of_its_served_settings(claude_binary, over_tls, further_fakes, tmp_path):
     """Nothing but a sign-in is on the machine: the settings bring the connector, and Claude Code signs its person in there by itself."""
-    own_fakes.heal()
+    further_fakes.heal()
     doorward, certificate = over_tls
     machine = Machine(claude_binary, tmp_path / "home", doorward.base)
     machine.variables = {"NODE_EXTRA_CA_CERTS": str(certificate.authority), "ENABLE_TOOL_SEARCH": "false"}
@@ -195,7 +210,7 @@ def test_stock_claude_code_uses_a_connector_of_its_served_settings(claude_binary
     )
     assert answer.status == 0, answer
     assert "This is a simple text response for testing." in answer.stdout, answer.stdout
-    desktop = {"authorization": f"Bearer {own_fakes.id_token('ada', 'claude-desktop')}"}
+    desktop = {"authorization": f"Bearer {further_fakes.id_token('ada', 'claude-desktop')}"}
     document = plain_http.send(doorward.base, "GET", "/user/bootstrap", headers=desktop)
     served = {server["name"]: server for server in document.json["managedMcpServers"]}
     assert served["strict"]["url"] == f"{doorward.base}/mcp/strict"
@@ -204,7 +219,25 @@ def test_stock_claude_code_uses_a_connector_of_its_served_settings(claude_binary
     assert "test_error_handling" not in states, "what is blocked is not told of"
 
 
-def test_stock_claude_code_lists_and_calls_a_tool_through_doorward(claude_binary, gateway, own_fakes, token, tmp_path):
+@pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
+@pytest.mark.parametrize("language", ["python", "typescript"])
+def test_an_sdk_finds_all_connectors_as_one(node, gateway, token, language, mode, version):
+    program = [sys.executable, HERE / "job.py"] if language == "python" else [node.program, HERE / "job.mjs", node.modules.parent]
+    job = [*program, f"{gateway.base}/mcp", "strict_test_simple_text", mode, "strict"]
+    done = subprocess.run(job, env=node.environment(BEARER=token), capture_output=True, text=True, timeout=RUN_SECONDS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    did = json.loads(done.stdout)
+    assert did["version"] == version
+    assert {"strict_test_simple_text", "fixture_test_simple_text", "everything_echo", "old_echo"} <= set(did["tools"])
+    assert not {"strict_test_error_handling", "everything_get-env"} & set(did["tools"])
+    assert len(did["tools"]) == len(set(did["tools"]))
+    assert did["said"] == "This is a simple text response for testing."
+    assert did["read"] == "This is the content of the static text resource."
+    assert did["prompt"] == "This is a simple prompt for testing."
+
+
+@pytest.mark.parametrize(("name", "path", "prefix"), [("strict", "/mcp/strict", ""), ("all-of-northwinds", "/mcp", "strict_")])
+def test_stock_claude_code_lists_and_calls_a_tool_through_doorward(claude_binary, gateway, own_fakes, token, tmp_path, name, path, prefix):
     own_fakes.heal()
     machine = Machine(claude_binary, tmp_path / "home", gateway.base)
     machine.variables = {
@@ -214,15 +247,16 @@ def test_stock_claude_code_lists_and_calls_a_tool_through_doorward(claude_binary
         # tools stand in the request itself, where the fake provider sees them
         "ENABLE_TOOL_SEARCH": "false",
     }
-    server = {"type": "http", "url": f"{gateway.base}/mcp/strict", "headers": {"Authorization": f"Bearer {token}"}}
-    servers = json.dumps({"mcpServers": {"strict": server}})
-    tool = "mcp__strict__test_simple_text"
-    before = len(gateway.recorder.seen("/mcp/strict"))
+    server = {"type": "http", "url": f"{gateway.base}{path}", "headers": {"Authorization": f"Bearer {token}"}}
+    servers = json.dumps({"mcpServers": {name: server}})
+    tool = f"mcp__{name}__{prefix}test_simple_text"
+    before = len(gateway.recorder.seen(path))
     with_servers = ["--mcp-config", servers, "--strict-mcp-config", "--allowedTools", tool]
     answer = machine.ask(f"Say it. [testkit tool={tool}]", "--model", "sonnet", *with_servers, "--output-format", "stream-json", "--verbose")
     assert answer.status == 0, answer
     events = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
     offered = next(event["tools"] for event in events if event.get("subtype") == "init")
-    assert tool in offered and "mcp__strict__test_error_handling" not in offered
+    assert tool in offered and f"mcp__{name}__{prefix}test_error_handling" not in offered
+    assert max(len(tool) for tool in offered) <= 64
     assert "This is a simple text response for testing." in answer.stdout, answer.stdout
-    assert len(gateway.recorder.seen("/mcp/strict")) > before
+    assert len(gateway.recorder.seen(path)) > before

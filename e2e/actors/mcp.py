@@ -51,9 +51,9 @@ class Node:
     def bearer(self, port: int, token: str):
         return self.listening(HERE / "bearer.mjs", str(port), BEARER=token)
 
-    def everything(self, port: int):
+    def everything(self, port: int, transport: str = "streamableHttp"):
         script = self.modules / "@modelcontextprotocol/server-everything/dist/index.js"
-        return self.listening(script, "streamableHttp", says=r"port (\d+)", PORT=str(port))
+        return self.listening(script, transport, says=r"port (\d+)", PORT=str(port))
 
     def everything_as_a_program(self) -> tuple[list[str], str]:
         """The same server over its standard input and output: its command, and what `doorward.toml` says of it. Its hash is computed as

@@ -1,10 +1,11 @@
 // One job with the official TypeScript SDK at a connector: negotiate, list the tools, call one, read a resource, get a prompt. Prints JSON.
-// Arguments: the folder of the packages, address, tool, and `auto` or `legacy`. The credential stands in the environment, as BEARER.
+// Arguments: the folder of the packages, address, tool, `auto` or `legacy`, and at all connectors as one the prefix of the one that is meant.
+// The credential stands in the environment, as BEARER.
 
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
-const [packages, url, tool, mode] = process.argv.slice(2);
+const [packages, url, tool, mode, prefix] = process.argv.slice(2);
 const found = createRequire(pathToFileURL(`${packages}/`)).resolve("@modelcontextprotocol/client");
 const sdk = await import(pathToFileURL(found));
 const { Client, StreamableHTTPClientTransport } = sdk.Client ? sdk : sdk.default;
@@ -15,8 +16,8 @@ const client = new Client({ name: "job", version: "1" }, { versionNegotiation: {
 await client.connect(transport);
 const listed = await client.listTools();
 const called = await client.callTool({ name: tool, arguments: {} });
-const read = await client.readResource({ uri: "test://static-text" });
-const prompt = await client.getPrompt({ name: "test_simple_prompt" });
+const read = await client.readResource({ uri: prefix ? `${prefix}+test://static-text` : "test://static-text" });
+const prompt = await client.getPrompt({ name: prefix ? `${prefix}_test_simple_prompt` : "test_simple_prompt" });
 console.log(
   JSON.stringify({
     version: client.getNegotiatedProtocolVersion(),

@@ -14,6 +14,7 @@
 //! | [`stdio`] | connectors that are programs of this machine |
 //! | [`upstream`] | the connectors, and the only place that holds their credentials |
 //! | [`line`], [`seam`] | Doorward as a client of its own at a connector, and what lies between it and the clients |
+//! | [`sse`] | connectors of the old transport |
 //! | [`stream`], [`frames`], [`listing`] | answers on their way back |
 //! | [`arguments`] | the arguments of a call, canonical and against the rules |
 //! | [`approval`] | what an approval of a call binds |
@@ -40,6 +41,7 @@ pub mod place;
 pub mod refused;
 pub mod seam;
 pub mod session;
+pub mod sse;
 pub mod stdio;
 pub mod stream;
 pub mod strict;

@@ -23,6 +23,7 @@ use crate::grants::{Found, Grants, NOBODY_BEHIND, Token, refusal};
 use crate::headers::{Era, SESSION};
 use crate::line::{Line, Lines};
 use crate::seam::Seam;
+use crate::sse::Wires;
 use crate::stdio::Programs;
 
 /// A shared header that some connectors want, out of the boot configuration.
@@ -37,12 +38,13 @@ pub struct SharedHeader {
 /// The client for connectors, and what it authenticates with.
 #[derive(Debug)]
 pub struct Upstream {
-    fetch: Fetch,
+    pub(crate) fetch: Fetch,
     shared: BTreeMap<String, SharedHeader>,
     grants: Arc<dyn Grants>,
     programs: Arc<Programs>,
     public_url: String,
     pub(crate) lines: Lines,
+    pub(crate) wires: Wires,
 }
 
 /// A request to a connector.
@@ -112,6 +114,7 @@ impl Upstream {
             programs,
             public_url: public_url.to_owned(),
             lines: Lines::default(),
+            wires: Wires::default(),
         }
     }
 
@@ -204,6 +207,9 @@ impl Upstream {
         outgoing: &Outgoing,
         token: Option<&Token>,
     ) -> Result<Answer, Refusal> {
+        if connector.transport == Transport::Sse {
+            return self.by_stream(connector, outgoing, token).await;
+        }
         let url = address(connector)?;
         let mut request = http::Request::new(Full::new(outgoing.body.clone()));
         *request.method_mut() = outgoing.method.clone();
@@ -234,7 +240,7 @@ impl Upstream {
         })
     }
 
-    fn authenticate(
+    pub(crate) fn authenticate(
         &self,
         connector: &Connector,
         token: Option<&Token>,
@@ -274,9 +280,6 @@ impl Upstream {
 
 /// Where a connector is reached; refused for what is not spoken to yet, never guessed.
 fn address(connector: &Connector) -> Result<Url, Refusal> {
-    if connector.transport == Transport::Sse {
-        return Err(not_yet(connector, "the old transport"));
-    }
     let Some(url) = &connector.url else {
         return Err(Refusal::plain(ReasonCode::UpstreamUnavailable));
     };
@@ -295,7 +298,7 @@ fn not_yet(connector: &Connector, what: &str) -> Refusal {
     Refusal::one(Reason::new(ReasonCode::UpstreamCredential, text))
 }
 
-fn unreached(connector: &Connector, error: &FetchError) -> Refusal {
+pub(crate) fn unreached(connector: &Connector, error: &FetchError) -> Refusal {
     tracing::warn!(
         connector = connector.name,
         error = error.chain(),
@@ -307,7 +310,7 @@ fn unreached(connector: &Connector, error: &FetchError) -> Refusal {
     })
 }
 
-fn media_type(value: &HeaderValue) -> String {
+pub(crate) fn media_type(value: &HeaderValue) -> String {
     let text = value.to_str().unwrap_or_default();
     let kind = text.split(';').next().unwrap_or_default();
     kind.trim().to_ascii_lowercase()

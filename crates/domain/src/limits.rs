@@ -643,3 +643,9 @@ pub const LINE_IDLE_MS: u64 = 30 * 60 * 1_000;
 pub const LINES_MAX: usize = 10_000;
 /// What a connector may ask in the answer to one call, where nobody can be asked; with more its answer ends with an error.
 pub const ASKED_IN_VAIN_MAX: usize = 16;
+/// Streams of connectors of the old transport that are open at one replica; beyond it no session begins.
+pub const SSE_STREAMS_MAX: usize = 1_000;
+/// How often one is looked at, whether anybody still uses it.
+pub const SSE_LOOK_MS: u64 = 60_000;
+/// How long an event of one waits for a client that does not read; then it is lost, and its call ends by silence.
+pub const SSE_SLOW_MS: u64 = 10_000;

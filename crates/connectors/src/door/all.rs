@@ -304,8 +304,8 @@ impl Connectors {
             return Ok(None);
         }
         let listed = self.own_list(connector, call.who(), &PROMPTS).await;
-        let (prompts, _) = listed?;
-        let names = prompts.iter().filter_map(|prompt| {
+        let listed = listed?;
+        let names = listed.iter().filter_map(|prompt| {
             let members = Members::read(prompt, &["name"]).ok()?;
             members.string("name")
         });

@@ -195,20 +195,23 @@ impl Connectors {
             connector: Arc::clone(&one.connector),
             policy: Arc::clone(&one.policy),
             who: Arc::clone(&one.who),
-            approved: approved.whole(),
+            approved,
             across: None,
         };
         let items = match self.within_time(one, list).await {
-            Ok((items, is_whole)) => {
+            Ok(items) => {
                 if list.is_of_tools() {
                     let named = |item: &String| Some((name_of(item, list)?, item.clone()));
-                    let actions = items.iter().filter_map(named).collect();
-                    shown.listed(Listed { actions, is_whole });
+                    // Some list more to a client that can do more, and this one can nothing: what it does not see is not gone.
+                    shown.listed(Listed {
+                        actions: items.iter().filter_map(named).collect(),
+                        is_whole: false,
+                    });
                 }
                 items
             }
             Err(refusal) => {
-                tracing::info!(
+                tracing::debug!(
                     connector = one.connector.name,
                     list = list.method,
                     code = %refusal.code(),
@@ -222,7 +225,7 @@ impl Connectors {
         called(&items, list, &shown)
     }
 
-    async fn within_time(&self, one: &One, list: &List) -> Result<(Vec<String>, bool), Refusal> {
+    async fn within_time(&self, one: &One, list: &List) -> Result<Vec<String>, Refusal> {
         let overloaded = |_| Refusal::plain(ReasonCode::Overloaded);
         let _turn = self.lists.acquire().await.map_err(overloaded)?;
         let time = Duration::from_millis(limits::LIST_MS);
@@ -232,17 +235,17 @@ impl Connectors {
             .map_err(|_| Refusal::plain(ReasonCode::UpstreamTimeout))?
     }
 
-    /// What a connector lists, page by page, and whether that is all of it.
+    /// What a connector lists, page by page.
     pub(super) async fn own_list(
         &self,
         connector: &Connector,
         who: &Verified,
         list: &List,
-    ) -> Result<(Vec<String>, bool), Refusal> {
+    ) -> Result<Vec<String>, Refusal> {
         let garbled = |_| Refusal::plain(ReasonCode::UpstreamGarbled);
         let (mut items, whose) = (Vec::new(), Whose::of(&who.caller, &who.live));
         if !(list.has)(self.upstream.line(connector, &whose).await?.has) {
-            return Ok((items, false));
+            return Ok(items);
         }
         let (mut cursor, mut bytes) = (None::<String>, 0);
         for _ in 0..limits::LIST_PAGES_MAX {
@@ -260,13 +263,13 @@ impl Connectors {
                 .get("nextCursor")
                 .filter(|next| !strict::is_null(next));
             if next.is_none() {
-                return Ok((items, true));
+                return Ok(items);
             }
             cursor = members
                 .string("nextCursor")
                 .map(std::borrow::Cow::into_owned);
         }
-        Ok((items, false))
+        Ok(items)
     }
 }
 

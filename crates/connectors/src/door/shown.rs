@@ -101,16 +101,6 @@ pub(super) struct Shown {
     pub(super) across: Option<Arc<Across>>,
 }
 
-impl Approved {
-    /// The same, for a list from its beginning.
-    pub(super) fn whole(self) -> Self {
-        Self {
-            from_start: true,
-            ..self
-        }
-    }
-}
-
 impl Lists for Shown {
     fn shown<'d>(&self, name: &str, definition: &'d str) -> Option<Cow<'d, str>> {
         let held = &self.approved.held;

@@ -7,6 +7,7 @@
 mod answers;
 mod crm;
 mod guarded;
+mod old;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 pub use self::crm::Member;
 pub use self::guarded::{GuardedMcp, HAND, Ways};
+pub use self::old::{Endpoint, OldMcp};
 use crate::limits::{BODY_BYTES_MAX, SEEN_MAX};
 use crate::net::{Answers, Ask, Body, Bound, Hangup, ResetSwitch, Server, reply};
 

@@ -8,6 +8,7 @@ pub(crate) mod client;
 mod front;
 pub(crate) mod grants;
 mod hostile;
+mod old;
 mod records;
 mod stdio;
 
