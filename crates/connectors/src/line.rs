@@ -306,6 +306,10 @@ impl Upstream {
         let (seam, sent) = Seam::across(client, &outgoing, &line, self.lines.id())?;
         let answer = self.send(connector, sent).await?;
         if answer.status != StatusCode::NOT_FOUND || line.session.is_none() {
+            if answer.status.is_client_error() {
+                // It may speak otherwise than it did.
+                self.forget(connector, &whose, &line).await;
+            }
             return Ok(seamed(answer, seam, line));
         }
         // It knows the session no more, so it has done nothing.

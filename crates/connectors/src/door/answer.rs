@@ -15,7 +15,7 @@ use pipeline::{End, Inspection, Running};
 use super::Connectors;
 use super::shown::{Across, Speaker};
 use crate::envelope::Id;
-use crate::headers::SESSION;
+use crate::headers::{Era, SESSION};
 use crate::refused::Asked;
 use crate::stream::{self, Seen};
 use crate::upstream::{Answer, Body as Came, Coming, refusal_of_status, whole};
@@ -63,7 +63,14 @@ impl Connectors {
                 });
                 settle(running, inspection, judged.as_ref().map(|(_, well)| *well));
                 let (text, _) = judged.map_err(|refusal| asked.refused(&refusal))?;
-                json(answer.status, text)
+                // To a client with a session the newest protocol's statuses say something else: 404 is the end of its session.
+                let is_other = speaker.across.is_some() && asked.era == Era::Legacy;
+                let status = if is_other {
+                    StatusCode::OK
+                } else {
+                    answer.status
+                };
+                json(status, text)
             }
             _ => {
                 let refusal = refusal_of_status(answer.status, had_session);

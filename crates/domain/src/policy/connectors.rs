@@ -270,7 +270,7 @@ fn short(name: &str) -> String {
     let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     let hash = name.bytes().fold(0x811c_9dc5, step);
     let begins: String = name.chars().take(6).collect();
-    format!("{begins}-{:05x}", hash >> 12)
+    format!("{}-{:05x}", begins.trim_end_matches('-'), hash >> 12)
 }
 
 impl Action {
@@ -627,6 +627,23 @@ mod tests {
         check(
             "[[connector]]\nname = \"a\"\nurl = \"https://a/\"\n[[connector]]\nname = \"b\"\nprefix = \"a\"\nurl = \"https://b/\"\n",
             &["connector[1].prefix"],
+        );
+    }
+
+    #[test]
+    fn a_long_name_has_a_prefix_of_its_own_and_no_two_have_the_same() {
+        let connector =
+            |name: &str| format!("[[connector]]\nname = \"{name}\"\nurl = \"https://a/\"\n");
+        let long = connector("tasks-of-everybody-else");
+        let policy = Policy::parse(1, &long).unwrap();
+        assert_eq!(policy.document().connector[0].prefix(), "tasks-7a495");
+        check(
+            &format!("{long}{}", connector("tasks-of-everybody-here")),
+            &[],
+        );
+        check(
+            &format!("{long}{}", connector("tasks-7a495")),
+            &["connector[1].name"],
         );
     }
 

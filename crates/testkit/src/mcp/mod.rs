@@ -290,6 +290,10 @@ impl State {
             Some("ping") => answers::result(message, &json!({})),
             Some("tools/list") => answers::list(message, modern),
             Some("tools/call") => self.call(message, modern),
+            Some("prompts/get") if modern && message["params"]["name"] == "gone" => {
+                let error = json!({"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32602, "message": "no such prompt"}});
+                reply::json(400, &error)
+            }
             method => {
                 if let Some(mut readable) = answers::readable(method.unwrap_or_default(), message) {
                     if modern {

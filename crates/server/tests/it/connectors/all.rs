@@ -322,6 +322,12 @@ async fn prompts_and_resources_are_told_apart_and_lead_back_too() {
             let text = got["result"]["messages"][0]["content"]["text"].as_str();
             assert!(text.is_some_and(|text| text.starts_with(own)), "{got}");
         }
+        let gone = ada.ask("prompts/get", &json!({"name": "a-b_gone"})).await;
+        assert_eq!(gone.status, if ada.modern { 400 } else { 200 });
+        assert_eq!(
+            (&gone.json()["error"]["code"], &gone.json()["id"]),
+            (&json!(-32602), &json!(7))
+        );
         let resources = ada.ask("resources/list", &json!({})).await;
         let expected = ["a+file:///x", "a-b+file:///x", "tasks+file:///x"];
         assert_eq!(listed(&resources, "resources", "uri"), expected);
