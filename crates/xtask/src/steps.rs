@@ -183,6 +183,9 @@ fn test_rust(run: &mut Run<'_>) -> Result<Tally> {
     counted(cargo.env(postgres::VARIABLE, url), Tally::from_cargo)
 }
 
+/// The longest of the end-to-end tests.
+const TASKS: &str = "e2e/console/test_tasks.py";
+
 fn test_clients(run: &mut Run<'_>) -> Result<Tally> {
     let programs = tools::python(run.workspace)?;
     let packages = tools::node(run.workspace)?;
@@ -201,7 +204,6 @@ fn test_clients(run: &mut Run<'_>) -> Result<Tally> {
         counted(&mut pytest, Tally::from_pytest)
     };
     // Side by side, because each waits much of its time: the tasks at the console take about as long as everything else.
-    const TASKS: &str = "e2e/console/test_tasks.py";
     thread::scope(|scope| {
         let others = scope.spawn(|| pytest(&["e2e", "--ignore", TASKS]));
         let mut tally = pytest(&[TASKS])?;

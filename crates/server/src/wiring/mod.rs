@@ -194,9 +194,7 @@ async fn assemble(
         .load_at_start(&ground.store, ground.org)
         .await
         .context("the policy in the store cannot be put in force")?;
-    for mistake in Here::of(config).mistakes(&rules.current()) {
-        tracing::error!(mistake, "the policy in force does not do here what it says");
-    }
+    tell_of_mistakes(config, &rules);
     let acceptable_use = Arc::new(acceptable_use(config, &ground, &rules, &clock));
     let pipeline = Arc::new(Pipeline {
         identity: Arc::clone(&people.identity),
@@ -249,6 +247,12 @@ async fn assemble(
         grants,
         signin: Arc::new(sign_in(config, ground, people, acceptable_use, clock, ids)?),
     })
+}
+
+fn tell_of_mistakes(config: &Config, rules: &Rules) {
+    for mistake in Here::of(config).mistakes(&rules.current()) {
+        tracing::error!(mistake, "the policy in force does not do here what it says");
+    }
 }
 
 /// Loud, at each start, while the break-glass account is open.
