@@ -3,6 +3,7 @@ test is about.
 """
 
 import pathlib
+import time
 
 import pytest
 
@@ -11,6 +12,8 @@ from actors.chromium import Window, chromium
 from actors.demo import Demo
 
 ROOT = pathlib.Path(__file__).parents[2]
+# half of what a proof of who somebody is lives
+PROOF_SECONDS = 300
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +79,20 @@ def newly_signed_in(window, logins):
         return window(**how).sign_in(logins[role])
 
     return open_one
+
+
+@pytest.fixture
+def visits(newly_signed_in):
+    """Each of some addresses with a window for it, of somebody of this role whose proof of who they are is fresh however long it takes."""
+
+    def each(role: str, addresses, **how):
+        window, signed_in_at = None, 0.0
+        for address in addresses:
+            if window is None or time.monotonic() - signed_in_at > PROOF_SECONDS:
+                window, signed_in_at = newly_signed_in(role, **how), time.monotonic()
+            yield window, address
+
+    return each
 
 
 @pytest.fixture

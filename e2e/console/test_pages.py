@@ -12,11 +12,10 @@ WEIGHT_MAX_BYTES = 150_000
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_page_is_sound_and_axe_finds_nothing(role, newly_signed_in, pages, axe):
-    # with a proof of their own: a page that asks for one younger than ten minutes is there as well
-    window, found = newly_signed_in(role), []
+def test_every_page_is_sound_and_axe_finds_nothing(role, visits, pages, axe):
+    found = []
     # the owner sees every order and filter of each list, the others each list
-    for address in pages(role) if role == "owner" else crawl.plain(pages(role)):
+    for window, address in visits(role, pages(role) if role == "owner" else crawl.plain(pages(role))):
         answer = window.open(address)
         assert answer.status == 200, f"{address} is {answer.status}"
         found += axe(window) + window.wrong
@@ -63,11 +62,11 @@ def test_a_page_that_says_no_is_sound(role, window, newly_signed_in, axe):
     assert not found, "\n".join(found)
 
 
-def test_a_form_that_was_filled_wrong_is_sound(newly_signed_in, pages, axe):
+def test_a_form_that_was_filled_wrong_is_sound(visits, pages, axe):
     """Every form that asks for something is sent without it: what comes back names the mistake beside the field. What the browser itself
     does not send it names itself."""
-    window, found, sent = newly_signed_in("owner"), [], 0
-    for address in pages("owner"):
+    found, sent = [], 0
+    for window, address in visits("owner", pages("owner")):
         window.open(address)
         form = window.page.locator("main form[method=post][novalidate]:has([required])").first
         if not form.count() or not form.evaluate("it => [...it.querySelectorAll('input[required], textarea[required]')].some(one => !one.value)"):
@@ -108,9 +107,8 @@ def _over_the_edge(window: Window) -> list[str]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_picture_of_every_page_is_kept(role, newly_signed_in, pages, artefacts):
-    window = newly_signed_in(role)
-    for address in crawl.plain(pages(role)):
+def test_a_picture_of_every_page_is_kept(role, visits, pages, artefacts):
+    for window, address in visits(role, crawl.plain(pages(role))):
         if role != "owner" and address in pages("owner") and not address.startswith(("/me", "/acceptable")):
             continue
         window.open(address)

@@ -12,6 +12,7 @@ from actors.chromium import Window
 from actors.forms import Forms
 from actors.hands import Keyboard, Mouse
 
+from .conftest import PROOF_SECONDS
 from .tasks import TASKS
 
 ROLES = ("owner", "auditor", "staff")
@@ -19,8 +20,6 @@ ROLES = ("owner", "auditor", "staff")
 ELSEWHERE: dict[tuple[str, str], str] = {}
 
 HANDS = [Keyboard, Mouse]
-# A proof of who somebody is lives ten minutes.
-SESSION_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +65,7 @@ def sessions(browser, logins):
 
     def of(demo, role):
         made, state = kept.get((demo.base, role), (0, None))
-        if time.monotonic() - made > SESSION_SECONDS:
+        if time.monotonic() - made > PROOF_SECONDS:
             window = Window.of(browser, demo.base).sign_in(logins[role])
             made, state = time.monotonic(), window.context.storage_state()
             window.close()
@@ -146,13 +145,12 @@ def test_the_first_tab_skips_to_the_page(signed_in):
 
 
 @pytest.mark.parametrize("hands", HANDS, ids=[hands.name for hands in HANDS])
-def test_every_list_is_searched_and_arranged(hands, newly_signed_in, pages):
+def test_every_list_is_searched_and_arranged(hands, visits, pages):
     """Whatever a page asks by a form that changes nothing: filters, searches, columns."""
     asked = set()
     for role in ROLES:
-        window = newly_signed_in(role, scripts=hands is Keyboard)
-        does = hands(window)
-        for address in pages(role):
+        for window, address in visits(role, pages(role), scripts=hands is Keyboard):
+            does = hands(window)
             window.open(address)
             forms = window.page.locator("main form:not([method=post]):not([data-choose])")
             for place in range(forms.count()):
@@ -186,12 +184,11 @@ def _ask(does, form) -> None:
 
 
 @pytest.mark.parametrize("hands", HANDS, ids=[hands.name for hands in HANDS])
-def test_every_file_is_saved(hands, newly_signed_in, pages):
+def test_every_file_is_saved(hands, visits, pages):
     saved = set()
     for role in ROLES:
-        window = newly_signed_in(role, scripts=hands is Keyboard)
-        does = hands(window)
-        for address in pages(role):
+        for window, address in visits(role, pages(role), scripts=hands is Keyboard):
+            does = hands(window)
             window.open(address)
             links = window.page.locator("a[download]")
             for place in range(links.count()):

@@ -166,7 +166,7 @@ const EXECUTES: &[&str] = &[
 ];
 
 /// The strictest class that a word of the name stands for. A noun that is also a verb counts as the verb.
-fn by_verbs(name: &str) -> Option<ActionClass> {
+pub fn by_verbs(name: &str) -> Option<ActionClass> {
     let class = |word: &String| {
         let has = |verbs: &[&str]| verbs.contains(&word.as_str());
         if has(EXECUTES) {

@@ -13,6 +13,7 @@ use domain::{ActionClass, ApprovalId, Caller, Reason, ReasonCode, Refusal, Times
 use serde_json::{Value, json};
 
 use crate::envelope::Id;
+use crate::strict::Members;
 
 /// What the client's answer to our question is called, among those to a connector's own.
 pub const QUESTION: &str = "doorward_approval";
@@ -85,16 +86,6 @@ pub type Seeking<'a> = Pin<Box<dyn Future<Output = Result<Sought, Refusal>> + Se
 pub trait Approvals: Debug + Send + Sync {
     /// Whether this very call may be made; asks for it when nobody has yet, and uses a yes up.
     fn seek<'a>(&'a self, wanted: &'a Wanted) -> Seeking<'a>;
-}
-
-/// Nobody can approve anything: what needs an approval is refused.
-#[derive(Debug, Clone, Copy)]
-pub struct Nobody;
-
-impl Approvals for Nobody {
-    fn seek<'a>(&'a self, _: &'a Wanted) -> Seeking<'a> {
-        Box::pin(async { Err(Refusal::plain(ReasonCode::ApprovalNeeded)) })
-    }
 }
 
 /// The page on which somebody decides.
@@ -189,6 +180,30 @@ pub fn progress_token(params: Option<&str>) -> Option<String> {
     let text = token.to_string();
     let is_token = token.is_string() || token.is_i64() || token.is_u64();
     (is_token && text.len() <= limits::MCP_ID_BYTES_MAX).then_some(text)
+}
+
+/// Whether what a client wants to hear of progress under is one thing, and small: it is kept as long as its call runs.
+pub fn is_token_sound(params: Option<&str>) -> bool {
+    let within = |object: &str, name: &'static str| {
+        let members = Members::read(object, &[name]).ok()?;
+        Some(members.get(name).map(str::to_owned))
+    };
+    let Some(params) = params.filter(|params| params.starts_with('{')) else {
+        return true;
+    };
+    let Some(meta) = within(params, "_meta") else {
+        return false;
+    };
+    let Some(meta) = meta.filter(|meta| meta.starts_with('{')) else {
+        return true;
+    };
+    let Some(token) = within(&meta, "progressToken") else {
+        return false;
+    };
+    token.is_none_or(|token| {
+        let is_one = token.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
+        is_one && token.len() <= limits::MCP_ID_BYTES_MAX
+    })
 }
 
 /// Whether a client that greets with these parameters can lead its person to a page.

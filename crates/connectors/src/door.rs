@@ -535,6 +535,11 @@ fn meant<'p, S>(
             return Err(Box::new(asked.malformed(-32602, &text)));
         }
     };
+    if !approval::is_token_sound(params) {
+        let text = "_meta.progressToken must be a short text or a whole number";
+        call.refuse(Refusal::new(ReasonCode::BodyMalformed, text));
+        return Err(Box::new(asked.malformed(-32602, text)));
+    }
     let named = match &deed {
         Deed::Act(act) => act.named.as_deref(),
         Deed::Talk | Deed::Browse(_) => None,

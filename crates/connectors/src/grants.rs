@@ -64,20 +64,6 @@ pub trait Grants: Debug + Send + Sync {
     ) -> Finding<'a>;
 }
 
-/// Nobody has any.
-#[derive(Debug, Clone, Copy)]
-pub struct Nobodys;
-
-impl Grants for Nobodys {
-    fn find<'a>(&'a self, _: &'a Caller, _: &'a Connector, _: Option<i64>) -> Finding<'a> {
-        Box::pin(async { Ok(Found::Nothing) })
-    }
-
-    fn is_dead<'a>(&'a self, _: &'a Caller, _: &'a Connector, _: i64) -> Finding<'a> {
-        Box::pin(async { Ok(Found::Dead) })
-    }
-}
-
 /// The page on which a person connects.
 pub fn page(public_url: &str, connector: &Connector) -> String {
     let public_url = public_url.trim_end_matches('/');

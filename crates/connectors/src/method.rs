@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use actions::canonical::{Numbers, Unfit};
+use actions::classify::by_verbs;
 use domain::ActionClass;
 use domain::connectors::is_action_name;
 use serde_json::Value;
@@ -117,7 +118,8 @@ pub fn is_tool_name(name: &str) -> bool {
     is_action_name(name) && !name.contains('/')
 }
 
-/// What a tool does to the world, by the verb that its name begins with: reading where that is plain, destructive otherwise.
+/// What a tool does to the world, by its name alone: reading where it begins with a plain verb of reading and has no other, destructive
+/// otherwise.
 pub fn class_of_tool(name: &str) -> ActionClass {
     let verb: String = name
         .split(['_', '-', '.'])
@@ -129,7 +131,11 @@ pub fn class_of_tool(name: &str) -> ActionClass {
         .map(|(_, letter)| letter.to_ascii_lowercase())
         .collect();
     match verb.as_str() {
-        "get" | "list" | "search" | "read" | "find" | "describe" => ActionClass::Read,
+        "get" | "list" | "search" | "read" | "find" | "describe"
+            if by_verbs(name) == Some(ActionClass::Read) =>
+        {
+            ActionClass::Read
+        }
         _ => ActionClass::Destructive,
     }
 }
@@ -231,6 +237,7 @@ mod tests {
             ("search", ActionClass::Read),
             ("getter_of_things", ActionClass::Destructive),
             ("forget_item", ActionClass::Destructive),
+            ("get_and_delete_all", ActionClass::Destructive),
             ("send", ActionClass::Destructive),
             ("", ActionClass::Destructive),
         ] {

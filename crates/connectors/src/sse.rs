@@ -17,7 +17,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, interval, timeout};
 use url::Url;
 
 use crate::envelope::{Id, Message};
@@ -33,10 +33,21 @@ const VERSION: &str = "2024-11-05";
 #[derive(Debug, Default)]
 pub struct Wires(Mutex<HashMap<String, Arc<Wire>>>);
 
+/// Whose stream it is, of which connector, and at which address: one at another address is another.
+type Place = (Subject, String, Option<String>);
+
+fn place(caller: &Caller, connector: &Connector) -> Place {
+    (
+        caller.subject,
+        connector.name.clone(),
+        connector.url.clone(),
+    )
+}
+
 /// One stream.
 #[derive(Debug)]
 struct Wire {
-    of: (Subject, String),
+    of: Place,
     endpoint: Url,
     heard: Mutex<Heard>,
     ended: Notify,
@@ -60,7 +71,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Wires {
     fn find(&self, id: &str, caller: &Caller, connector: &Connector) -> Option<Arc<Wire>> {
         let wire = lock(&self.0).get(id).cloned()?;
-        let is_theirs = wire.of == (caller.subject, connector.name.clone());
+        let is_theirs = wire.of == place(caller, connector);
         let mut heard = lock(&wire.heard);
         heard.used = Instant::now();
         let is_open = !heard.is_over;
@@ -77,6 +88,10 @@ impl Wires {
         all.retain(|_, wire| !lock(&wire.heard).is_over);
         if all.len() >= limits::SSE_STREAMS_MAX {
             return Err(Refusal::plain(ReasonCode::Overloaded));
+        }
+        let theirs = all.values().filter(|known| known.of.0 == wire.of.0);
+        if theirs.count() >= limits::SSE_STREAMS_OF_ONE_MAX {
+            return Err(Refusal::plain(ReasonCode::ConcurrencyLimit));
         }
         all.insert(id.clone(), Arc::clone(wire));
         Ok(id)
@@ -167,7 +182,7 @@ impl Upstream {
         let first = timeout(time, first(&mut body, &mut frames)).await;
         let first = first.map_err(|_| Refusal::plain(ReasonCode::UpstreamTimeout))??;
         let wire = Arc::new(Wire {
-            of: (outgoing.caller.subject, connector.name.clone()),
+            of: place(&outgoing.caller, connector),
             endpoint: endpoint(&url, &first)?,
             heard: Mutex::new(Heard {
                 waiting: HashMap::new(),
@@ -267,7 +282,8 @@ fn endpoint(connector: &Url, first: &Event) -> Result<Url, Refusal> {
 
 /// Reads a stream to its end.
 async fn read(mut body: Incoming, mut frames: Frames, wire: &Wire) {
-    let look = Duration::from_millis(limits::SSE_LOOK_MS);
+    // By a clock of its own: a server that only says that it is there would keep it for ever.
+    let mut looks = interval(Duration::from_millis(limits::SSE_LOOK_MS));
     loop {
         loop {
             match frames.take() {
@@ -276,15 +292,18 @@ async fn read(mut body: Incoming, mut frames: Frames, wire: &Wire) {
                 Err(_) => return,
             }
         }
-        match timeout(look, body.frame()).await {
-            Err(_) if wire.is_idle() => return,
-            Err(_) => {}
-            Ok(Some(Ok(frame))) => {
-                if let Ok(bytes) = frame.into_data() {
-                    frames.push(&bytes);
+        let frame = tokio::select! {
+            _ = looks.tick() => {
+                if wire.is_idle() {
+                    return;
                 }
+                continue;
             }
-            Ok(Some(Err(_)) | None) => return,
+            frame = body.frame() => frame,
+        };
+        let Some(Ok(frame)) = frame else { return };
+        if let Ok(bytes) = frame.into_data() {
+            frames.push(&bytes);
         }
     }
 }

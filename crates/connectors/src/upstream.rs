@@ -14,10 +14,10 @@ use http::{Method, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited};
 use pipeline::fetch::{Fetch, FetchError};
-use pipeline::identity::Live;
+use pipeline::identity::{Ended, Live};
 use pipeline::{Call, Reserved};
 use secrecy::{ExposeSecret as _, SecretString};
-use url::Url;
+use url::{Origin, Url};
 
 use crate::grants::{Found, Grants, NOBODY_BEHIND, Token, refusal};
 use crate::headers::{Era, SESSION};
@@ -33,6 +33,8 @@ pub struct SharedHeader {
     pub name: HeaderName,
     /// Its value.
     pub value: SecretString,
+    /// Where alone it goes.
+    pub origin: Origin,
 }
 
 /// The client for connectors, and what it authenticates with.
@@ -159,7 +161,16 @@ impl Upstream {
     ) -> Result<Answer, Refusal> {
         let (_, running) = call.leaving();
         running.leaves();
-        self.talk(connector, outgoing).await
+        let live = Arc::clone(&outgoing.live);
+        // What it waits for first may take a while: whoever is shut out meanwhile does nothing more.
+        tokio::select! {
+            biased;
+            ended = live.revoked() => Err(Refusal::plain(match ended {
+                Ended::Session => ReasonCode::SessionEnded,
+                Ended::Access => ReasonCode::PersonRevoked,
+            })),
+            sent = self.talk(connector, outgoing) => sent,
+        }
     }
 
     /// Sends what does nothing: a greeting, a list, an answer to what the connector asked.
@@ -258,6 +269,14 @@ impl Upstream {
                     );
                     Refusal::plain(ReasonCode::UpstreamCredential)
                 })?;
+                if address(connector)?.origin() != shared.origin {
+                    tracing::error!(
+                        connector = connector.name,
+                        secret,
+                        "the [[connector_secret]] is for another origin than the policy's address"
+                    );
+                    return Err(Refusal::plain(ReasonCode::UpstreamCredential));
+                }
                 let mut value = HeaderValue::from_str(shared.value.expose_secret())
                     .map_err(|_| Refusal::plain(ReasonCode::UpstreamCredential))?;
                 value.set_sensitive(true);

@@ -255,7 +255,7 @@ pub async fn follow(operation: &Operation<'_>) -> Result<Vec<Opened>, ControlErr
             let Some((held, grant)) = ended.filter(|(_, ended)| ended.address == address) else {
                 continue;
             };
-            let words = "wiped: the policy in force has no such connector any more";
+            let words = "wiped: the policy in force no longer has the connector at this address with people's own grants";
             record(operation, &grant, ChangeKind::Deleted, words).await?;
             held.keep().await?;
             wiped.push(opened(operation, grant));

@@ -575,7 +575,7 @@ pub const ACTION_FINDINGS_MAX: usize = 20;
 pub const MCP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest message of a connector; with a larger one its answer ends with an error (`upstream_garbled`).
 pub const MCP_MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Messages of clients to connectors held in memory at once; beyond it new ones get 529 (`overloaded`).
+/// Messages of clients to connectors held in memory at once; beyond it new ones get 503 (`overloaded`).
 pub const MCP_BYTES_IN_FLIGHT_MAX: usize = 128 * 1024 * 1024;
 /// Members of one object that is taken apart; one with more is refused (`body_malformed`).
 pub const MCP_MEMBERS_MAX: usize = 1_024;
@@ -587,7 +587,7 @@ pub const MCP_METHOD_BYTES_MAX: usize = 128;
 pub const MCP_SESSION_BYTES_MAX: usize = 1_024;
 /// Events of one answer's stream; with more it ends with an error.
 pub const MCP_EVENTS_MAX: u64 = 100_000;
-/// Messages and streams between clients and connectors at once; beyond it new ones get 529 (`overloaded`).
+/// Messages and streams between clients and connectors at once; beyond it new ones get 503 (`overloaded`).
 pub const MCP_CALLS_MAX: usize = 4_096;
 /// As many of one caller; beyond it they get 429 (`concurrency_limit`).
 pub const MCP_CALLS_OF_ONE_MAX: usize = 256;
@@ -643,7 +643,9 @@ pub const LINE_IDLE_MS: u64 = 30 * 60 * 1_000;
 pub const LINES_MAX: usize = 10_000;
 /// What a connector may ask in the answer to one call, where nobody can be asked; with more its answer ends with an error.
 pub const ASKED_IN_VAIN_MAX: usize = 16;
-/// Streams of connectors of the old transport that are open at one replica; beyond it no session begins.
+/// Streams of connectors of the old transport of one caller at one replica; beyond it no session begins.
+pub const SSE_STREAMS_OF_ONE_MAX: usize = 32;
+/// As many of all callers; beyond it new ones get 503.
 pub const SSE_STREAMS_MAX: usize = 1_000;
 /// How often one is looked at, whether anybody still uses it.
 pub const SSE_LOOK_MS: u64 = 60_000;

@@ -3,17 +3,19 @@
 //! nobody is asked anything on a connector's behalf: this is said in the greeting, and refused when it is asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use domain::policy::{ActionAsk, Connector};
-use domain::{ActionClass, ActionState, ReasonCode, Refusal};
+use domain::{ActionClass, ActionState, ReasonCode, Refusal, limits};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use pipeline::identity::Resource;
 use pipeline::{Call, Identified};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::answer;
 use super::gather::{List, PROMPTS};
@@ -303,8 +305,9 @@ impl Connectors {
         if standing.state == ActionState::Blocked {
             return Ok(None);
         }
-        let listed = self.own_list(connector, call.who(), &PROMPTS).await;
-        let listed = listed?;
+        let time = Duration::from_millis(limits::LISTS_MS);
+        let listed = timeout(time, self.own_list(connector, call.who(), &PROMPTS)).await;
+        let listed = listed.map_err(|_| Refusal::plain(ReasonCode::UpstreamTimeout))??;
         let names = listed.iter().filter_map(|prompt| {
             let members = Members::read(prompt, &["name"]).ok()?;
             members.string("name")

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{ReasonCode, limits};
-use pipeline::identity::{Ended, Live};
+use pipeline::identity::Live;
 use serde_json::Value;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
@@ -164,10 +164,10 @@ impl Process {
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(live);
     }
 
-    /// Whether the person who used it last may still come in.
+    /// Whether what its person came in with last has ended: their next call starts it anew.
     pub(super) fn is_of_somebody_shut_out(&self) -> bool {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.ended() == Some(Ended::Access)
+        live.is_revoked()
     }
 }
 

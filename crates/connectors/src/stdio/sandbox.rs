@@ -73,7 +73,8 @@ fn arguments(program: &ConnectorProgram) -> Vec<OsString> {
     }
     say(&["--proc", "/proc", "--dev", "/dev"]);
     say(&["--size", &scratch, "--tmpfs", "/dev/shm"]);
-    say(&["--remount-ro", "/dev"]);
+    // What the kernel lets the machine's own account write there it goes by that account, whatever else was taken away.
+    say(&["--remount-ro", "/proc", "--remount-ro", "/dev"]);
     say(&["--size", &scratch, "--tmpfs", "/tmp"]);
     for path in program.shown() {
         let path = path.as_os_str();
@@ -107,7 +108,7 @@ mod tests {
         assert_eq!(
             said,
             format!(
-                "--unshare-user --unshare-all --disable-userns --uid 65534 --gid 65534 --hostname connector --die-with-parent --new-session --cap-drop ALL {system} --proc /proc --dev /dev --size 67108864 --tmpfs /dev/shm --remount-ro /dev --size 67108864 --tmpfs /tmp --ro-bind /opt/mcp /opt/mcp --ro-bind /srv/shared /srv/shared --remount-ro / --chdir /tmp -- /usr/bin/prlimit --data=16777216 --core=0 --nproc=3 --nofile=9 -- /opt/mcp/server --x"
+                "--unshare-user --unshare-all --disable-userns --uid 65534 --gid 65534 --hostname connector --die-with-parent --new-session --cap-drop ALL {system} --proc /proc --dev /dev --size 67108864 --tmpfs /dev/shm --remount-ro /proc --remount-ro /dev --size 67108864 --tmpfs /tmp --ro-bind /opt/mcp /opt/mcp --ro-bind /srv/shared /srv/shared --remount-ro / --chdir /tmp -- /usr/bin/prlimit --data=16777216 --core=0 --nproc=3 --nofile=9 -- /opt/mcp/server --x"
             )
         );
     }

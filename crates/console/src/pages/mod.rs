@@ -28,7 +28,7 @@
 //!    for each page a struct that derives `askama::Template` and has a field `shell: Shell`.
 //! 2. A template in `crates/console/templates/` that says `{% extends "shell.html" %}` and fills the block `content`. One `<h1>`; a
 //!    `<section class="panel" aria-labelledby="…">` for each thing; ids once; a label for each field; no `style=`, no script.
-//! 3. A line in [`router`], and one in [`shell::Place`]'s table when it belongs into the side bar.
+//! 3. A line in [`router`], and one in [`shell::Place`]'s table when it belongs in the side bar.
 //!
 //! A handler takes a [`visit::Visitor`] first, returns `Result<Response, Wrong>`, and ends in `answer(&page)`. What somebody else wrote
 //! is a [`show::Said`] in the page's struct, never a `String`. A change: `visitor.changing(&headers, &form.csrf)?`, and where it is

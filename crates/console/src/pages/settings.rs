@@ -166,6 +166,11 @@ fn kept() -> Vec<Kept> {
             long: "for ever; nothing drops them yet".to_owned(),
         },
         kept(
+            "What a call says that needed an approval, after its end",
+            limits::APPROVAL_ARGUMENTS_KEPT_MS,
+        ),
+        kept("The rest of an approval", limits::APPROVALS_KEPT_MS),
+        kept(
             "Keys and tokens that open nothing any more, in lists",
             limits::CREDENTIALS_KEPT_MS,
         ),

@@ -58,18 +58,19 @@ impl fmt::Display for Said {
 
 impl HtmlSafe for Said {}
 
-/// What somebody else wrote, in a narrow column: an e-mail address turns after its sign, not in the middle of a word.
+/// What somebody else wrote, in a narrow column: an e-mail address turns after its sign and a name after a low line, not in the middle of a
+/// word.
 #[derive(Debug, Clone, Copy)]
 pub struct Folding<'s>(&'s Said);
 
 impl fmt::Display for Folding<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("<bdi>")?;
-        for (place, part) in self.0.0.split('@').enumerate() {
-            if place > 0 {
-                out.write_str("@<wbr>")?;
-            }
+        for part in self.0.0.split_inclusive(['@', '_']) {
             escape(part, out)?;
+            if part.ends_with(['@', '_']) {
+                out.write_str("<wbr>")?;
+            }
         }
         out.write_str("</bdi>")
     }
@@ -392,6 +393,10 @@ mod tests {
         assert_eq!(
             said.folding().to_string(),
             "<bdi>&lt;ada&gt;@<wbr>northwind.example</bdi>"
+        );
+        assert_eq!(
+            Said::from("get_<b>").folding().to_string(),
+            "<bdi>get_<wbr>&lt;b&gt;</bdi>"
         );
     }
 

@@ -1,4 +1,4 @@
-//! Who has used a connector in bulk: more calls within ten minutes than its entry in the policy calls many. Such use is no refusal; it is
+//! Who has used a connector in bulk: as many calls within ten minutes as its entry in the policy calls many, or more. Such use is no refusal; it is
 //! something that somebody should look at.
 
 use std::collections::BTreeMap;
@@ -55,11 +55,11 @@ pub async fn in_bulk(operation: &Operation<'_>) -> Result<Vec<BulkUse>, ControlE
     };
     let mut found = Vec::new();
     for minutes in minutes.chunk_by(of_one) {
-        let Some((connector, calls_max)) = many.get(minutes[0].connector.as_str()) else {
+        let Some((connector, least_of_it)) = many.get(minutes[0].connector.as_str()) else {
             continue;
         };
         let Some((calls, from)) =
-            most(minutes).filter(|(calls, _)| *calls >= u64::from(*calls_max))
+            most(minutes).filter(|(calls, _)| *calls >= u64::from(*least_of_it))
         else {
             continue;
         };

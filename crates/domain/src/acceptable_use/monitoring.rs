@@ -98,13 +98,18 @@ impl Settings {
     pub fn paragraphs(&self) -> String {
         let mut text = String::from(
             "Each request to Claude leaves a record: who sent it and when, from which program and network address, which model answered, \
-             how much was sent and answered, what it cost, and whether it was let through and by which rule.\n",
+             how much was sent and answered, what it cost, and whether it was let through and by which rule. Each call that Claude makes \
+             for you in another system leaves one too: which system and which action, not what it said.\n",
         );
         text.push_str(if self.content_kept {
             "What you write and what Claude answers may be kept as well. It is not read as a routine; in an investigation two people together can open it, and that leaves a record of its own.\n"
         } else {
             "What you write and what Claude answers is not kept here, and nobody can read it here later, also not in an investigation.\n"
         });
+        text.push_str(
+            "Where a call in another system needs somebody's approval, what it would say is kept sealed until a day after; you and those who may \
+             approve it can read it until then.\n",
+        );
         self.say_searched(&mut text);
         match self.kept_days {
             Some(days) => {

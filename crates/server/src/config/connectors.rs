@@ -30,6 +30,11 @@ fn check_secrets(secrets: &[ConnectorSecretConfig], mistakes: &mut Vec<String>) 
                 "connector_secret[{index}].name: needs small letters, digits and dashes, and to stand once"
             ));
         }
+        if !secret.origin.origin().is_tuple() || secret.origin.path() != "/" {
+            mistakes.push(format!(
+                "connector_secret[{index}].origin: is no origin, such as https://mcp.example.org"
+            ));
+        }
         let header = http::HeaderName::try_from(secret.header.as_str());
         if header.is_err() || NOT_FOR_SECRETS.contains(&&*secret.header.to_ascii_lowercase()) {
             mistakes.push(format!(

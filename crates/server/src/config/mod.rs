@@ -202,6 +202,8 @@ pub struct NoticeConfig {
 pub struct ConnectorSecretConfig {
     /// What the policy calls it.
     pub name: String,
+    /// The origin that it is for, such as `https://mcp.example.org`: whoever writes the policy sends it nowhere else.
+    pub origin: url::Url,
     /// The header.
     #[serde(default = "default_secret_header")]
     pub header: String,

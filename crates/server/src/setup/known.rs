@@ -248,7 +248,7 @@ const OF_OKTA: [(&str, &str); 4] = [
     ),
     (
         "No groups in the token",
-        "The groups claim filter belongs into the application's Sign On page; with an authorization server of your own into its claims, and the scope groups is not asked for.",
+        "The groups claim filter belongs in the application's Sign On page; with an authorization server of your own into its claims, and the scope groups is not asked for.",
     ),
     (
         "Issuer with -admin in it",

@@ -33,6 +33,7 @@ pub(super) fn wired(
         let header = SharedHeader {
             name: http::HeaderName::try_from(secret.header.as_str())?,
             value: secret.value.clone(),
+            origin: secret.origin.origin(),
         };
         shared.insert(secret.name.clone(), header);
     }

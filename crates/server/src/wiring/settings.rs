@@ -358,11 +358,12 @@ fn of_connector_program(program: &ConnectorProgram) -> SettingSection {
 fn of_connector_secret(shared: &ConnectorSecretConfig) -> SettingFact {
     let ConnectorSecretConfig {
         name,
+        origin,
         header,
         value: _,
     } = shared;
     secret(
-        &format!("connector_secret “{name}”, {header}"),
+        &format!("connector_secret “{name}”, {header} to {origin}"),
         "a header for everybody at a connector",
     )
 }
@@ -637,6 +638,7 @@ mod tests {
             writes: true,
         });
         config.connector_secrets.push(ConnectorSecretConfig {
+            origin: "https://mcp.example".parse().unwrap(),
             name: "tasks-key".to_owned(),
             header: "authorization".to_owned(),
             value: secret(),

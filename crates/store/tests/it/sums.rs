@@ -99,10 +99,10 @@ on_both_engines! {
         }
         let minutes = async |org, since, calls_min| {
             let minutes = bed.store.connector_minutes(org, at(since), calls_min).await.unwrap();
-            let told = minutes.into_iter().map(|m| (m.connector, m.subject, m.minute.unix_ms(), m.calls));
+            let told = minutes.into_iter().map(|m| (m.connector, m.subject, m.minute, m.calls));
             told.collect::<Vec<_>>()
         };
-        let of_a = |minute, calls| ("crm".to_owned(), "per_a".to_owned(), minute, calls);
+        let of_a = |minute, calls| ("crm".to_owned(), "per_a".to_owned(), at(minute), calls);
         assert_eq!(minutes(bed.org, 0, 3).await, [of_a(0, 3), of_a(60_000, 2), of_a(180_000, 1)]);
         assert_eq!(minutes(bed.org, 60_000, 3).await, [of_a(60_000, 2), of_a(180_000, 1)]);
         assert_eq!(minutes(bed.org, 0, 2).await.len(), 5);

@@ -86,7 +86,10 @@ fn long_functions(source: &Source) -> Vec<Finding> {
 fn body_lines(lines: &[&str]) -> Option<usize> {
     let indent = lines[0].len() - lines[0].trim_start().len();
     let closing = format!("{}}}", &lines[0][..indent]);
-    let opening = lines.iter().position(|line| line.ends_with('{'))?;
+    let opening = lines
+        .iter()
+        .position(|line| line.ends_with(['{', ';']))
+        .filter(|at| lines[*at].ends_with('{'))?;
     let body = &lines[opening + 1..];
     let end = body.iter().position(|line| *line == closing)?;
     Some(body[..end].iter().filter(|line| is_code(line)).count())

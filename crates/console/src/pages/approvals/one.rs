@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use control::ControlError;
 use control::approvals::{self, Shown};
-use domain::{ApprovalId, ApprovalState, limits};
+use domain::{ApprovalId, ApprovalState, ClientKind, limits};
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,6 +13,7 @@ use web::sign_in_address;
 use super::{badge_of, effect, path, title, what, who_decides};
 use crate::pages::answer;
 use crate::pages::asked::{self, Asked, Form, Named};
+use crate::pages::ledger::line;
 use crate::pages::parts::{self, Badge, Copyable, Field, Notice, State, Tone, state};
 use crate::pages::shell::{Place, Shell};
 use crate::pages::show::{self, Lines, Said, When};
@@ -187,7 +188,7 @@ fn page(
             parts::badge(Tone::Ask, format!("{left} left"))
         }),
         who: Said::from(&approval.label),
-        client: Said::from(&approval.about.client),
+        client: Said::from(program(&approval.about.client)),
         action: Said::from(title(&approval.about.action_title, &binding.action)),
         connector: Said::from(title(&approval.about.connector_title, &binding.connector)),
         effect: state(tone, effect),
@@ -369,6 +370,21 @@ fn visible(text: &str) -> String {
     letters.collect()
 }
 
+/// A program by the word that its call was written down with; nothing of one that is not known.
+fn program(word: &str) -> &str {
+    let known = [
+        ClientKind::ClaudeCode,
+        ClientKind::ClaudeDesktop,
+        ClientKind::Office,
+        ClientKind::Sdk,
+    ];
+    match known.into_iter().find(|kind| kind.as_str() == word) {
+        Some(kind) => line::program(kind),
+        None if word == ClientKind::Other.as_str() => "",
+        None => word,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -412,5 +428,11 @@ mod tests {
             );
         }
         assert_eq!(arguments(b"[1]").len(), 1);
+    }
+
+    #[test]
+    fn a_program_is_called_as_people_call_it() {
+        let said = ["claude_code", "other", "", "Claude Desktop"].map(program);
+        assert_eq!(said, ["Claude Code", "", "", "Claude Desktop"]);
     }
 }

@@ -69,8 +69,7 @@ struct Page {
     because: Option<String>,
 }
 
-fn shell(visitor: &Visitor, seen: &Seen, title: &str) -> Shell {
-    let _ = seen;
+fn shell(visitor: &Visitor, title: &str) -> Shell {
     Shell::new(visitor, Place::Connectors, title).within(title)
 }
 
@@ -104,7 +103,7 @@ pub async fn read(
         came: said(lines),
     });
     Ok(answer(&Page {
-        shell: shell(&visitor, &seen, &pin.name),
+        shell: shell(&visitor, &pin.name),
         back: path(&name),
         name: Said::from(&pin.name),
         badge: of_pin(&pin),
@@ -231,10 +230,10 @@ async fn ask(
     if approves {
         visitor.fresh()?;
     }
-    let (seen, pin) = find(&visitor, &name, &which).await?;
+    let (_, pin) = find(&visitor, &name, &which).await?;
     same(&name, &pin, &which)?;
     let page = confirm(&name, &pin, approves, "", None);
-    Ok(page.page(shell(&visitor, &seen, "Are you sure?")))
+    Ok(page.page(shell(&visitor, "Are you sure?")))
 }
 
 /// Goes on only with the definition that was seen.
@@ -260,7 +259,7 @@ async fn act(
     if approves {
         visitor.fresh()?;
     }
-    let (seen, pin) = find(&visitor, &name, &which).await?;
+    let (_, pin) = find(&visitor, &name, &which).await?;
     same(&name, &pin, &which)?;
     let decision = Decision {
         action: pin.name.clone(),
@@ -278,7 +277,7 @@ async fn act(
             None => Err(error.into()),
             wrong => {
                 let page = confirm(&name, &pin, approves, &typed.reason, wrong);
-                Ok(page.page(shell(&visitor, &seen, "Are you sure?")))
+                Ok(page.page(shell(&visitor, "Are you sure?")))
             }
         },
     }

@@ -199,12 +199,11 @@ fn notices(seen: &Seen) -> Vec<Notice> {
     }
     if let Some(pin) = first(&|pin| pin.state == PinState::New && pin.is_waiting()) {
         notices.push(
-            Notice::ask("Nobody has approved them yet.")
-                .titled(format!(
-                    "{} of {} actions are new.",
-                    counts.new,
-                    counts.listed()
-                ))
+            Notice::ask("Nobody has approved what it says yet.")
+                .titled(match counts.new {
+                    1 => format!("1 of {} actions is new.", counts.listed()),
+                    some => format!("{some} of {} actions are new.", counts.listed()),
+                })
                 .linked("Read the first", read(pin)),
         );
     }

@@ -249,7 +249,9 @@ fn ways_on(
             None => String::new(),
         }
     });
-    if let Some(again) = again.filter(|_| hangs_on_the_model(decision.verdict.reasons())) {
+    if let Some(again) =
+        again.filter(|_| model.is_some() && hangs_on_the_model(decision.verdict.reasons()))
+    {
         let others = again
             .answers
             .iter()

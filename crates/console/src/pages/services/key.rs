@@ -195,7 +195,7 @@ fn shown(key: &ServiceKey, shown: Shown, public_url: &str) -> Made {
                 name.plain()
             ),
             ends,
-            "Who finds it can use Claude at the company's expense: it belongs into a secret store, never into a file of a repository.".to_owned(),
+            "Who finds it can use Claude at the company's expense: it belongs in a secret store, never into a file of a repository.".to_owned(),
         ],
         texts: vec![(
             "Where a program reads its environment".to_owned(),

@@ -236,7 +236,7 @@ fn made_page(token: &PersonalToken, shown: Shown, public_url: &str) -> Made {
                 show::day(token.expires),
                 token.scopes.join(", ")
             ),
-            "Who finds it acts in your name: it belongs into a secret store, never into a file of a repository."
+            "Who finds it acts in your name: it belongs in a secret store, never into a file of a repository."
                 .to_owned(),
         ],
         texts: vec![(

@@ -134,7 +134,8 @@ pub(super) fn facts(program: &Program, redirect: &Redirect, asked: &Asked) -> pa
         vouched,
         host: redirect.host().to_owned(),
         is_local: redirect.is_loopback(),
-        any_could: program.is_local() && program.known != Known::SetUp,
+        any_could: program.is_local()
+            && (program.known != Known::SetUp || program.secret.is_none()),
         connector: name.to_owned(),
         address: asked.resource.clone(),
     }
