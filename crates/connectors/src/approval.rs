@@ -267,6 +267,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn progress_is_heard_under_a_small_text_or_number_that_stands_once() {
+        let long = format!("\"{}\"", "x".repeat(limits::MCP_ID_BYTES_MAX));
+        for (token, is_sound) in [
+            ("\"a\"", true),
+            ("7", true),
+            (&*long, false),
+            ("[1]", false),
+            ("{}", false),
+            ("1,\"progressToken\":2", false),
+        ] {
+            let params = format!("{{\"_meta\":{{\"progressToken\":{token}}}}}");
+            assert_eq!(is_token_sound(Some(&params)), is_sound, "{token:.20}");
+        }
+        for params in [None, Some("{}"), Some("[]"), Some("{\"_meta\":{}}")] {
+            assert!(is_token_sound(params), "{params:?}");
+        }
+    }
+
+    #[test]
     fn our_question_is_answered_to_us_and_a_connectors_own_to_it() {
         let check = |message: &str, expected: Option<&str>| {
             let kept = without_our_answer(message.as_bytes());

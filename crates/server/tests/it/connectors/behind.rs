@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
+use server::config::ConnectorSecretConfig;
+use server::demo::world::{Stage, World};
+use testkit::McpServer;
 
 use super::client::Client;
-use super::world;
+use super::{apply, policy, world};
 use crate::watch::until;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,4 +82,33 @@ async fn a_connector_that_is_away_or_has_no_credential_of_ours_is_no_bad_login()
         (502, Some("upstream_unavailable"))
     );
     world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shared_credential_goes_to_its_own_origin_whatever_the_policy_says() {
+    let behind = McpServer::start().unwrap();
+    let text = policy(&behind.url()).replace("secret = \"nowhere\"", "secret = \"shared\"");
+    for (origin, arrives) in [
+        ("https://mcp.example", false),
+        (&*behind.url().replace("/mcp", "/"), true),
+    ] {
+        let mut stage = Stage::set(0).await.unwrap();
+        apply(&stage, &text).await;
+        stage.config.connector_secrets = vec![ConnectorSecretConfig {
+            name: "shared".to_owned(),
+            origin: origin.parse().unwrap(),
+            header: "x-api-key".to_owned(),
+            value: "walrus-key".into(),
+        }];
+        let world = World::on(stage).await.unwrap();
+        let ada = Client::of(&world.base, "ada", "keyed").await;
+        let answer = ada.ask("tools/list", &json!({})).await;
+        let reason = answer.header("x-doorward-reason");
+        assert_eq!(reason == Some("upstream_credential"), !arrives, "{origin}");
+        let seen = behind.seen();
+        assert_eq!(!seen.is_empty(), arrives, "nor is it asked without");
+        let keys = seen.iter().map(|one| one.header("x-api-key"));
+        assert!(keys.into_iter().all(|key| key == Some("walrus-key")));
+        world.stop(Duration::from_secs(2)).await.unwrap();
+    }
 }
