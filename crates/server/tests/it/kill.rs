@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ledger::Record;
 use ledger::read::Reader;
-use ledger::verify::{Trust, verify_folder};
+use ledger::verify::{Damage, Trust, verify_folder};
 use server::demo::world::Stage;
 use testkit::{Actor, Http, device_sign_in};
 
@@ -35,7 +35,9 @@ async fn no_request_that_the_provider_saw_is_missing_after_kill_9() {
             "run {run}: the provider saw {seen} requests, the ledger has {decided} decisions"
         );
         let report = verify_folder(&stage.config.ledger.dir, Trust::none()).unwrap();
-        assert!(report.is_clean(), "run {run}: {report}");
+        // The kill may come in the middle of a write: that line was no call's yet, and the next start takes it off.
+        let is_torn = matches!(&report.findings[..], [found] if found.damage == Damage::Torn);
+        assert!(report.is_clean() || is_torn, "run {run}: {report}");
         child = serve(&stage).await;
         assert_eq!(
             unfinished(&stage),

@@ -159,7 +159,7 @@ impl State {
             "get_wrong_type" => reply::page(200, good.to_string()),
             "get_page" => reply::typed(200, "application/json", "<html></html>"),
             "get_other_id" => reply::json(200, &answer(&json!("other"), &json!({"content": []}))),
-            "get_batch" => reply::json(200, &json!([good])),
+            "get_several" => reply::json(200, &json!([good])),
             "get_redirect" => reply::redirect("http://127.0.0.1:9/elsewhere"),
             "get_unauthorized" => reply::text(401, "who are you?"),
             "get_huge" => reply::json(200, &said(message, &"x".repeat(9 * 1024 * 1024), modern)),

@@ -51,7 +51,7 @@ pub const TOOLS: [(&str, &str); 17] = [
     ),
     ("get_page", "answers with a page and says that it is JSON"),
     ("get_other_id", "answers another request"),
-    ("get_batch", "answers with a list of messages"),
+    ("get_several", "answers with a list of messages"),
     ("get_redirect", "answers with a redirect"),
     ("get_unauthorized", "answers 401"),
     ("get_huge", "answers with nine mebibytes"),

@@ -19,7 +19,7 @@ async fn an_answer_that_cannot_be_one_is_a_clear_error() {
         ("get_wrong_type", "upstream_garbled"),
         ("get_page", "upstream_garbled"),
         ("get_other_id", "upstream_garbled"),
-        ("get_batch", "upstream_garbled"),
+        ("get_several", "upstream_garbled"),
         ("get_redirect", "upstream_garbled"),
         ("get_huge", "upstream_garbled"),
         ("get_unauthorized", "upstream_credential"),
