@@ -11,6 +11,8 @@ PAGES_MAX = 250
 ID = re.compile(r"[a-z]+_[0-9a-hjkmnp-tv-z]{26}")
 # a record's place in the ledger: when, which, and of which chain
 RECORD = re.compile(r"(?<=/)[0-9]{12,}[.][0-9]+[.][^/]+")
+# a checkpoint's place: of which chain, and after which record
+CHECKPOINT = re.compile(r"(?<=/checkpoints/)[^/]+[.][0-9]+[.][0-9]+$")
 # the fingerprint of a key
 HASH = re.compile(r"(?<=/)[0-9a-f]{64}(?=/|$)")
 NUMBER = re.compile(r"(?<=/)[0-9]+(?=/|$)")
@@ -33,7 +35,7 @@ def kind(address: str) -> tuple[str, frozenset[str]]:
     """What makes two addresses one kind of page: the path without ids, and which questions are asked, not their answers."""
     parts = urllib.parse.urlsplit(address)
     path = RECORD.sub("RECORD", ID.sub("ID", urllib.parse.unquote(parts.path)))
-    path = NUMBER.sub("N", HASH.sub("HASH", path))
+    path = NUMBER.sub("N", HASH.sub("HASH", CHECKPOINT.sub("CHECKPOINT", path)))
     return path, frozenset(urllib.parse.parse_qs(parts.query))
 
 

@@ -3,6 +3,7 @@ them: which forms there are is asked of the product itself.
 """
 
 import time
+import urllib.parse
 
 import pytest
 from playwright.sync_api import Error
@@ -192,10 +193,13 @@ def test_every_file_is_saved(hands, visits, pages):
             window.open(address)
             links = window.page.locator("a[download]")
             for place in range(links.count()):
-                kind = crawl.kind(links.nth(place).get_attribute("href"))
+                file = links.nth(place).get_attribute("href")
+                kind = crawl.kind(file)
                 if kind in saved:
                     continue
                 saved.add(kind)
+                answer = window.page.request.get(urllib.parse.urljoin(window.page.url, file))
+                assert answer.status == 200, f"{file} of {address} is {answer.status}: {answer.text()[:500]}"
                 with window.page.expect_download() as download:
                     does.use(links.nth(place))
                 assert download.value.path().stat().st_size > 0, f"{kind} of {address}"

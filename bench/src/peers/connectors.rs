@@ -89,7 +89,7 @@ async fn fastmcp(scene: &Scene, url: &str, python: &Path) -> Result<Before> {
     ))
 }
 
-/// One worker on SQLite, tokens checked, everything else as it comes without plugins and pages.
+/// One worker on SQLite, tokens checked, everything else as it comes without plugins, pages and its limit of a hundred calls a minute.
 async fn contextforge(scene: &Scene, url: &str, program: &Path) -> Result<Before> {
     let folder = scene.folder_of("contextforge")?;
     let port = free_port()?;
@@ -106,6 +106,9 @@ async fn contextforge(scene: &Scene, url: &str, program: &Path) -> Result<Before
             ("MCPGATEWAY_ADMIN_API_ENABLED", "false"),
             ("PLUGINS_ENABLED", "false"),
             ("LOG_LEVEL", "ERROR"),
+            ("RATE_LIMITING_ENABLED", "false"),
+            ("TOOL_RATE_LIMIT", "1000000"),
+            ("TOOL_CONCURRENT_LIMIT", "1000"),
             ("SSRF_ALLOW_LOCALHOST", "true"),
             ("SSRF_ALLOW_PRIVATE_NETWORKS", "true"),
         ])
