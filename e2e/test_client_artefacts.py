@@ -204,5 +204,47 @@ def test_stock_claude_code_obeys_a_setting_changed_through_the_api_at_its_next_s
     assert headers(ring)[SERVED_HEADER[0]] == "changed"
 
 
+COMPANY = """
+[[managed_settings]]
+name = "the company's servers alone"
+who = { groups = ["engineering"] }
+servers = "company"
+settings = {}
+"""
+
+# what people add by hand: a server elsewhere, and a program of the machine's own
+BY_HAND = {
+    "elsewhere": ("--transport", "http", "elsewhere", "http://127.0.0.1:9/mcp"),
+    "program": ("program", "--", "/bin/cat"),
+}
+REFUSED = "not allowed by enterprise policy"
+
+
+@pytest.mark.parametrize("servers", ["any", "company"])
+def test_stock_claude_code_takes_a_server_added_by_hand_unless_servers_are_the_companys(
+    claude_binary, ring, tmp_path, servers
+):
+    is_closed = servers == "company"
+    ring.apply(POLICY + COMPANY if is_closed else POLICY)
+    ada = Machine(claude_binary, tmp_path / "home", ring.base)
+    ada.sign_in("ada")
+    # the first run brings the settings
+    assert ada.ask("hello").status == 0
+    for name, words in BY_HAND.items():
+        added = ada.run("mcp", "add", *words)
+        assert (added.status != 0) is is_closed, (name, added.text)
+        assert (REFUSED in added.text) is is_closed, (name, added.text)
+    # ours are allowed in any case
+    for name, address in (("ours", "/mcp/anything"), ("all-of-ours", "/mcp")):
+        added = ada.run("mcp", "add", "--transport", "http", name, ring.base + address)
+        assert added.status == 0, added.text
+    listed = ada.run("mcp", "list").text
+    assert "ours" in listed and ("elsewhere" in listed) is not is_closed, listed
+    # nor does one come in by a flag
+    flag = json.dumps({"mcpServers": {"by-flag": {"command": "/bin/cat"}}})
+    answer = ada.ask("hello", "--mcp-config", flag)
+    assert ("blocked by enterprise policy: by-flag" in answer.text) is is_closed, answer.text
+
+
 def headers(doorward) -> dict:
     return doorward.recorder.seen(MESSAGES)[-1].headers

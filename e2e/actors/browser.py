@@ -22,6 +22,12 @@ class Button:
 
 
 @dataclasses.dataclass
+class Link:
+    label: str
+    to: str
+
+
+@dataclasses.dataclass
 class Form:
     action: str
     method: str
@@ -30,18 +36,23 @@ class Form:
 
 
 class _Forms(html.parser.HTMLParser):
-    """Forms, their fields and buttons, and the page's text."""
+    """Forms, their fields and buttons, links, and the page's text."""
 
     def __init__(self):
         super().__init__()
         self.forms: list[Form] = []
         self.words: list[str] = []
+        self.links: list[Link] = []
         self._form: Form | None = None
         self._button: Button | None = None
+        self._link: Link | None = None
 
     def handle_starttag(self, tag, attributes):
         has = dict(attributes)
-        if tag == "form":
+        if tag == "a" and has.get("href"):
+            self._link = Link("", has["href"])
+            self.links.append(self._link)
+        elif tag == "form":
             self._form = Form(has.get("action") or "", (has.get("method") or "get").lower())
             self.forms.append(self._form)
         elif self._form is None:
@@ -60,7 +71,9 @@ class _Forms(html.parser.HTMLParser):
             self._form.buttons.append(self._button)
 
     def handle_endtag(self, tag):
-        if tag == "form":
+        if tag == "a":
+            self._link = None
+        elif tag == "form":
             self._form = None
         elif tag == "button":
             self._button = None
@@ -69,6 +82,8 @@ class _Forms(html.parser.HTMLParser):
         self.words.extend(data.split())
         if self._button is not None:
             self._button.label = f"{self._button.label} {data.strip()}".strip()
+        if self._link is not None:
+            self._link.label = f"{self._link.label} {data.strip()}".strip()
 
 
 class Page:
@@ -79,7 +94,7 @@ class Page:
         self.url, self.status, self.headers, self.source = url, status, headers, source
         parsed = _Forms()
         parsed.feed(source)
-        self.forms = parsed.forms
+        self.forms, self.links = parsed.forms, parsed.links
         self.text = " ".join(parsed.words)
 
     def press(self, *labels: str, **fill: str) -> "Page":
@@ -90,6 +105,12 @@ class Page:
                     if label.lower() in button.label.lower() or label == button.value:
                         return self._browser.submit(self, form, button, fill)
         raise AssertionError(f"no button {labels} on {self}")
+
+    def follow(self, label: str) -> "Page":
+        """Goes where the first link leads whose label has this in it."""
+        found = next((link for link in self.links if label.lower() in link.label.lower()), None)
+        assert found, f"no link {label!r} on {self}"
+        return self._browser.open(urllib.parse.urljoin(self.url, found.to))
 
     def __str__(self) -> str:
         buttons = [button.label for form in self.forms for button in form.buttons]

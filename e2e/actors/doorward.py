@@ -11,6 +11,7 @@ import random
 import socket
 import subprocess
 import threading
+import tomllib
 
 from .certificate import Certificate
 from .fakes import Fakes
@@ -85,11 +86,14 @@ class Doorward:
             self.recorder.close()
 
     def apply(self, policy: str) -> None:
-        """Puts a policy in force."""
+        """Puts a policy in force; its connectors are reviewed."""
         file = self._home / "policy.toml"
         file.write_text(policy)
         version = self._version_in_force()
         self.command("policy", "apply", str(file), "--reason", "tests", "--expected", version)
+        connectors = [connector["name"] for connector in tomllib.loads(policy).get("connector", [])]
+        if connectors:
+            self.command("connectors", "review", *connectors, "--risk", "low", "--vendor", "the tests", "--reason", "tests")
 
     def command(self, *arguments: str) -> str:
         """Runs a subcommand against this installation and returns what it printed."""

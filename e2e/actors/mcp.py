@@ -2,7 +2,9 @@
 suite itself, a door that adds a bearer, `server-everything` and the inspector.
 """
 
+import collections
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -16,6 +18,14 @@ HERE = pathlib.Path(__file__).parent.parent / "mcp"
 ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
 RUN_SECONDS = 240
 START_SECONDS = 60
+
+
+@dataclasses.dataclass
+class Checked:
+    """What the conformance suite found, by scenario, check and its name: how often each passed, and why one did not. A warning is no pass."""
+
+    passed: collections.Counter[tuple[str, str, str]] = dataclasses.field(default_factory=collections.Counter)
+    failed: dict[tuple[str, str, str], str | None] = dataclasses.field(default_factory=dict)
 
 
 class Node:
@@ -74,8 +84,8 @@ env = {{ EVERYTHING = "${{E2E_ADMIN_KEY}}" }}
 memory_mib = 2048
 """
 
-    def passed(self, url: str, revision: str, results: pathlib.Path) -> set[tuple[str, str]]:
-        """The checks of the conformance suite that a server passes, by scenario and check."""
+    def checked(self, url: str, revision: str, results: pathlib.Path) -> "Checked":
+        """What the conformance suite finds of a server."""
         suite = self.modules / "@modelcontextprotocol/conformance/dist/index.js"
         done = subprocess.run(
             [self.program, suite, "server", "--url", url, "--requirements", revision, "-o", results],
@@ -88,13 +98,17 @@ memory_mib = 2048
         total = re.search(r"Total: .*", done.stdout)
         assert total, done.stdout + done.stderr
         print(f"conformance server --requirements {revision} at {url}: {total[0]}")
-        passed = set()
+        checked = Checked()
         for file in results.glob("server-*/checks.json"):
             scenario = re.sub(r"^server-|-\d{4}-\d\d-\d\dT.*$", "", file.parent.name)
             for check in json.loads(file.read_text()):
-                if check["status"] == "SUCCESS":
-                    passed.add((scenario, check["id"]))
-        return passed
+                one = (scenario, check["id"], check["name"])
+                match check["status"]:
+                    case "SUCCESS":
+                        checked.passed[one] += 1
+                    case "FAILURE" | "WARNING":
+                        checked.failed[one] = check.get("errorMessage")
+        return checked
 
     def inspect(self, url: str, token: str, *arguments: str) -> str:
         """What the inspector's command line prints."""

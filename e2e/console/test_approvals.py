@@ -111,6 +111,8 @@ def test_a_letter_waits_in_the_inbox_for_a_second_person(claudes, crm, newly_sig
     inbox = newly_signed_in("owner")
     count = waiting(inbox)
     page = ada.waits("send_letter", member=2207, text=TRIED)
+    inbox.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    inbox.page.locator(".side .tally").get_by_text(str(count + 1), exact=True).wait_for()
     assert waiting(inbox) == count + 1
     own = signed_in("staff")
     own.open(page)

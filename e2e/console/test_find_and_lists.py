@@ -81,6 +81,7 @@ def test_columns_and_order_are_chosen_and_stay(scripts, signed_in):
     window.page.get_by_label("Our id").check()
     window.page.get_by_label("Groups").uncheck()
     window.press("Show these")
+    window.page.locator("thead th", has_text="Our id").wait_for()
     heads = window.page.locator("thead th").all_inner_texts()
     assert "Our id" in heads and "Groups" not in heads, heads
     window.press("First seen", role="link")

@@ -1,56 +1,13 @@
 // What the server of the conformance run holds: the tools, resources and prompts that the suite asks for by name, as it describes them.
 
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { Refused, ask, name, needs, opened, roots, sample, text } from "./needs.mjs";
+import { jobs } from "./tasks.mjs";
 
 const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const WAV = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=";
 
-const text = (said) => ({ type: "text", text: said });
 const image = { type: "image", data: PNG, mimeType: "image/png" };
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-
-export class Refused extends Error {
-  constructor(code, message, data) {
-    super(message);
-    Object.assign(this, { code, data });
-  }
-}
-
-const ask = (message, properties, required = Object.keys(properties)) => ({
-  method: "elicitation/create",
-  params: { message, requestedSchema: { type: "object", properties, required } },
-});
-const sample = (prompt, maxTokens) => ({
-  method: "sampling/createMessage",
-  params: { messages: [{ role: "user", content: text(prompt) }], maxTokens },
-});
-const roots = { method: "roots/list", params: {} };
-const name = { name: { type: "string" } };
-
-// A state that nobody else can have made.
-const sealed = (state) => `${state}.${createHmac("sha256", "of this run alone").update(state).digest("hex")}`;
-function opened(sealedState) {
-  const state = String(sealedState ?? "").split(".")[0];
-  const [ours, theirs] = [Buffer.from(sealed(state)), Buffer.from(String(sealedState))];
-  if (ours.length !== theirs.length || !timingSafeEqual(ours, theirs)) {
-    throw new Refused(-32602, "requestState is not ours");
-  }
-  return state;
-}
-
-// What a call still needs of the client; null once everything is there.
-function needs(call, requests, state) {
-  const given = call.params.inputResponses ?? {};
-  const can = call.capabilities;
-  const kind = { "elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots" };
-  const asked = Object.entries(requests).filter(([key, request]) => {
-    const has = given[key] !== null && typeof given[key] === "object" && !Array.isArray(given[key]);
-    return !has && (can === null || kind[request.method] in can);
-  });
-  if (asked.length === 0) return null;
-  const answer = { resultType: "input_required", inputRequests: Object.fromEntries(asked) };
-  return state === undefined ? answer : { ...answer, requestState: sealed(state) };
-}
 
 const ENUMS = {
   untitledSingle: { type: "string", enum: ["option1", "option2", "option3"] },
@@ -216,16 +173,34 @@ const TOOLS = {
     needs(call, { user_name: ask("What is your name?", name), greeting: sample("Generate a greeting", 50), client_roots: roots }) ?? {
       content: [text("Nothing more is needed.")],
     },
+  greet: ({ params }) => ({ content: [text(`Hello, ${params.arguments?.name}!`)] }),
+  test_header_param: ({ params }) => ({ content: [text(`In ${params.arguments?.region}.`)] }),
+  ...jobs,
 };
 
 const argument = (key) => ({ type: "object", properties: { [key]: { type: "string" } }, required: [key] });
-const SCHEMAS = { json_schema_2020_12_tool: SCHEMA, test_sampling: argument("prompt"), test_elicitation: argument("message") };
+const SCHEMAS = {
+  json_schema_2020_12_tool: SCHEMA,
+  test_sampling: argument("prompt"),
+  test_elicitation: argument("message"),
+  greet: argument("name"),
+  test_header_param: { type: "object", properties: { region: { type: "string", "x-mcp-header": "Region" } } },
+  slow_compute: { type: "object", properties: { seconds: { type: "number" }, label: { type: "string" } } },
+  confirm_delete: argument("filename"),
+};
 
 export const tools = Object.keys(TOOLS).map((tool) => ({
   name: tool,
   description: `Of the conformance suite: ${tool}`,
   inputSchema: SCHEMAS[tool] ?? { type: "object", properties: {} },
 }));
+
+// The headers that must repeat an argument of this call, each with the argument.
+export function repeated(params) {
+  const properties = SCHEMAS[params.name]?.properties ?? {};
+  const those = Object.entries(properties).filter(([, schema]) => schema["x-mcp-header"]);
+  return those.map(([key, schema]) => [`mcp-param-${schema["x-mcp-header"].toLowerCase()}`, params.arguments?.[key]]);
+}
 
 export function callTool(call) {
   const tool = TOOLS[call.params?.name];

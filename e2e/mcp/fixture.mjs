@@ -4,7 +4,9 @@
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 
-import { Refused, callTool, prompt, prompts, read, resources, templates, tools } from "./content.mjs";
+import { callTool, prompt, prompts, read, repeated, resources, templates, tools } from "./content.mjs";
+import { Refused } from "./needs.mjs";
+import { TASKS, taskOf } from "./tasks.mjs";
 
 const MODERN = "2026-07-28";
 const LEGACY = ["2025-11-25", "2025-06-18", "2025-03-26"];
@@ -17,6 +19,17 @@ const CAPABILITIES = {
   prompts: { listChanged: true },
   completions: {},
 };
+// What of a request's parameters its Mcp-Name repeats.
+const NAMED = {
+  "tools/call": "name",
+  "prompts/get": "name",
+  "resources/read": "uri",
+  "tasks/get": "taskId",
+  "tasks/update": "taskId",
+  "tasks/cancel": "taskId",
+};
+// What is answered on a stream, so that the suite finds some; the newest protocol's tools open one where they tell something meanwhile.
+const STREAMED = ["tools/list", "tools/call"];
 const SERVER = { name: "conformance-fixture", version: "1.0.0" };
 
 const sessions = new Map();
@@ -79,7 +92,13 @@ function answer(method, call) {
     case "prompts/get": return prompt(call);
     case "completion/complete": return { completion: { values: ["paris", "park", "party"], total: 3, hasMore: false } };
   }
-  if (!call.modern) {
+  if (call.modern) {
+    switch (method) {
+      case "tasks/get": return taskOf(call).told();
+      case "tasks/update": return taskOf(call).answered(call.params.inputResponses) ?? {};
+      case "tasks/cancel": return taskOf(call).cancel() ?? {};
+    }
+  } else {
     switch (method) {
       case "ping": return {};
       case "logging/setLevel": return {};
@@ -152,7 +171,7 @@ function legacy(request, response, message) {
     modern: false,
     capabilities: null,
     params: message.params ?? {},
-    streams: message.method === "tools/call",
+    streams: STREAMED.includes(message.method),
     tell,
     log: (data) => tell("notifications/message", { level: "info", data }),
     changed,
@@ -205,15 +224,18 @@ function modern(request, response, message) {
     return refuse(400, -32022, "Unsupported protocol version", { supported: [MODERN, ...LEGACY], requested: version });
   }
   if (request.headers["mcp-method"] !== message.method) return refuse(400, -32020, "Mcp-Method says something else");
-  const named = { "tools/call": "name", "prompts/get": "name", "resources/read": "uri" }[message.method];
+  const named = NAMED[message.method];
   if (named && decoded(request.headers["mcp-name"]) !== message.params[named]) {
     return refuse(400, -32020, "Mcp-Name says something else");
+  }
+  for (const [header, argument] of message.method === "tools/call" ? repeated(message.params) : []) {
+    if (decoded(request.headers[header]) !== argument) return refuse(400, -32020, `${header} says something else`);
   }
   if (message.method === "server/discover") {
     const result = {
       resultType: "complete",
       supportedVersions: [MODERN, ...LEGACY],
-      capabilities: CAPABILITIES,
+      capabilities: { ...CAPABILITIES, extensions: { [TASKS]: {} } },
       ttlMs: 1000,
       cacheScope: "public",
       _meta: { [`${META}serverInfo`]: SERVER },
@@ -227,6 +249,7 @@ function modern(request, response, message) {
     modern: true,
     capabilities: meta[`${META}clientCapabilities`],
     params: message.params,
+    streams: message.method === "tools/list",
     tell,
     log: (data) => meta[`${META}logLevel`] && tell("notifications/message", { level: "info", data }),
     changed,
@@ -248,9 +271,12 @@ function listen(response, message, stream) {
   tagged("notifications/subscriptions/acknowledged", { notifications: wants });
 }
 
+// A value as it is meant; none where it claims to be encoded and is not.
 function decoded(value) {
   const [, inner] = /^=\?base64\?(.*)\?=$/.exec(value ?? "") ?? [];
-  return inner === undefined ? value : Buffer.from(inner, "base64").toString();
+  if (inner === undefined) return value;
+  const bytes = Buffer.from(inner, "base64");
+  return bytes.toString("base64") === inner ? bytes.toString() : null;
 }
 
 // No name that was made to point here, and no web page from elsewhere.

@@ -47,6 +47,11 @@ pub(crate) async fn with(
     fs::write(&rules, policy)?;
     let rules = rules.display().to_string();
     says(&folder, &["policy", "apply", "--reason", "bench", &rules])?;
+    if policy.contains("[[connector]]") {
+        let review = ["connectors", "review", "bench", "--risk", "low"];
+        let by = ["--vendor", "ourselves", "--reason", "bench"];
+        says(&folder, &[review.as_slice(), by.as_slice()].concat())?;
+    }
     let mut command = tied(program()?);
     command.arg("serve").arg("--config").arg(&config);
     let mut running = Running::start(&mut command, &folder.join("log"))?;

@@ -4,10 +4,14 @@
 //!
 //! A proposal, never a permission: only the policy permits. An address that is not in it is a custom connector, which needs a review.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use domain::connectors::{ActionClass, ActionPattern, ActionState};
+use domain::policy::connectors::Connector;
 use serde::Deserialize;
 
 use crate::classify::words;
+use crate::pin::place;
 
 const DATA: &str = include_str!("../data/catalogue.json");
 
@@ -97,6 +101,31 @@ impl Catalogue {
         })
     }
 
+    /// Whether a connector may be used at all: by the newest word of a review, and where there is none, if its address is known here.
+    pub fn may_be_used(&self, connector: &Connector, reviewed: Option<bool>) -> bool {
+        let is_known = || {
+            let url = connector.url.as_deref();
+            url.is_some_and(|url| self.at(url).is_some())
+        };
+        reviewed.unwrap_or_else(is_known)
+    }
+
+    /// The names of those that may not. `reviewed` has the newest word of each connector and [`place`].
+    pub fn held_back(
+        &self,
+        connectors: &[Connector],
+        reviewed: &BTreeMap<(String, String), bool>,
+    ) -> BTreeSet<String> {
+        let word = |connector: &Connector| {
+            let key = (connector.name.clone(), place(connector));
+            reviewed.get(&key).copied()
+        };
+        let held_back = connectors
+            .iter()
+            .filter(|connector| !self.may_be_used(connector, word(connector)));
+        held_back.map(|connector| connector.name.clone()).collect()
+    }
+
     /// The template of this id.
     pub fn baseline(&self, id: &str) -> Option<&Baseline> {
         self.baselines.iter().find(|known| known.id == id)
@@ -104,7 +133,7 @@ impl Catalogue {
 }
 
 /// An address without what makes no difference: the case of its host, a slash at its end.
-fn comparable(url: &str) -> String {
+pub fn comparable(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let path = path.split(['?', '#']).next().unwrap_or_default();
@@ -353,5 +382,28 @@ mod tests {
         let applied = ams.apply(&["get_member", "update_member", "export_members"]);
         let states: Vec<_> = applied.actions.iter().map(|(_, state)| *state).collect();
         assert_eq!(states, [Some(Allow), Some(Blocked), Some(Blocked)]);
+    }
+
+    #[test]
+    fn a_connector_may_be_used_by_the_word_of_a_review_or_because_it_is_known() {
+        let text = "[[connector]]\nname = \"known\"\nurl = \"https://api.githubcopilot.com/mcp/\"\n\
+                    [[connector]]\nname = \"own\"\nurl = \"https://mcp.example/\"\n\
+                    [[connector]]\nname = \"program\"\ncommand = [\"/usr/bin/node\"]\n";
+        let policy = domain::Policy::parse(1, text).unwrap();
+        let connectors = &policy.document().connector;
+        let held_back = |said: &[(usize, bool)]| {
+            let key = |at: usize| (connectors[at].name.clone(), place(&connectors[at]));
+            let said = said.iter().map(|(at, word)| (key(*at), *word)).collect();
+            let names = Catalogue::shipped().held_back(connectors, &said);
+            names.into_iter().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(held_back(&[]), "own program");
+        assert_eq!(held_back(&[(0, true), (1, true), (2, true)]), "");
+        assert_eq!(held_back(&[(0, false), (1, false), (2, true)]), "known own");
+        let mut moved = connectors[1].clone();
+        moved.url = Some("https://other.example/".to_owned());
+        let elsewhere = [(("own".to_owned(), place(&moved)), true)].into();
+        let names = Catalogue::shipped().held_back(connectors, &elsewhere);
+        assert!(names.contains("own"), "a review is of one address");
     }
 }

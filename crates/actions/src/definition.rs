@@ -1,4 +1,5 @@
-//! An action's definition as a connector lists it, part by part in one spelling: what is pinned, and what of it changed.
+//! A definition as a connector gives it, of a tool, of a prompt, or its instructions, part by part in one spelling: what is pinned, and what
+//! of it changed.
 //!
 //! Every member counts, also those nobody knows yet; only what changes with each answer (tracing, progress, the protocol's own marks in
 //! `_meta`) does not. Two definitions are the same only when every part's hash is. Called by the connectors' door and by `control`.
@@ -106,6 +107,18 @@ const VOLATILE: [&str; 10] = [
     "io.modelcontextprotocol/logLevel",
 ];
 
+/// The name of a connector's instructions, as every definition has one.
+pub const INSTRUCTIONS: &str = "instructions";
+
+/// A connector's instructions as a definition, from how its greeting spells them: a description, and nothing else. What is no text is no
+/// definition.
+pub fn of_instructions(said: &str) -> String {
+    if said.starts_with('"') {
+        return format!("{{\"description\":{said},\"name\":\"{INSTRUCTIONS}\"}}");
+    }
+    format!("[{said}]")
+}
+
 /// A definition that could be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Definition {
@@ -114,7 +127,7 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// Reads one member of a `tools` list, as it came.
+    /// Reads one member of a list of tools or prompts, as it came, or what [`of_instructions`] made.
     pub fn read(text: &[u8]) -> Result<Self, Unfit> {
         match canonical::read(text, Numbers::Nearest)? {
             Value::Object(members) => Self::of(members),
@@ -406,6 +419,29 @@ mod tests {
         assert_eq!(read(EXPORT).hash(), read(other).hash());
         assert_eq!(read(EXPORT).canonical(), read(other).canonical());
         assert_eq!(read(&read(EXPORT).canonical()), read(other));
+    }
+
+    #[test]
+    fn instructions_are_a_description_and_what_is_no_text_is_no_definition() {
+        let said = read(&of_instructions(
+            r#""Find one member.\nThen re\u0061d it.""#,
+        ));
+        assert_eq!(said.name(), INSTRUCTIONS);
+        assert_eq!(said.description(), "Find one member.\nThen read it.");
+        assert_eq!(
+            said.hash(),
+            read(&of_instructions("\"Find one member.\\nThen read it.\"")).hash()
+        );
+        assert_eq!(read(&said.canonical()), said);
+        for none in [
+            "5",
+            "[]",
+            r#"{"name":"instructions","description":"Find."}"#,
+            "\"a\",\"name\":\"b\"",
+        ] {
+            let made = of_instructions(none);
+            assert!(Definition::read(made.as_bytes()).is_err(), "{made}");
+        }
     }
 
     #[test]

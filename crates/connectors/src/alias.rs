@@ -2,6 +2,8 @@
 //! stands before its first underscore is the connector's prefix, which has none. It is the same on every replica and after every start,
 //! for nothing is remembered. Pure; decision record 0021 says why it is so.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::limits;
 use domain::policy::Connector;
@@ -58,9 +60,9 @@ pub fn split(name: &str) -> Option<(&str, &str)> {
 
 /// The one connector of a prefix. Where a policy that was not checked has two of them, there is none.
 pub fn at_prefix<'c>(
-    connectors: impl Iterator<Item = &'c Connector>,
+    connectors: impl Iterator<Item = &'c Arc<Connector>>,
     prefix: &str,
-) -> Option<&'c Connector> {
+) -> Option<&'c Arc<Connector>> {
     let mut found = connectors.filter(|connector| connector.prefix() == prefix);
     let (first, second) = (found.next(), found.next());
     first.filter(|_| second.is_none())
@@ -92,7 +94,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    fn connectors(names: &[(&str, &str)]) -> Vec<Connector> {
+    fn connectors(names: &[(&str, &str)]) -> Vec<Arc<Connector>> {
         let text = names.iter().map(|(name, prefix)| {
             let prefix = match *prefix {
                 "" => String::new(),
@@ -102,7 +104,8 @@ mod tests {
         });
         let text: String = text.collect();
         let policy = domain::Policy::parse(1, &text).unwrap();
-        policy.document().connector.clone()
+        let connectors = policy.document().connector.iter().cloned();
+        connectors.map(Arc::new).collect()
     }
 
     #[test]

@@ -12,8 +12,8 @@ use domain::policy::{Connector, Determined, Standing};
 use domain::{ActionClass, ApprovalId, Caller, Reason, ReasonCode, Refusal, Timestamp, limits};
 use serde_json::{Value, json};
 
-use crate::envelope::Id;
-use crate::strict::Members;
+use crate::envelope::{self, Id};
+use crate::params::Params;
 
 /// What the client's answer to our question is called, among those to a connector's own.
 pub const QUESTION: &str = "doorward_approval";
@@ -77,6 +77,17 @@ pub enum Sought {
         /// Why, in their words.
         reason: String,
     },
+    /// Somebody said yes to the same action with other arguments.
+    Changed {
+        /// The approval of that call.
+        id: ApprovalId,
+        /// Until when it is good.
+        until: Timestamp,
+        /// Who changed them.
+        by: String,
+        /// Those arguments, as JSON.
+        arguments: String,
+    },
 }
 
 /// What [`Approvals::seek`] returns.
@@ -124,6 +135,16 @@ pub fn refusal(wanted: &Wanted, sought: &Sought, public_url: &str) -> Refusal {
                 "The call {what} was denied by {by} (approval {id}): {reason}. Do not repeat it."
             )
         }
+        Sought::Changed {
+            id,
+            until,
+            by,
+            arguments,
+        } => {
+            format!(
+                "{by} has changed the arguments of {what}, and it is approved so (approval {id}, good for one call until {until}). Make the call with exactly these arguments: {arguments}"
+            )
+        }
     };
     let reason = Reason::new(ReasonCode::ApprovalNeeded, text);
     Refusal::one(match wanted.rule() {
@@ -133,12 +154,15 @@ pub fn refusal(wanted: &Wanted, sought: &Sought, public_url: &str) -> Refusal {
 }
 
 /// Whether a modern client, by the parameters of its request, can lead its person to a page.
-pub fn can_open_pages(params: Option<&str>) -> bool {
-    let params = params.and_then(|params| serde_json::from_str::<Value>(params).ok());
-    let capabilities = params
-        .as_ref()
-        .and_then(|params| params.get("_meta")?.get(META_CAPABILITIES));
-    let url = capabilities.and_then(|can| can.pointer("/elicitation/url"));
+pub fn can_open_pages(params: &Params<'_>) -> bool {
+    let said = params.meta(META_CAPABILITIES);
+    says_pages(said, "/elicitation/url")
+}
+
+/// Whether a client says that it can lead its person to a page.
+fn says_pages(said: Option<&str>, at: &str) -> bool {
+    let said = said.and_then(|said| serde_json::from_str::<Value>(said).ok());
+    let url = said.as_ref().and_then(|said| said.pointer(at));
     url.is_some_and(Value::is_object)
 }
 
@@ -151,7 +175,7 @@ pub fn asks_to_open(id: &str, wanted: &Wanted, approval: ApprovalId, public_url:
         "params": {"mode": "url", "message": message(wanted), "url": page(public_url, approval)},
     });
     let result = json!({"resultType": "input_required", "inputRequests": {QUESTION: question}});
-    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}")
+    envelope::result(id, result)
 }
 
 /// What a client has said to our question: never a yes, which is given on the page alone.
@@ -164,9 +188,9 @@ pub enum Reply {
 }
 
 /// What a modern request says to our question; none where it does not answer it.
-pub fn reply(params: Option<&str>) -> Option<Reply> {
-    let params: Value = serde_json::from_str(params?).ok()?;
-    let reply = params.get("inputResponses")?.get(QUESTION)?;
+pub fn reply(params: &Params<'_>) -> Option<Reply> {
+    let replies: Value = serde_json::from_str(params.get("inputResponses")?).ok()?;
+    let reply = replies.get(QUESTION)?;
     Some(match reply.get("action").and_then(Value::as_str) {
         Some("accept") => Reply::Accepted,
         _ => Reply::Refused,
@@ -174,33 +198,17 @@ pub fn reply(params: Option<&str>) -> Option<Reply> {
 }
 
 /// What a request's progress is told under, as it is written: a text or a whole number.
-pub fn progress_token(params: Option<&str>) -> Option<String> {
-    let params: Value = serde_json::from_str(params?).ok()?;
-    let token = params.get("_meta")?.get("progressToken")?;
-    let text = token.to_string();
-    let is_token = token.is_string() || token.is_i64() || token.is_u64();
-    (is_token && text.len() <= limits::MCP_ID_BYTES_MAX).then_some(text)
+pub fn progress_token(params: &Params<'_>) -> Option<String> {
+    let token = params.progress_token()?;
+    let is_whole = || token.parse::<i64>().is_ok() || token.parse::<u64>().is_ok();
+    let is_token =
+        token.len() <= limits::MCP_ID_BYTES_MAX && (token.starts_with('"') || is_whole());
+    is_token.then(|| token.to_owned())
 }
 
 /// Whether what a client wants to hear of progress under is one thing, and small: it is kept as long as its call runs.
-pub fn is_token_sound(params: Option<&str>) -> bool {
-    let within = |object: &str, name: &'static str| {
-        let members = Members::read(object, &[name]).ok()?;
-        Some(members.get(name).map(str::to_owned))
-    };
-    let Some(params) = params.filter(|params| params.starts_with('{')) else {
-        return true;
-    };
-    let Some(meta) = within(params, "_meta") else {
-        return false;
-    };
-    let Some(meta) = meta.filter(|meta| meta.starts_with('{')) else {
-        return true;
-    };
-    let Some(token) = within(&meta, "progressToken") else {
-        return false;
-    };
-    token.is_none_or(|token| {
+pub fn is_token_sound(params: &Params<'_>) -> bool {
+    params.progress_token().is_none_or(|token| {
         let is_one = token.starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
         is_one && token.len() <= limits::MCP_ID_BYTES_MAX
     })
@@ -208,11 +216,7 @@ pub fn is_token_sound(params: Option<&str>) -> bool {
 
 /// Whether a client that greets with these parameters can lead its person to a page.
 pub fn greets_with_pages(params: Option<&str>) -> bool {
-    let params = params.and_then(|params| serde_json::from_str::<Value>(params).ok());
-    let url = params
-        .as_ref()
-        .and_then(|params| params.pointer("/capabilities/elicitation/url"));
-    url.is_some_and(Value::is_object)
+    says_pages(params, "/capabilities/elicitation/url")
 }
 
 fn message(wanted: &Wanted) -> String {
@@ -247,7 +251,7 @@ pub fn open_first(id: &str, wanted: &Wanted, approval: ApprovalId, public_url: &
     let question =
         json!({"mode": "url", "elicitationId": approval.to_string(), "message": text, "url": page});
     let error = json!({"code": URL_NEEDED, "message": text, "data": {"elicitations": [question]}});
-    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}")
+    envelope::error(id, error)
 }
 
 /// The message without the client's answer to our question, which is not for the connector. None where it has none.
@@ -266,6 +270,10 @@ pub fn without_our_answer(message: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn read(params: Option<&str>) -> Params<'_> {
+        Params::read(params).unwrap()
+    }
+
     #[test]
     fn progress_is_heard_under_a_small_text_or_number_that_stands_once() {
         let long = format!("\"{}\"", "x".repeat(limits::MCP_ID_BYTES_MAX));
@@ -278,10 +286,12 @@ mod tests {
             ("1,\"progressToken\":2", false),
         ] {
             let params = format!("{{\"_meta\":{{\"progressToken\":{token}}}}}");
-            assert_eq!(is_token_sound(Some(&params)), is_sound, "{token:.20}");
+            let read = Params::read(Some(&params));
+            let found = read.is_ok_and(|params| is_token_sound(&params));
+            assert_eq!(found, is_sound, "{token:.20}");
         }
-        for params in [None, Some("{}"), Some("[]"), Some("{\"_meta\":{}}")] {
-            assert!(is_token_sound(params), "{params:?}");
+        for params in [None, Some("{}"), Some("{\"_meta\":{}}")] {
+            assert!(is_token_sound(&read(params)), "{params:?}");
         }
     }
 
@@ -315,20 +325,24 @@ mod tests {
             let params = format!(
                 "{{\"_meta\":{{\"io.modelcontextprotocol/clientCapabilities\":{capabilities}}}}}"
             );
-            assert_eq!(can_open_pages(Some(&params)), expected, "{capabilities}");
+            assert_eq!(
+                can_open_pages(&read(Some(&params))),
+                expected,
+                "{capabilities}"
+            );
         };
         check(r#"{"elicitation":{"url":{}}}"#, true);
         check(r#"{"elicitation":{"form":{},"url":{}}}"#, true);
         check(r#"{"elicitation":{}}"#, false);
         check(r#"{"elicitation":{"url":true}}"#, false);
         check("{}", false);
-        assert!(!can_open_pages(None) && !can_open_pages(Some("[]")));
+        assert!(!can_open_pages(&read(None)));
     }
 
     #[test]
     fn what_a_client_says_to_our_question_is_read_and_is_never_a_yes() {
         let check = |params: &str, expected: Option<Reply>| {
-            assert_eq!(reply(Some(params)), expected, "{params}");
+            assert_eq!(reply(&read(Some(params))), expected, "{params}");
         };
         check(
             r#"{"inputResponses":{"doorward_approval":{"action":"accept"}}}"#,
@@ -351,7 +365,7 @@ mod tests {
     fn progress_is_told_under_what_may_be_a_token_alone() {
         let token = |text: &str| {
             let params = format!("{{\"_meta\":{{\"progressToken\":{text}}}}}");
-            progress_token(Some(&params))
+            progress_token(&read(Some(&params)))
         };
         assert_eq!(token("7").as_deref(), Some("7"));
         assert_eq!(token("\"a\\\"b\"").as_deref(), Some("\"a\\\"b\""));
@@ -364,6 +378,6 @@ mod tests {
         ] {
             assert_eq!(token(text), None, "{text}");
         }
-        assert_eq!(progress_token(None), None);
+        assert_eq!(progress_token(&read(None)), None);
     }
 }

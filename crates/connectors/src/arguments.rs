@@ -3,7 +3,10 @@
 
 use actions::canonical::{Numbers, Unfit, fingerprint, read, spell};
 use domain::policy::ArgumentRule;
+use domain::{ActionState, limits};
 use serde_json::Value;
+
+use crate::method::{HEARD, TASK_ID, TASK_IDS};
 
 /// What of a method's parameters is about the message and not about what it does: it differs from one time to the next.
 const NO_ARGUMENTS: [&str; 3] = ["_meta", "inputResponses", "requestState"];
@@ -15,6 +18,8 @@ pub struct Arguments {
     canonical: String,
     hash: String,
     is_exact: bool,
+    /// The tasks that somebody listens for: to rules each is as if it were asked for.
+    heard: Vec<Value>,
 }
 
 impl Arguments {
@@ -23,9 +28,20 @@ impl Arguments {
         Self::without(text, &[])
     }
 
-    /// Reads a method's, which are its parameters.
-    pub fn of_method(params: Option<&str>) -> Result<Self, Unfit> {
-        Self::without(params, &NO_ARGUMENTS)
+    /// Reads a method's, which are its parameters. What people answer is all that `tasks/update` is about.
+    pub fn of_method(method: &str, params: Option<&str>) -> Result<Self, Unfit> {
+        let is_answer = method == "tasks/update";
+        Self::without(params, if is_answer { &["_meta"] } else { &NO_ARGUMENTS })
+    }
+
+    /// Reads those of whoever listens for tasks, to which rules apply as to asking for each of them.
+    pub fn of_listening(params: Option<&str>) -> Result<Self, Unfit> {
+        let read = Self::without(params, &NO_ARGUMENTS)?;
+        let heard = heard(&read.value);
+        if heard.len() > limits::TASKS_HEARD_MAX {
+            return Err(Unfit::TooLong);
+        }
+        Ok(Self { heard, ..read })
     }
 
     fn without(text: Option<&str>, members: &[&str]) -> Result<Self, Unfit> {
@@ -44,6 +60,7 @@ impl Arguments {
             canonical,
             hash,
             is_exact,
+            heard: Vec::new(),
         })
     }
 
@@ -63,10 +80,36 @@ impl Arguments {
         &self.hash
     }
 
-    /// Whether they meet a rule.
+    /// Whether they meet a rule. Of several tasks one is enough for a rule that takes away, and a rule that allows must hold for all.
     pub fn meets(&self, rule: &ArgumentRule) -> bool {
-        actions::rules::meets(rule, &self.value)
+        let mut ids = self.heard.iter();
+        match (&*self.heard, rule.then) {
+            ([], _) => actions::rules::meets(rule, &self.value),
+            (_, ActionState::Allow) => ids.all(|id| self.meets_asking_for(id, rule)),
+            (_, ActionState::Ask | ActionState::Blocked) => {
+                ids.any(|id| self.meets_asking_for(id, rule))
+            }
+        }
     }
+
+    fn meets_asking_for(&self, id: &Value, rule: &ArgumentRule) -> bool {
+        let mut asked = self.value.clone();
+        if let Value::Object(members) = &mut asked {
+            members.insert(TASK_ID.to_owned(), id.clone());
+        }
+        actions::rules::meets(rule, &asked)
+    }
+}
+
+/// The ids of the tasks that are listened for, wherever they are named.
+fn heard(params: &Value) -> Vec<Value> {
+    let within = params.get(HEARD).and_then(|heard| heard.get(TASK_IDS));
+    let named = [params.get(TASK_IDS), within].into_iter().flatten();
+    let ids = named.flat_map(|ids| match ids {
+        Value::Array(ids) => ids.as_slice(),
+        other => std::slice::from_ref(other),
+    });
+    ids.take(limits::TASKS_HEARD_MAX + 1).cloned().collect()
 }
 
 #[cfg(test)]
@@ -99,7 +142,10 @@ mod tests {
 
     #[test]
     fn a_methods_arguments_are_the_same_each_time_it_is_asked_for() {
-        let hash = |text: &str| Arguments::of_method(Some(text)).unwrap().hash().to_owned();
+        let hash = |text: &str| {
+            let read = Arguments::of_method("resources/read", Some(text));
+            read.unwrap().hash().to_owned()
+        };
         let one = hash(r#"{"uri":"a","_meta":{"progressToken":1},"requestState":"s"}"#);
         assert_eq!(
             one,
@@ -108,5 +154,57 @@ mod tests {
         assert_ne!(one, hash(r#"{"uri":"b"}"#));
         let tool = |text: &str| Arguments::read(Some(text)).unwrap().hash().to_owned();
         assert_ne!(tool(r#"{"_meta":1}"#), tool("{}"), "a tool's are its own");
+    }
+
+    #[test]
+    fn whoever_listens_for_tasks_meets_the_rules_on_each_of_them() {
+        let rule = |is: &str, then: &str| {
+            let rule = serde_json::json!({"at": "/taskId", "is": is, "value": "t1", "then": then});
+            serde_json::from_value::<ArgumentRule>(rule).unwrap()
+        };
+        let check = |params: &str, expected: [bool; 2]| {
+            let read = Arguments::of_listening(Some(params)).unwrap();
+            let (takes, allows) = (rule("equals", "blocked"), rule("equals", "allow"));
+            assert_eq!(
+                [read.meets(&takes), read.meets(&allows)],
+                expected,
+                "{params}"
+            );
+        };
+        check(r#"{"notifications":{"taskIds":["t1"]}}"#, [true, true]);
+        check(
+            r#"{"notifications":{"taskIds":["t2","t1"]}}"#,
+            [true, false],
+        );
+        check(
+            r#"{"taskIds":["t1"],"notifications":{"taskIds":["t2"]}}"#,
+            [true, false],
+        );
+        check(
+            r#"{"taskId":"t2","notifications":{"taskIds":["t1"]}}"#,
+            [true, true],
+        );
+        check(r#"{"notifications":{"taskIds":"t1"}}"#, [true, true]);
+        check(r#"{"notifications":{"taskIds":[]}}"#, [false, false]);
+        let many = |n: usize| {
+            let ids = serde_json::json!({"taskIds": vec!["t"; n]}).to_string();
+            Arguments::of_listening(Some(&ids)).is_ok()
+        };
+        assert!(many(limits::TASKS_HEARD_MAX) && !many(limits::TASKS_HEARD_MAX + 1));
+        // Asking for one is about that one, whatever else it says.
+        let decoy = r#"{"taskId":"t1","taskIds":["t2"]}"#;
+        let asks = Arguments::of_method("tasks/get", Some(decoy)).unwrap();
+        assert!(asks.meets(&rule("equals", "blocked")));
+    }
+
+    #[test]
+    fn what_a_task_is_answered_is_an_argument() {
+        let answered = |text: &str| {
+            let read = Arguments::of_method("tasks/update", Some(text));
+            read.unwrap().hash().to_owned()
+        };
+        let one = answered(r#"{"taskId":"t","inputResponses":{"q":{"action":"accept"}}}"#);
+        let other = answered(r#"{"taskId":"t","inputResponses":{"q":{"action":"decline"}}}"#);
+        assert_ne!(one, other, "a yes to one answer is none to another");
     }
 }

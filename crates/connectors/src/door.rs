@@ -40,18 +40,21 @@ use ledger::record::Door;
 use pipeline::identity::{Resource, Verified};
 use pipeline::{Admitted, Call, ClientAddress, Facts, Identified, Pipeline};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use url::Url;
 
 pub use self::all::all;
 use self::approve::Able;
 use crate::approval::{self, Approvals};
 use crate::envelope::{Message, NoMessage};
 use crate::headers::{self, About, Era, LAST_EVENT, SESSION};
-use crate::method::{Deed, deed};
+use crate::method::{Deed, NoDeed, deed};
+use crate::params::Params;
 use crate::pins::Pins;
 use crate::place::{Place, Places};
 use crate::refused::Asked;
-use crate::session::{Opened, Sessions};
-use crate::stream;
+use crate::session::{Opened, Sessions, whose};
+use crate::stream::{self, Watch};
+use crate::texts;
 use crate::upstream::{Body as Came, Outgoing, Upstream, refusal_of_status};
 
 /// What the connectors' endpoints stand on.
@@ -63,12 +66,14 @@ pub struct Connectors {
     pub upstream: Arc<Upstream>,
     /// Sessions.
     pub sessions: Sessions,
-    /// What was approved of their actions.
+    /// What was approved of what they say.
     pub pins: Arc<dyn Pins>,
     /// What somebody has to approve first.
     pub approvals: Arc<dyn Approvals>,
     /// The origin that clients use.
     pub public_url: String,
+    /// The same, taken apart.
+    origin: Option<Url>,
     places: Places,
     memory: Arc<Semaphore>,
     /// Calls that wait for an approval on their clients' streams.
@@ -94,6 +99,7 @@ impl Connectors {
             sessions,
             pins,
             approvals,
+            origin: Url::parse(&public_url).ok(),
             public_url,
             places: Places::default(),
             memory: Arc::new(Semaphore::new(limits::MCP_BYTES_IN_FLIGHT_MAX / UNIT_BYTES)),
@@ -210,6 +216,7 @@ impl Connectors {
             id: None,
             sent: None,
             is_tool: false,
+            is_prompt: false,
             era: Era::Legacy,
             resource: resource.clone(),
         };
@@ -219,7 +226,7 @@ impl Connectors {
             return Err(refused(call.refuse(Refusal::plain(ReasonCode::Overloaded))));
         };
         let (head, body) = request.into_parts();
-        if !headers::may_come(&head.headers, &self.public_url) {
+        if !headers::may_come(&head.headers, self.origin.as_ref()) {
             let refusal = Refusal::plain(ReasonCode::OriginNotAllowed);
             return Err(refused(call.refuse(refusal)));
         }
@@ -265,6 +272,7 @@ impl Connectors {
             Message::Request { id, method, params } => {
                 asked.id = Some(id);
                 asked.is_tool = method == "tools/call";
+                asked.is_prompt = method == "prompts/get";
                 let brought = Brought {
                     call,
                     asked,
@@ -279,7 +287,11 @@ impl Connectors {
                 Err(asked.malformed(-32600, "a request without an id is not accepted"))
             }
             Message::Notification { method, params } => {
-                match headers::agreed(&head.headers, &method, None, params) {
+                let params = match Params::read(params) {
+                    Ok(params) => params,
+                    Err(error) => return Err(malformed(&asked, call, &error.into())),
+                };
+                match headers::agreed(&head.headers, &method, None, &params) {
                     Ok(era) => asked.era = era,
                     Err(refusal) => return Err(asked.refused(&call.refuse(refusal))),
                 }
@@ -333,7 +345,7 @@ impl Connectors {
             place,
         } = brought;
         let meant = meant(call, &mut asked, headers, &method, params);
-        let (call, deed) = meant.map_err(|refused| *refused)?;
+        let (call, params, deed) = meant.map_err(|refused| *refused)?;
         let (call, session) = if method == "initialize" || asked.era == Era::Modern {
             (call, None)
         } else {
@@ -341,7 +353,8 @@ impl Connectors {
             found.map_err(|refusal| asked.refused(&refusal))?
         };
         let is_named = matches!(&deed, Deed::Act(act) if act.named.is_some());
-        let able = able(&asked, session.as_ref(), is_named, headers, params);
+        let is_listed = matches!(&deed, Deed::Act(act) if act.is_listed);
+        let able = able(&asked, session.as_ref(), is_listed, headers, &params);
         let about = match is_named {
             _ if asked.is_tool => About::Call,
             true => About::Named,
@@ -370,7 +383,7 @@ impl Connectors {
         };
         let opened = value.to_str().ok().and_then(|given| {
             let caller = &call.who().caller;
-            self.sessions.open(caller, &call.connector().name, given)
+            self.sessions.open(caller, &whose(call.connector()), given)
         });
         match (opened, second) {
             (Some(session), None) => Ok((call, Some(session))),
@@ -383,7 +396,9 @@ impl Connectors {
     fn looked_at(&self, mut call: Call<Admitted>, body: &[u8]) -> Result<Call<Admitted>, Refusal> {
         let mut inspection = self.pipeline.inspection_of_action(&call);
         if inspection.is_on() {
-            stream::texts(&String::from_utf8_lossy(body), &mut inspection);
+            texts::each(&String::from_utf8_lossy(body), &mut |text| {
+                inspection.text(text);
+            });
         }
         match self.pipeline.may_leave(&mut call, inspection) {
             Ok(()) => Ok(call),
@@ -407,6 +422,9 @@ impl Connectors {
         let body = outgoing.body.clone();
         match self.upstream.talk(&speaker.connector, outgoing).await {
             Ok(answer) => {
+                let (connector, caller) = (&speaker.connector, &speaker.who.caller);
+                let covered = self.upstream.covered(connector, caller, answer).await;
+                let answer = covered.map_err(|refusal| asked.refused(&refusal))?;
                 self.answered(asked, speaker, answer, had_session, None, None)
                     .await
             }
@@ -510,32 +528,39 @@ impl Connectors {
             _ => asked.refused(&refusal),
         })?;
         match answer.body {
-            Came::Events(body) if is_get && answer.status == StatusCode::OK => Ok(answer::events(
-                stream::passed_on(body, speaker.watch(asked, None, None)),
-            )),
+            Came::Events(body) if is_get && answer.status == StatusCode::OK => {
+                let watch = Watch {
+                    giving: answer.giving,
+                    is_resumed: head.headers.contains_key(LAST_EVENT),
+                    ..speaker.watch(asked, None, None, &self.pipeline.rules)
+                };
+                Ok(answer::events(stream::passed_on(body, watch)))
+            }
             _ if !is_get && answer.status.is_success() => Ok(answer.status.into_response()),
             _ => Err(asked.refused(&refusal_of_status(answer.status, had_session))),
         }
     }
 }
 
-/// What a request would do, once its headers agree with it.
+/// A request's parameters and what it would do, once its headers agree with it.
 fn meant<'p, S>(
     call: Call<S>,
     asked: &mut Asked,
     headers: &HeaderMap,
     method: &Cow<'p, str>,
     params: Option<&'p str>,
-) -> Result<(Call<S>, Deed<'p>), Box<Response>> {
-    let deed = match deed(method, params) {
-        Ok(deed) => deed,
+) -> Result<(Call<S>, Params<'p>, Deed<'p>), Box<Response>> {
+    let read = Params::read(params).map_err(NoDeed::from);
+    let read = read.and_then(|params| Ok((deed(method, &params)?, params)));
+    let (deed, params) = match read {
+        Ok(read) => read,
         Err(error) => {
             let text = error.to_string();
             call.refuse(Refusal::new(ReasonCode::BodyMalformed, text.clone()));
             return Err(Box::new(asked.malformed(-32602, &text)));
         }
     };
-    if !approval::is_token_sound(params) {
+    if !approval::is_token_sound(&params) {
         let text = "_meta.progressToken must be a short text or a whole number";
         call.refuse(Refusal::new(ReasonCode::BodyMalformed, text));
         return Err(Box::new(asked.malformed(-32602, text)));
@@ -544,29 +569,29 @@ fn meant<'p, S>(
         Deed::Act(act) => act.named.as_deref(),
         Deed::Talk | Deed::Browse(_) => None,
     };
-    match headers::agreed(headers, method, named, params) {
+    match headers::agreed(headers, method, named, &params) {
         Ok(era) => asked.era = era,
         Err(refusal) => return Err(Box::new(asked.refused(&call.refuse(refusal)))),
     }
-    Ok((call, deed))
+    Ok((call, params, deed))
 }
 
 /// What a client can do while its call waits.
 fn able(
     asked: &Asked,
     session: Option<&Opened>,
-    is_named: bool,
+    is_asked_back: bool,
     headers: &HeaderMap,
-    params: Option<&str>,
+    params: &Params<'_>,
 ) -> Able {
     Able {
         opens_pages: match asked.era {
             Era::Modern => approval::can_open_pages(params),
             Era::Legacy => session.is_some_and(|session| session.opens_pages),
         },
-        is_asked_back: is_named,
+        is_asked_back,
         hears_events: approve::hears_events(headers),
-        reply: approval::reply(params).filter(|_| asked.era == Era::Modern),
+        reply: approval::reply(params),
         progress: approval::progress_token(params),
     }
 }

@@ -40,6 +40,21 @@ impl fmt::Display for Id {
     }
 }
 
+/// The answer to a request, with a result. `id` is the request's, as it is written.
+pub fn result(id: impl fmt::Display, result: impl fmt::Display) -> String {
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}")
+}
+
+/// The answer to a request, with an error; to one whose id nobody knows, `null` is the id.
+pub fn error(id: impl fmt::Display, error: impl fmt::Display) -> String {
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}")
+}
+
+/// A notification.
+pub fn notification(method: &str, params: impl fmt::Display) -> String {
+    format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\",\"params\":{params}}}")
+}
+
 /// What a message is.
 #[derive(Debug)]
 pub enum Message<'a> {

@@ -1,6 +1,8 @@
 //! The protocol's HTTP headers: what must agree with the message, where a request may come from, and what goes on to a connector. The
 //! decision is made on the message; a header that says something else is refused, so that nothing behind us decides otherwise.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::{Reason, ReasonCode, Refusal};
@@ -9,7 +11,8 @@ use serde_json::{Number, Value};
 use url::Url;
 
 use crate::line::Line;
-use crate::strict::{Malformed, Members};
+use crate::params::Params;
+use crate::revision::MODERN;
 
 /// The id of a session.
 pub const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -21,10 +24,6 @@ const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 /// Where a stream is taken up again.
 pub const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
-/// The first version without sessions.
-const FIRST_MODERN: &str = "2026-07-28";
-/// Where a modern request says its version.
-const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// The age of the protocol a request is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub enum Era {
 pub fn era_of(headers: &HeaderMap) -> Era {
     let version = headers.get(VERSION).map(HeaderValue::as_bytes);
     // Versions are dates, so their order is the order of their letters.
-    if version.is_some_and(|version| version >= FIRST_MODERN.as_bytes()) {
+    if version.is_some_and(|version| version >= MODERN.as_bytes()) {
         Era::Modern
     } else {
         Era::Legacy
@@ -51,9 +50,9 @@ pub fn agreed(
     headers: &HeaderMap,
     method: &str,
     named: Option<&str>,
-    params: Option<&str>,
+    params: &Params<'_>,
 ) -> Result<Era, Refusal> {
-    let stated = meta_version(params.unwrap_or("{}"))?;
+    let stated = params.version();
     let said = one(headers, &VERSION)?;
     if let (Some(stated), Some(said)) = (&stated, said)
         && stated != said
@@ -73,17 +72,6 @@ pub fn agreed(
         return Ok(Era::Modern);
     }
     Ok(era_of(headers))
-}
-
-/// The version that a message states itself. What can be read in two ways states none that others would read too.
-fn meta_version(params: &str) -> Result<Option<String>, Refusal> {
-    let malformed = |error: Malformed| Refusal::new(ReasonCode::BodyMalformed, error.to_string());
-    let params = Members::read(params, &["_meta"]).map_err(malformed)?;
-    let Some(meta) = params.get("_meta").filter(|meta| meta.starts_with('{')) else {
-        return Ok(None);
-    };
-    let meta = Members::read(meta, &[META_VERSION]).map_err(malformed)?;
-    Ok(meta.string(META_VERSION).map(std::borrow::Cow::into_owned))
 }
 
 /// Goes on only where every argument that a client repeats in a header (`Mcp-Param-…`) is one: a text, number or truth value among the
@@ -150,12 +138,15 @@ fn disagrees(header: &str) -> Refusal {
 }
 
 /// Whether a request may come from where it says: no web page but our own. Where we are on this machine alone, the host must be of
-/// this machine too, so that no name that was made to point here reaches us.
-pub fn may_come(headers: &HeaderMap, public_url: &str) -> bool {
-    let Ok(ours) = Url::parse(public_url) else {
+/// this machine too, so that no name that was made to point here reaches us. `ours` is the address that clients use, if it is one.
+pub fn may_come(headers: &HeaderMap, ours: Option<&Url>) -> bool {
+    let Some(ours) = ours else {
         return false;
     };
     let is_local = ours.host_str().is_some_and(is_loopback);
+    if !is_local && !headers.contains_key(header::ORIGIN) {
+        return true;
+    }
     let host = headers
         .get(header::HOST)
         .and_then(|host| Url::parse(&format!("http://{}/", host.to_str().ok()?)).ok());
@@ -197,8 +188,8 @@ pub enum About {
 }
 
 /// What a client of the newest protocol must have in its headers, where nobody behind us looks for it.
-pub fn complete(headers: &HeaderMap, is_named: bool, params: Option<&str>) -> Result<(), Refusal> {
-    if meta_version(params.unwrap_or("{}"))?.is_none() {
+pub fn complete(headers: &HeaderMap, is_named: bool, params: &Params<'_>) -> Result<(), Refusal> {
+    if params.version().is_none() {
         let text = "The message does not state its version, as the newest protocol asks for.";
         return Err(Refusal::one(Reason::new(ReasonCode::McpHeaders, text)));
     }
@@ -216,9 +207,12 @@ pub fn complete(headers: &HeaderMap, is_named: bool, params: Option<&str>) -> Re
 }
 
 /// The version that a request speaks of: what it says itself, else what its header says.
-pub fn version(headers: &HeaderMap, params: Option<&str>) -> Result<Option<String>, Refusal> {
-    let stated = meta_version(params.unwrap_or("{}"))?;
-    Ok(stated.or(one(headers, &VERSION)?.map(str::to_owned)))
+pub fn version<'h>(
+    headers: &'h HeaderMap,
+    params: &Params<'h>,
+) -> Result<Option<Cow<'h, str>>, Refusal> {
+    let said = one(headers, &VERSION)?;
+    Ok(params.version().or(said.map(Cow::Borrowed)))
 }
 
 /// What a client of ours says of what it takes.
@@ -327,7 +321,8 @@ mod tests {
         let meta =
             r#"{"name":"ü","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
         let check = |all: &[(&'static str, &str)], params, expected| {
-            let found = agreed(&headers(all), "tools/call", Some("ü"), params).ok();
+            let params = Params::read(params).unwrap();
+            let found = agreed(&headers(all), "tools/call", Some("ü"), &params).ok();
             assert_eq!(found, expected, "{all:?}");
         };
         check(&[], None, Some(Era::Legacy));
@@ -359,10 +354,6 @@ mod tests {
         check(&[("mcp-method", "tools/list")], Some(meta), None);
         check(&[("mcp-name", "get")], Some(meta), None);
         check(&[("mcp-name", "=?base64?%%?=")], Some(meta), None);
-        let twice =
-            r#"{"_meta":{"a":1,"a":2,"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
-        check(&[], Some(twice), None);
-        check(&[], Some(r#"{"_meta":{},"_Meta":{}}"#), None);
         check(
             &[("mcp-method", "tools/call"), ("mcp-method", "tools/call")],
             Some(meta),
@@ -373,7 +364,9 @@ mod tests {
     #[test]
     fn no_web_page_but_our_own_may_ask() {
         let check = |url: &str, all: &[(&'static str, &str)], expected: bool| {
-            assert_eq!(may_come(&headers(all), url), expected, "{url} {all:?}");
+            let ours = Url::parse(url).ok();
+            let found = may_come(&headers(all), ours.as_ref());
+            assert_eq!(found, expected, "{url} {all:?}");
         };
         let public = "https://doorward.example";
         check(public, &[("host", "doorward.example")], true);

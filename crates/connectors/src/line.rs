@@ -21,13 +21,12 @@ use tokio::time::Instant;
 use crate::envelope::{Id, Message};
 use crate::frames::Frames;
 use crate::headers::{self, Era};
+use crate::revision::{MODERN, TO_CONNECTORS};
 use crate::seam::{self, Seam};
-use crate::upstream::{Answer, Body, Outgoing, Upstream, refusal_of_status};
+use crate::upstream::{Answer, Body, Outgoing, Upstream, refusal_of_status, whole};
 
-/// Versions with sessions that are spoken to a connector, the newest first.
-const SPOKEN: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
-/// The version without sessions.
-pub const MODERN: &str = "2026-07-28";
+/// The code of an error that names the versions which are spoken.
+const OTHER_VERSION: i64 = -32022;
 
 /// How a connector is spoken to for one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +85,7 @@ impl Has {
 type Key = (Subject, String, String);
 type Slot = Arc<tokio::sync::Mutex<Option<Arc<Line>>>>;
 
-fn place(connector: &Connector) -> String {
+fn address(connector: &Connector) -> String {
     let command = || connector.command.join("\0");
     connector.url.clone().unwrap_or_else(command)
 }
@@ -107,7 +106,7 @@ impl Lines {
     fn slot(&self, caller: &Caller, connector: &Connector) -> Slot {
         let now = Instant::now();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (caller.subject, connector.name.clone(), place(connector));
+        let key = (caller.subject, connector.name.clone(), address(connector));
         if !open.contains_key(&key) && open.len() >= limits::LINES_MAX {
             make_room(&mut open, now);
         }
@@ -132,6 +131,11 @@ fn make_room(open: &mut HashMap<Key, (Instant, Slot)>, now: Instant) {
     }
 }
 
+fn instructions(said: &Value) -> Option<String> {
+    let text = said.get("instructions").filter(|text| !text.is_null());
+    text.map(Value::to_string)
+}
+
 impl Upstream {
     /// How a connector is spoken to for a caller; begins it where nothing is begun.
     pub async fn line(&self, connector: &Connector, whose: &Whose) -> Result<Arc<Line>, Refusal> {
@@ -143,18 +147,36 @@ impl Upstream {
         let time = Duration::from_millis(limits::LINE_MS);
         let begun = tokio::time::timeout(time, self.begun(connector, whose)).await;
         let begun = begun.map_err(|_| Refusal::plain(ReasonCode::UpstreamTimeout))?;
-        let line = Arc::new(begun?);
+        let line = Arc::new(begun?.0);
         *slot = Some(Arc::clone(&line));
         Ok(line)
     }
 
-    async fn begun(&self, connector: &Connector, whose: &Whose) -> Result<Line, Refusal> {
+    /// Begins anew how a connector is spoken to for a caller; the instructions of its greeting, as it spelt them.
+    pub(crate) async fn begin_anew(
+        &self,
+        connector: &Connector,
+        whose: &Whose,
+    ) -> Result<Option<String>, Refusal> {
+        let slot = self.lines.slot(&whose.caller, connector);
+        let mut slot = slot.lock().await;
+        *slot = None;
+        let (line, instructions) = self.begun(connector, whose).await?;
+        *slot = Some(Arc::new(line));
+        Ok(instructions)
+    }
+
+    async fn begun(
+        &self,
+        connector: &Connector,
+        whose: &Whose,
+    ) -> Result<(Line, Option<String>), Refusal> {
         let found = match connector.transport {
             Transport::Http => self.discovered(connector, whose).await?,
             Transport::Sse => None,
         };
         match found {
-            Some(line) => Ok(line),
+            Some(found) => Ok(found),
             None => self.greeted(connector, whose).await,
         }
     }
@@ -172,15 +194,23 @@ impl Upstream {
         &self,
         connector: &Connector,
         whose: &Whose,
-    ) -> Result<Option<Line>, Refusal> {
+    ) -> Result<Option<(Line, Option<String>)>, Refusal> {
         let line = Line {
             era: Era::Modern,
             version: MODERN.to_owned(),
             session: None,
             has: Has::default(),
         };
-        let (id, outgoing) = self.asking(whose, &line, "server/discover", json!({}));
-        let answer = self.send(connector, outgoing).await?;
+        let (mut id, outgoing) = self.asking(whose, &line, "server/discover", json!({}));
+        let mut answer = self.send(connector, outgoing).await?;
+        if answer.status == StatusCode::BAD_REQUEST {
+            if !is_spoken_instead(answer).await {
+                return Ok(None);
+            }
+            let again = self.asking(whose, &line, "server/discover", json!({}));
+            id = again.0;
+            answer = self.send(connector, again.1).await?;
+        }
         if !answer.status.is_success() {
             return match answer.status {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -196,17 +226,19 @@ impl Upstream {
         };
         let versions = said["supportedVersions"].as_array();
         let is_spoken = versions.is_some_and(|all| all.iter().any(|version| version == MODERN));
-        Ok(is_spoken.then(|| Line {
-            has: Has::of(&said["capabilities"]),
-            ..line
-        }))
+        let has = Has::of(&said["capabilities"]);
+        Ok(is_spoken.then(|| (Line { has, ..line }, instructions(&said))))
     }
 
     /// Begins a session, or what a connector without sessions has instead.
-    async fn greeted(&self, connector: &Connector, whose: &Whose) -> Result<Line, Refusal> {
+    async fn greeted(
+        &self,
+        connector: &Connector,
+        whose: &Whose,
+    ) -> Result<(Line, Option<String>), Refusal> {
         let line = Line {
             era: Era::Legacy,
-            version: SPOKEN[0].to_owned(),
+            version: TO_CONNECTORS[0].to_owned(),
             session: None,
             has: Has::default(),
         };
@@ -220,7 +252,7 @@ impl Upstream {
         let said: Value = serde_json::from_str(&said).map_err(|_| garbled())?;
         let version = said["protocolVersion"].as_str().unwrap_or_default();
         let fits = |session: &String| session.len() <= limits::MCP_SESSION_BYTES_MAX;
-        if !SPOKEN.contains(&version) || !session.as_ref().is_none_or(fits) {
+        if !TO_CONNECTORS.contains(&version) || !session.as_ref().is_none_or(fits) {
             return Err(garbled());
         }
         let line = Line {
@@ -232,7 +264,7 @@ impl Upstream {
         let begun = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
         let outgoing = Self::saying(whose, &line, begun.to_owned());
         self.send(connector, outgoing).await?;
-        Ok(line)
+        Ok((line, instructions(&said)))
     }
 
     /// A request of ours, and its id.
@@ -334,6 +366,20 @@ fn seamed(answer: Answer, seam: Seam, line: Arc<Line>) -> Answer {
     }
 }
 
+/// Whether a connector that refuses a version names ours among those it speaks instead.
+async fn is_spoken_instead(answer: Answer) -> bool {
+    let Body::Json(body) = answer.body else {
+        return false;
+    };
+    let Ok(text) = whole(body).await else {
+        return false;
+    };
+    let said: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let spoken = said["error"]["data"]["supported"].as_array();
+    said["error"]["code"] == OTHER_VERSION
+        && spoken.is_some_and(|all| all.iter().any(|version| version == MODERN))
+}
+
 /// The result with which a request of ours was answered; none for an error. Bounded in size; whoever asks bounds the time.
 async fn result(answer: Answer, id: i64) -> Result<Option<String>, Refusal> {
     if !answer.status.is_success() {
@@ -377,5 +423,36 @@ async fn result(answer: Answer, id: i64) -> Result<Option<String>, Refusal> {
             Err(garbled())
         }
         Body::Nothing => Err(garbled()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Full;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_newest_version_is_tried_again_only_where_it_is_named_instead() {
+        for (said, expected) in [
+            (
+                r#"{"error":{"code":-32022,"data":{"supported":["2026-07-28"]}}}"#,
+                true,
+            ),
+            (
+                r#"{"error":{"code":-32022,"data":{"supported":["2025-11-25"]}}}"#,
+                false,
+            ),
+            (
+                r#"{"error":{"code":-32600,"data":{"supported":["2026-07-28"]}}}"#,
+                false,
+            ),
+            (r#"{"error":{"code":-32022}}"#, false),
+            ("no JSON", false),
+        ] {
+            let body = Full::new(Bytes::from(said)).map_err(|never| match never {});
+            let answer = Answer::new(StatusCode::BAD_REQUEST, Body::Json(body.boxed_unsync()));
+            assert_eq!(is_spoken_instead(answer).await, expected, "{said}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use domain::ActionClass;
 use domain::connectors::is_action_name;
 use serde_json::Value;
 
+use crate::params::Params;
 use crate::strict::{Malformed, Members};
 
 /// What a request would do.
@@ -35,16 +36,28 @@ pub struct Act<'a> {
     pub arguments: Option<&'a str>,
     /// What the `Mcp-Name` header must repeat.
     pub named: Option<Cow<'a, str>>,
+    /// Whether it is to hear of what it names, and not to ask for it.
+    pub is_heard: bool,
+    /// Whether that is a thing which connectors list: a tool, a prompt, a resource. What is asked of one may be answered by a question.
+    pub is_listed: bool,
+}
+
+impl Act<'_> {
+    /// The prompt that it would have, where it would have one.
+    pub fn prompt(&self) -> Option<&str> {
+        let is_prompt = !self.is_tool && self.action == "prompts/get";
+        self.named.as_deref().filter(|_| is_prompt)
+    }
 }
 
 /// What a call of a tool says beside its name and arguments, in its canonical form: what people answer to its connector, what it goes on
-/// from, how it is to be done. None where it says nothing.
+/// from, how it is to be done. None where it says nothing. A list of one, which arguments never are: so neither is taken for the other.
 pub fn beside(params: &str) -> Result<Option<String>, Unfit> {
     let mut said = actions::canonical::read(params.as_bytes(), Numbers::Exact)?;
     if let Value::Object(members) = &mut said {
         members.retain(|name, _| !matches!(&**name, "name" | "_meta"));
         if members.keys().any(|name| name != "arguments") {
-            return Ok(Some(actions::canonical::spell(&said)));
+            return Ok(Some(actions::canonical::spell(&Value::Array(vec![said]))));
         }
     }
     Ok(None)
@@ -61,17 +74,21 @@ pub enum NoDeed {
     Missing(&'static str),
 }
 
-const KNOWN: &[&str] = &["name", "arguments", "uri", "_meta"];
+const KNOWN: &[&str] = &["name", "arguments", "uri"];
+/// What asks for a task, and what of a task is heard of.
+pub(crate) const TASK_ID: &str = "taskId";
+/// The same of those that somebody listens for.
+pub(crate) const TASK_IDS: &str = "taskIds";
+/// What somebody wants to hear of.
+pub(crate) const HEARD: &str = "notifications";
 
 /// What this request would do.
-pub fn deed<'a>(method: &Cow<'a, str>, params: Option<&'a str>) -> Result<Deed<'a>, NoDeed> {
+pub fn deed<'a>(method: &Cow<'a, str>, params: &Params<'a>) -> Result<Deed<'a>, NoDeed> {
     let browse = match &**method {
-        "initialize"
-        | "ping"
-        | "server/discover"
-        | "tools/list"
-        | "logging/setLevel"
-        | "subscriptions/listen" => return Ok(Deed::Talk),
+        "initialize" | "ping" | "server/discover" | "tools/list" | "logging/setLevel" => {
+            return Ok(Deed::Talk);
+        }
+        "subscriptions/listen" => return listening(params),
         "resources/list" => Some("resources/list"),
         "resources/templates/list" => Some("resources/templates/list"),
         "prompts/list" => Some("prompts/list"),
@@ -80,15 +97,19 @@ pub fn deed<'a>(method: &Cow<'a, str>, params: Option<&'a str>) -> Result<Deed<'
     if let Some(action) = browse {
         return Ok(Deed::Browse(action));
     }
-    let members = Members::read(params.unwrap_or("{}"), KNOWN)?;
-    let text = |key: &'static str| members.string(key).ok_or(NoDeed::Missing(key));
+    params.unmistakable(KNOWN)?;
+    let text = |key: &'static str| params.string(key).ok_or(NoDeed::Missing(key));
     let is_tool = &**method == "tools/call";
     let named = match &**method {
         "tools/call" | "prompts/get" => Some(text("name")?),
         "resources/read" => Some(text("uri")?),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => {
+            params.unmistakable(&[TASK_ID])?;
+            params.string(TASK_ID)
+        }
         _ => None,
     };
-    let arguments = members.get("arguments");
+    let arguments = params.get("arguments");
     Ok(Deed::Act(Act {
         action: match (&named, is_tool) {
             (Some(name), true) => name.clone(),
@@ -96,8 +117,31 @@ pub fn deed<'a>(method: &Cow<'a, str>, params: Option<&'a str>) -> Result<Deed<'
         },
         is_tool,
         class: class_of_method(method),
-        arguments: if is_tool { arguments } else { params },
+        arguments: if is_tool { arguments } else { params.text() },
+        is_heard: false,
+        is_listed: named.is_some() && !method.starts_with("tasks/"),
         named,
+    }))
+}
+
+/// To listen is to talk, unless it is for tasks: what is heard of one is all that `tasks/get` tells, its result too.
+fn listening<'a>(params: &Params<'a>) -> Result<Deed<'a>, NoDeed> {
+    params.unmistakable(&[HEARD, TASK_IDS])?;
+    let heard = match params.get(HEARD).filter(|heard| heard.starts_with('{')) {
+        Some(heard) => Members::read(heard, &[TASK_IDS])?,
+        None => Members::default(),
+    };
+    if heard.get(TASK_IDS).or(params.get(TASK_IDS)).is_none() {
+        return Ok(Deed::Talk);
+    }
+    Ok(Deed::Act(Act {
+        action: Cow::Borrowed("tasks/get"),
+        is_tool: false,
+        class: class_of_method("tasks/get"),
+        arguments: params.text(),
+        named: None,
+        is_heard: true,
+        is_listed: false,
     }))
 }
 
@@ -127,7 +171,7 @@ pub fn class_of_tool(name: &str) -> ActionClass {
         .unwrap_or_default()
         .chars()
         .enumerate()
-        .take_while(|(place, letter)| *place == 0 || !letter.is_ascii_uppercase())
+        .take_while(|(nth, letter)| *nth == 0 || !letter.is_ascii_uppercase())
         .map(|(_, letter)| letter.to_ascii_lowercase())
         .collect();
     match verb.as_str() {
@@ -146,7 +190,7 @@ mod tests {
 
     fn act(method: &str, params: &str) -> Result<(String, ActionClass, bool), NoDeed> {
         let method = Cow::Owned(method.to_owned());
-        match deed(&method, Some(params))? {
+        match deed(&method, &Params::read(Some(params))?)? {
             Deed::Act(act) => Ok((act.action.into_owned(), act.class, act.is_tool)),
             other => panic!("{other:?}"),
         }
@@ -162,10 +206,11 @@ mod tests {
             "server/discover",
             "subscriptions/listen",
         ] {
-            assert_eq!(deed(&Cow::Borrowed(method), None), Ok(Deed::Talk));
+            let found = deed(&Cow::Borrowed(method), &Params::default());
+            assert_eq!(found, Ok(Deed::Talk));
         }
         assert_eq!(
-            deed(&Cow::Borrowed("prompts/list"), None),
+            deed(&Cow::Borrowed("prompts/list"), &Params::default()),
             Ok(Deed::Browse("prompts/list"))
         );
         for (method, params, action, class) in [
@@ -191,6 +236,50 @@ mod tests {
             let expected = (action.to_owned(), class, method == "tools/call");
             assert_eq!(act(method, params), Ok(expected), "{method}");
         }
+    }
+
+    #[test]
+    fn whoever_listens_for_a_task_does_what_asking_for_it_does() {
+        let listen = |params: &str| act("subscriptions/listen", params);
+        let tasks = Ok(("tasks/get".to_owned(), ActionClass::Generic, false));
+        for params in [
+            r#"{"notifications":{"taskIds":["t"]}}"#,
+            r#"{"notifications":{"toolsListChanged":true,"taskIds":[]}}"#,
+            r#"{"taskIds":["t"]}"#,
+        ] {
+            assert_eq!(listen(params), tasks, "{params}");
+        }
+        for params in [
+            r#"{"notifications":{"TaskIds":["t"]}}"#,
+            r#"{"notifications":{"taskIds":[],"taskIds":["t"]}}"#,
+            r#"{"Notifications":{"taskIds":["t"]}}"#,
+        ] {
+            assert!(listen(params).is_err(), "{params}");
+        }
+        let tools = Params::read(Some(r#"{"notifications":{"toolsListChanged":true}}"#)).unwrap();
+        let found = deed(&Cow::Borrowed("subscriptions/listen"), &tools);
+        assert_eq!(found, Ok(Deed::Talk));
+    }
+
+    #[test]
+    fn a_task_is_named_by_its_id_and_is_no_thing_of_a_list() {
+        let named = |method: &str, params: &str| {
+            let method = Cow::Owned(method.to_owned());
+            let params = Params::read(Some(params)).unwrap();
+            match deed(&method, &params) {
+                Ok(Deed::Act(act)) => Some((act.named.map(Cow::into_owned), act.is_listed)),
+                _ => None,
+            }
+        };
+        for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+            let found = named(method, r#"{"taskId":"t"}"#);
+            assert_eq!(found, Some((Some("t".to_owned()), false)), "{method}");
+            assert_eq!(named(method, "{}"), Some((None, false)), "{method}");
+            let twice = r#"{"taskId":"t","taskid":"u"}"#;
+            assert_eq!(named(method, twice), None, "{method}");
+        }
+        let listed = named("prompts/get", r#"{"name":"p"}"#);
+        assert_eq!(listed, Some((Some("p".to_owned()), true)));
     }
 
     #[test]
@@ -220,12 +309,14 @@ mod tests {
         );
         check(
             r#"{"name":"a","task":{"ttl":9},"arguments":{"y":1,"x":2}}"#,
-            Some(r#"{"arguments":{"x":2,"y":1},"task":{"ttl":9}}"#),
+            Some(r#"[{"arguments":{"x":2,"y":1},"task":{"ttl":9}}]"#),
         );
         check(
             r#"{"name":"a","inputResponses":{"q":{"action":"accept"}}}"#,
-            Some(r#"{"inputResponses":{"q":{"action":"accept"}}}"#),
+            Some(r#"[{"inputResponses":{"q":{"action":"accept"}}}]"#),
         );
+        let nested = r#"{"name":"a","arguments":{"arguments":{"x":1},"task":{}}}"#;
+        check(nested, None);
         assert!(beside(r#"{"task":1,"task":2}"#).is_err());
     }
 

@@ -1,5 +1,5 @@
-//! What of a connector's actions was approved, as the door needs it: whether a listed definition is served, whether an action may be
-//! called, and what it does to the world. Without a word from the store nothing is served: it fails closed.
+//! What was approved of what a connector says, as the door needs it: whether a definition is served, whether an action may be called or a
+//! prompt be had, and what an action does to the world. Without a word from the store nothing is served: it fails closed.
 //!
 //! What is held is at most [`domain::limits::PINS_FRESH_MS`] old; a definition that a connector lists is compared with what was approved
 //! each time it passes, so a change between two listings is caught by the very listing that brings it. [`Pins`] is filled in `server`.
@@ -11,14 +11,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use actions::definition::Definition;
+use actions::definition::{Definition, INSTRUCTIONS};
 use actions::pin::{PinState, Served, served};
 use domain::ActionClass;
+use domain::connectors::DefinitionKind;
 use domain::policy::connectors::{Connector, Definitions};
 
-/// What is known of one action.
+/// What is known of one definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldAction {
+pub struct HeldDefinition {
     /// The hash that was approved.
     pub approved: Option<String>,
     /// What was approved, where it may be served in place of what is offered.
@@ -27,30 +28,49 @@ pub struct HeldAction {
     pub offered: String,
     /// Whether it was in the last list.
     pub is_listed: bool,
-    /// What it does to the world.
+    /// What a tool does to the world.
     pub class: ActionClass,
     /// What was last offered, where somebody may have to be shown it without the connector.
     pub text: Option<String>,
 }
 
-/// What is known of a connector's actions.
+/// What is known of what a connector says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// What follows when a definition is not the one approved.
     pub way: Definitions,
-    /// By name.
-    pub actions: BTreeMap<String, HeldAction>,
+    /// Its tools, by name.
+    pub actions: BTreeMap<String, HeldDefinition>,
+    /// Its prompts, by name.
+    pub prompts: BTreeMap<String, HeldDefinition>,
+    /// Its instructions.
+    pub instructions: Option<HeldDefinition>,
 }
 
 impl Held {
+    fn known(&self, kind: DefinitionKind, name: &str) -> Option<&HeldDefinition> {
+        match kind {
+            DefinitionKind::Tool => self.actions.get(name),
+            DefinitionKind::Prompt => self.prompts.get(name),
+            DefinitionKind::Instructions => {
+                self.instructions.as_ref().filter(|_| name == INSTRUCTIONS)
+            }
+        }
+    }
+
     /// What of a listed definition is shown: itself, what was approved in its place, or nothing. One that cannot be read in one way is
     /// never shown.
-    pub fn shown<'d>(&self, name: &str, offered: &'d str) -> Option<Cow<'d, str>> {
+    pub fn shown<'d>(
+        &self,
+        kind: DefinitionKind,
+        name: &str,
+        offered: &'d str,
+    ) -> Option<Cow<'d, str>> {
         let definition = Definition::read(offered.as_bytes()).ok()?;
         if definition.name() != name {
             return None;
         }
-        let known = self.actions.get(name);
+        let known = self.known(kind, name);
         let approved = known.and_then(|known| known.approved.as_deref());
         match served(PinState::of(approved, &definition.hash(), true), self.way) {
             Served::Offered => Some(Cow::Borrowed(offered)),
@@ -62,8 +82,17 @@ impl Held {
     /// Whether an action may be called, as far as its definition goes. What was never listed may not; where changes are only warned of, it
     /// may as long as nothing was listed at all. So what there is not is answered here, as what is blocked is, and not by the connector.
     pub fn may_call(&self, name: &str) -> bool {
-        let Some(known) = self.actions.get(name) else {
-            return self.way == Definitions::Warn && self.actions.is_empty();
+        self.is_there(&self.actions, name)
+    }
+
+    /// Whether a prompt may be had, by the same rule.
+    pub fn may_get(&self, name: &str) -> bool {
+        self.is_there(&self.prompts, name)
+    }
+
+    fn is_there(&self, all: &BTreeMap<String, HeldDefinition>, name: &str) -> bool {
+        let Some(known) = all.get(name) else {
+            return self.way == Definitions::Warn && all.is_empty();
         };
         let state = PinState::of(known.approved.as_deref(), &known.offered, known.is_listed);
         served(state, self.way) != Served::Nothing
@@ -74,9 +103,9 @@ impl Held {
         self.actions.get(name).map(|known| known.class)
     }
 
-    /// The hash of the definition under which an action is called, for its record and for approvals.
-    pub fn hash(&self, name: &str) -> Option<&str> {
-        let known = self.actions.get(name)?;
+    /// The hash of the definition under which an action is called or a prompt had, for its record and for approvals.
+    pub fn hash(&self, kind: DefinitionKind, name: &str) -> Option<&str> {
+        let known = self.known(kind, name)?;
         Some(match (self.way, &known.approved) {
             (Definitions::ServePinned, Some(approved)) => approved,
             _ => &known.offered,
@@ -84,11 +113,13 @@ impl Held {
     }
 }
 
-/// What a connector listed.
+/// What a connector listed, or said of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
+    /// Of what.
+    pub kind: DefinitionKind,
     /// Names and definitions, as they came.
-    pub actions: Vec<(String, String)>,
+    pub definitions: Vec<(String, String)>,
     /// Whether these are all: a page of a longer list is not, and tells of nothing that is gone.
     pub is_whole: bool,
 }
@@ -103,7 +134,7 @@ pub type Holding<'p> = Pin<Box<dyn Future<Output = Result<Arc<Held>, Unknown>> +
 
 /// What was approved, and where what is listed is noted.
 pub trait Pins: fmt::Debug + Send + Sync {
-    /// What is known of a connector's actions.
+    /// What is known of what a connector says.
     fn held<'p>(&'p self, connector: &'p Connector) -> Holding<'p>;
 
     /// Notes what a connector listed, in its own time: nothing that is served waits for it.
@@ -112,6 +143,8 @@ pub trait Pins: fmt::Debug + Send + Sync {
 
 #[cfg(test)]
 mod tests {
+    use actions::definition::of_instructions;
+
     use super::*;
 
     const ONE: &str = r#"{"name":"get","description":"one"}"#;
@@ -122,7 +155,7 @@ mod tests {
     }
 
     fn held(way: Definitions, approved: Option<&str>, offered: &str) -> Held {
-        let known = HeldAction {
+        let known = HeldDefinition {
             approved: approved.map(hash),
             definition: approved.map(str::to_owned),
             offered: hash(offered),
@@ -132,7 +165,9 @@ mod tests {
         };
         Held {
             way,
-            actions: [("get".to_owned(), known)].into(),
+            actions: [("get".to_owned(), known.clone())].into(),
+            prompts: [("get".to_owned(), known)].into(),
+            instructions: None,
         }
     }
 
@@ -150,12 +185,43 @@ mod tests {
         ] {
             // as it was offered before: what comes now counts
             let held = held(way, approved, ONE);
-            assert_eq!(
-                held.shown("get", offered).as_deref(),
-                expected,
-                "{way} {approved:?} {offered}"
-            );
+            for kind in [DefinitionKind::Tool, DefinitionKind::Prompt] {
+                assert_eq!(
+                    held.shown(kind, "get", offered).as_deref(),
+                    expected,
+                    "{kind} {way} {approved:?} {offered}"
+                );
+            }
         }
+    }
+
+    #[test]
+    fn what_was_approved_of_one_kind_is_not_approved_of_another() {
+        let tool = Held {
+            prompts: BTreeMap::new(),
+            ..held(Definitions::Block, Some(ONE), ONE)
+        };
+        assert!(tool.shown(DefinitionKind::Prompt, "get", ONE).is_none());
+        assert!(tool.may_call("get") && !tool.may_get("get"));
+        let prompt = Held {
+            actions: BTreeMap::new(),
+            ..held(Definitions::Block, Some(ONE), ONE)
+        };
+        assert!(prompt.shown(DefinitionKind::Tool, "get", ONE).is_none());
+        assert!(prompt.may_get("get") && !prompt.may_call("get"));
+        let said = of_instructions("\"Read it.\"");
+        let known = HeldDefinition {
+            approved: Some(hash(&said)),
+            ..prompt.prompts["get"].clone()
+        };
+        let held = Held {
+            instructions: Some(known),
+            ..tool
+        };
+        let shown = |kind| held.shown(kind, INSTRUCTIONS, &said);
+        assert_eq!(shown(DefinitionKind::Instructions).as_deref(), Some(&*said));
+        assert_eq!(shown(DefinitionKind::Tool), None);
+        assert_eq!(shown(DefinitionKind::Prompt), None);
     }
 
     #[test]
@@ -168,7 +234,11 @@ mod tests {
             "{}",
             "5",
         ] {
-            assert_eq!(held.shown("get", text), None, "{text}");
+            assert_eq!(
+                held.shown(DefinitionKind::Tool, "get", text),
+                None,
+                "{text}"
+            );
         }
     }
 
@@ -185,10 +255,13 @@ mod tests {
         ] {
             let held = held(way, approved, offered);
             assert_eq!(held.may_call("get"), expected, "{way} {approved:?}");
+            assert_eq!(held.may_get("get"), expected, "{way} {approved:?}");
             assert!(!held.may_call("Get"), "another name");
             let nothing = Held {
                 way,
                 actions: BTreeMap::new(),
+                prompts: BTreeMap::new(),
+                instructions: None,
             };
             assert_eq!(nothing.may_call("get"), way == Warn, "nothing was listed");
         }
@@ -203,9 +276,12 @@ mod tests {
     #[test]
     fn the_hash_of_a_call_is_that_of_what_is_shown() {
         let pinned = held(Definitions::ServePinned, Some(ONE), TWO);
-        assert_eq!(pinned.hash("get"), Some(&*hash(ONE)));
+        assert_eq!(pinned.hash(DefinitionKind::Tool, "get"), Some(&*hash(ONE)));
         let warned = held(Definitions::Warn, Some(ONE), TWO);
-        assert_eq!(warned.hash("get"), Some(&*hash(TWO)));
-        assert_eq!(warned.hash("put"), None);
+        assert_eq!(
+            warned.hash(DefinitionKind::Prompt, "get"),
+            Some(&*hash(TWO))
+        );
+        assert_eq!(warned.hash(DefinitionKind::Tool, "put"), None);
     }
 }

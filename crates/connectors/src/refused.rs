@@ -9,7 +9,7 @@ use pipeline::identity::Resource;
 use pipeline::identity::resource::Challenge;
 use serde_json::{Value, json};
 
-use crate::envelope::Id;
+use crate::envelope::{self, Id};
 use crate::headers::Era;
 
 /// Names the deciding reason, for support and for tests.
@@ -115,6 +115,8 @@ pub struct Asked {
     pub sent: Option<Id>,
     /// Whether it calls a tool.
     pub is_tool: bool,
+    /// Whether it would have a prompt.
+    pub is_prompt: bool,
     /// The era it is of.
     pub era: Era,
     /// The connector's address, by which a client finds how to sign in; none where no connector can have it.
@@ -136,14 +138,18 @@ impl Asked {
                 self.error(-32602, "This tool is not available.", None),
             ),
             (Face::NotThere, Some(_)) => {
+                let (status, code, text) = if self.is_prompt {
+                    let text = "This prompt is not available.";
+                    (StatusCode::BAD_REQUEST, -32602, text)
+                } else {
+                    let text = "This method is not available.";
+                    (StatusCode::NOT_FOUND, -32601, text)
+                };
                 let status = match self.era {
-                    Era::Modern => StatusCode::NOT_FOUND,
+                    Era::Modern => status,
                     Era::Legacy => StatusCode::OK,
                 };
-                (
-                    status,
-                    self.error(-32601, "This method is not available.", None),
-                )
+                (status, self.error(code, text, None))
             }
             (Face::Error(status, code), _) => (
                 status,
@@ -174,7 +180,7 @@ impl Asked {
             "supported": spoken, "requested": wanted,
         });
         let error = json!({"code": -32022, "message": refusal.sentence(), "data": data});
-        let body = self.enclosed("error", &error);
+        let body = envelope::error(self.answers(), error);
         let mut response = (StatusCode::BAD_REQUEST, body).into_response();
         self.dress(&mut response, refusal);
         response
@@ -206,16 +212,14 @@ impl Asked {
             data["reason"] = reason.as_str().into();
         }
         let error = json!({"code": code, "message": message, "data": data});
-        self.enclosed("error", &error)
+        envelope::error(self.answers(), error)
     }
 
-    /// The answer with this result or error.
-    pub fn enclosed(&self, member: &str, content: impl std::fmt::Display) -> String {
-        let id = self
-            .id
+    /// The request's id, as an answer has it.
+    pub fn answers(&self) -> String {
+        self.id
             .as_ref()
-            .map_or_else(|| "null".to_owned(), Id::to_string);
-        format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"{member}\":{content}}}")
+            .map_or_else(|| "null".to_owned(), Id::to_string)
     }
 
     /// A result that says to a model what it may not do, and what it can do instead.
@@ -224,12 +228,16 @@ impl Asked {
             .reasons()
             .map(|reason| reason.code.as_str())
             .collect();
-        let why = match refusal.code() {
-            Code::GrantNeeded => "This call could not be made",
-            _ => "Your company's rules did not let this call through",
+        let (why, so) = match refusal.code() {
+            // It may have been sent, and refused because it wants more than was given.
+            Code::GrantNeeded => ("This call could not be made", "It was refused."),
+            _ => (
+                "Your company's rules did not let this call through",
+                "Nothing was sent.",
+            ),
         };
         let text = format!(
-            "{why} ({}). {} Nothing was sent. Request {}.",
+            "{why} ({}). {} {so} Request {}.",
             codes.join(", "),
             refusal.sentence(),
             self.request,
@@ -238,13 +246,16 @@ impl Asked {
         if self.era == Era::Modern {
             result["resultType"] = Value::from("complete");
         }
-        format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}")
+        envelope::result(id, result)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::Reason;
+    use http::HeaderMap;
+    use http_body_util::BodyExt as _;
 
     fn asked(id: Option<Id>, is_tool: bool, era: Era) -> Asked {
         Asked {
@@ -252,6 +263,7 @@ mod tests {
             id,
             sent: None,
             is_tool,
+            is_prompt: false,
             era,
             resource: Resource::connector("https://d.example", "tasks"),
         }
@@ -301,13 +313,41 @@ mod tests {
         assert_eq!(told["result"]["resultType"], "complete");
     }
 
-    #[test]
-    fn what_is_blocked_says_no_more_than_what_there_is_not() {
-        let asked = asked(Some(Id::Text("a".to_owned())), true, Era::Legacy);
-        let text = asked.error(-32602, "This tool is not available.", None);
-        assert!(
-            !text.contains("reason") && !text.contains("action_"),
-            "{text}"
-        );
+    async fn seen(response: Response) -> (StatusCode, HeaderMap, String) {
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (
+            head.status,
+            head.headers,
+            String::from_utf8(body.to_vec()).unwrap(),
+        )
+    }
+
+    #[tokio::test]
+    async fn what_is_blocked_says_no_more_than_what_there_is_not() {
+        let plain = Refusal::plain(ReasonCode::ActionNotAvailable);
+        let text = "\"nobody deletes\" blocks this action.";
+        let reason = Reason::new(ReasonCode::ActionNotAvailable, text).by("nobody deletes");
+        let blocked = Refusal::from_reasons(vec![
+            reason,
+            Reason::plain(ReasonCode::ArgumentsNotAllowed).by("small amounts"),
+        ])
+        .unwrap();
+        for (is_tool, era) in [
+            (true, Era::Legacy),
+            (true, Era::Modern),
+            (false, Era::Legacy),
+            (false, Era::Modern),
+        ] {
+            let asked = asked(Some(Id::Text("a".to_owned())), is_tool, era);
+            let (there_is_not, is_blocked) = (asked.refused(&plain), asked.refused(&blocked));
+            let (there_is_not, is_blocked) = (seen(there_is_not).await, seen(is_blocked).await);
+            assert_eq!(there_is_not, is_blocked, "{is_tool} {era:?}");
+            let (_, _, body) = is_blocked;
+            assert!(
+                !body.contains("delete") && !body.contains("reason"),
+                "{body}"
+            );
+        }
     }
 }

@@ -7,12 +7,18 @@ use serde_json::{Map, Value, json};
 
 use crate::envelope::{Id, Message};
 use crate::headers::{self, Era};
-use crate::line::{Line, MODERN};
+use crate::line::Line;
+use crate::revision::MODERN;
 use crate::strict::{self, Malformed, Members};
 use crate::upstream::Outgoing;
 
 /// What members of `_meta` that speak of the protocol itself begin with.
 const PROTOCOL: &str = "io.modelcontextprotocol/";
+/// Where a modern client says what it can do, and the extension of work that goes on once its call is answered.
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
+/// What asked for such work before it was an extension.
+const TASK_MEMBER: &str = "task";
 
 /// One request on its way across.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +61,11 @@ impl Seam {
         let params = params.unwrap_or("{}");
         let with = |error: Malformed| Refusal::new(ReasonCode::BodyMalformed, error.to_string());
         let members = Members::read(params, &["name", "uri", "_meta"]).map_err(with)?;
-        let params = with_meta(params, members.get("_meta"), client, line.era);
+        let mut params = with_meta(params, members.get("_meta"), client, line.era).map_err(with)?;
+        if method == "tools/call" {
+            // Nobody can ask for a task on this side, and whoever is asked for none does the work at once.
+            params = without(&params, TASK_MEMBER).map_err(with)?;
+        }
         let spelt = Value::from(&*method);
         let body =
             format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":{spelt},\"params\":{params}}}");
@@ -119,9 +129,17 @@ fn begun(object: &str, adds: &str) -> String {
 }
 
 /// Parameters with what the connector must read in `_meta`, and nothing that it would take for another protocol.
-fn with_meta(params: &str, meta: Option<&str>, client: Era, connector: Era) -> String {
+fn with_meta(
+    params: &str,
+    meta: Option<&str>,
+    client: Era,
+    connector: Era,
+) -> Result<String, Malformed> {
     if (client, connector) == (Era::Modern, Era::Modern) {
-        return params.to_owned();
+        return match meta {
+            Some(meta) => without_tasks(params, meta),
+            None => Ok(params.to_owned()),
+        };
     }
     let said: Option<Map<String, Value>> = meta.and_then(|meta| serde_json::from_str(meta).ok());
     let mut said = said.unwrap_or_default();
@@ -132,11 +150,32 @@ fn with_meta(params: &str, meta: Option<&str>, client: Era, connector: Era) -> S
         said.extend(ours);
     }
     let said = Value::Object(said).to_string();
-    match meta {
+    Ok(match meta {
         Some(meta) => strict::spliced(params, &[(meta, said)]),
         None if connector == Era::Modern => begun(params, &format!("\"_meta\":{said}")),
         None => params.to_owned(),
+    })
+}
+
+/// The same of a client that takes no tasks, where it said that it does: nobody can ask for one on this side, so its call would be lost.
+fn without_tasks(params: &str, meta: &str) -> Result<String, Malformed> {
+    let mut object = meta;
+    for member in [CAPABILITIES, "extensions"] {
+        match Members::read(object, &[member])?.get(member) {
+            Some(inner) => object = inner,
+            None => return Ok(params.to_owned()),
+        }
     }
+    let kept = without(object, TASKS_EXTENSION)?;
+    Ok(strict::spliced(params, &[(object, kept)]))
+}
+
+/// An object without a member.
+fn without(object: &str, member: &'static str) -> Result<String, Malformed> {
+    let members = Members::read(object, &[member])?;
+    let entry = members.entry(object, member);
+    let gone = entry.map(|entry| (entry, String::new()));
+    Ok(strict::spliced(object, gone.as_slice()))
 }
 
 /// A client's message about a thing of one connector, by the connector's own name for it.
@@ -200,7 +239,7 @@ mod tests {
         let check = |params: &str, client: Era, connector: Era, expected: &str| {
             let members = Members::read(params, &[]).unwrap();
             let found = with_meta(params, members.get("_meta"), client, connector);
-            assert_eq!(found, expected);
+            assert_eq!(found.unwrap(), expected);
         };
         let said = r#"{"name":"x","_meta":{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"2026-07-28"}, "y":1.0}"#;
         check(
@@ -224,6 +263,43 @@ mod tests {
             Era::Modern,
             &format!(r#"{{"_meta":{ours}}}"#),
         );
+    }
+
+    #[test]
+    fn nobody_is_given_a_task_where_none_can_be_asked_for() {
+        let said = |extensions: &str| {
+            format!(
+                r#"{{"name":"x","_meta":{{"{CAPABILITIES}":{{"elicitation":{{}},"extensions":{extensions}}}}}, "y":1.0}}"#
+            )
+        };
+        let check = |extensions: &str, expected: Option<&str>| {
+            let params = said(extensions);
+            let members = Members::read(&params, &[]).unwrap();
+            let found = with_meta(&params, members.get("_meta"), Era::Modern, Era::Modern);
+            assert_eq!(found.ok(), expected.map(&said), "{extensions}");
+        };
+        check(r#"{"io.modelcontextprotocol/tasks":{}}"#, Some("{}"));
+        check(
+            r#"{"io.modelcontextprotocol/tasks":{},"a/b": 1.0}"#,
+            Some(r#"{"a/b": 1.0}"#),
+        );
+        check(r#"{"a/b": 1}"#, Some(r#"{"a/b": 1}"#));
+        for unclear in [
+            r#"{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/tasks":{}}"#,
+            r#"{"io.modelcontextprotocol/Tasks":{}}"#,
+            "5",
+        ] {
+            check(unclear, None);
+        }
+    }
+
+    #[test]
+    fn what_asked_for_a_task_in_sessions_does_not_go_across() {
+        let call = r#"{"name":"x", "task":{"ttl":9}, "arguments":{"task":1}}"#;
+        let kept = r#"{"name":"x", "arguments":{"task":1}}"#;
+        assert_eq!(without(call, TASK_MEMBER).unwrap(), kept);
+        assert_eq!(without(kept, TASK_MEMBER).unwrap(), kept);
+        assert!(without(r#"{"task":1,"Task":2}"#, TASK_MEMBER).is_err());
     }
 
     #[test]

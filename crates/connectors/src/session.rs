@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use actions::pin::place;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::policy::Connector;
 use domain::{Caller, Ids, limits};
 use store::secrets::SealingKey;
 
@@ -68,6 +70,11 @@ impl Sessions {
             opens_pages,
         })
     }
+}
+
+/// What sessions of a connector are bound to: also where it is, so that no other server is told of them.
+pub fn whose(connector: &Connector) -> String {
+    format!("{}\0{}", connector.name, place(connector))
 }
 
 /// What a session is bound to.

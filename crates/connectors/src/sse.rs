@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::policy::Connector;
-use domain::{Caller, Reason, ReasonCode, Refusal, Subject, limits};
+use domain::{Caller, Ids, Reason, ReasonCode, Refusal, Subject, Timestamp, limits};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -20,42 +20,44 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, interval, timeout};
 use url::Url;
 
-use crate::envelope::{Id, Message};
+use crate::envelope::{self, Id, Message};
 use crate::frames::{Event, Frames};
-use crate::grants::Token;
+use crate::grants::{Token, taken_back};
+use crate::revision::FIRST;
 use crate::stream::{Events, one_line};
 use crate::upstream::{Answer, Body, Outgoing, Upstream, media_type, unreached};
 
-/// The version that such servers speak.
-const VERSION: &str = "2024-11-05";
+/// The streams that are open, by the sessions that they are.
+#[derive(Debug)]
+pub struct Streams {
+    open: Mutex<HashMap<String, Arc<Stream>>>,
+    ids: Arc<dyn Ids>,
+}
 
-/// The streams that are open.
-#[derive(Debug, Default)]
-pub struct Wires(Mutex<HashMap<String, Arc<Wire>>>);
+/// Whose stream it is, of which connector, at which address, and by which grant or key of theirs: one of another is another.
+type Owner = (Subject, String, Option<String>, Option<Timestamp>);
 
-/// Whose stream it is, of which connector, and at which address: one at another address is another.
-type Place = (Subject, String, Option<String>);
-
-fn place(caller: &Caller, connector: &Connector) -> Place {
+fn owner(caller: &Caller, connector: &Connector, token: Option<&Token>) -> Owner {
     (
         caller.subject,
         connector.name.clone(),
         connector.url.clone(),
+        token.and_then(|token| token.given),
     )
 }
 
 /// One stream.
 #[derive(Debug)]
-struct Wire {
-    of: Place,
+struct Stream {
+    of: Owner,
     endpoint: Url,
-    heard: Mutex<Heard>,
+    listeners: Mutex<Listeners>,
     ended: Notify,
 }
 
 /// Who waits for what comes.
 #[derive(Debug)]
-struct Heard {
+struct Listeners {
     /// Calls, by their ids.
     waiting: HashMap<Id, mpsc::Sender<Bytes>>,
     /// The client's own stream, for what answers no call.
@@ -68,32 +70,40 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Wires {
-    fn find(&self, id: &str, caller: &Caller, connector: &Connector) -> Option<Arc<Wire>> {
-        let wire = lock(&self.0).get(id).cloned()?;
-        let is_theirs = wire.of == place(caller, connector);
-        let mut heard = lock(&wire.heard);
-        heard.used = Instant::now();
-        let is_open = !heard.is_over;
-        drop(heard);
-        (is_theirs && is_open).then_some(wire)
+impl Streams {
+    /// None yet.
+    pub fn new(ids: Arc<dyn Ids>) -> Self {
+        Self {
+            open: Mutex::default(),
+            ids,
+        }
+    }
+
+    fn find(&self, id: &str, owner: &Owner) -> Option<Arc<Stream>> {
+        let stream = lock(&self.open).get(id).cloned()?;
+        let is_theirs = stream.of == *owner;
+        let mut listeners = lock(&stream.listeners);
+        listeners.used = Instant::now();
+        let is_open = !listeners.is_over;
+        drop(listeners);
+        (is_theirs && is_open).then_some(stream)
     }
 
     /// Keeps a stream, and gives the session that it is.
-    fn keep(&self, wire: &Arc<Wire>) -> Result<String, Refusal> {
+    fn keep(&self, stream: &Arc<Stream>) -> Result<String, Refusal> {
         let mut random = [0; 16];
-        aws_lc_rs::rand::fill(&mut random).map_err(|_| Refusal::plain(ReasonCode::Internal))?;
+        self.ids.fill(&mut random);
         let id = format!("sse-{:032x}", u128::from_be_bytes(random));
-        let mut all = lock(&self.0);
-        all.retain(|_, wire| !lock(&wire.heard).is_over);
+        let mut all = lock(&self.open);
+        all.retain(|_, stream| !lock(&stream.listeners).is_over);
         if all.len() >= limits::SSE_STREAMS_MAX {
             return Err(Refusal::plain(ReasonCode::Overloaded));
         }
-        let theirs = all.values().filter(|known| known.of.0 == wire.of.0);
+        let theirs = all.values().filter(|known| known.of.0 == stream.of.0);
         if theirs.count() >= limits::SSE_STREAMS_OF_ONE_MAX {
             return Err(Refusal::plain(ReasonCode::ConcurrencyLimit));
         }
-        all.insert(id.clone(), Arc::clone(wire));
+        all.insert(id.clone(), Arc::clone(stream));
         Ok(id)
     }
 }
@@ -115,19 +125,20 @@ impl Upstream {
                 return Ok(without_session(outgoing));
             }
             return match self.opened(connector, outgoing, token).await? {
-                Ok(wire) => self.greeted_by(connector, outgoing, token, wire).await,
+                Ok(stream) => self.greeted_by(connector, outgoing, token, stream).await,
                 Err(status) => Ok(bare(status)),
             };
         };
-        let found = self.wires.find(session, &outgoing.caller, connector);
+        let owner = owner(&outgoing.caller, connector, token);
+        let found = self.streams.find(session, &owner);
         match (found, &outgoing.method) {
             (None, _) => Ok(bare(StatusCode::NOT_FOUND)),
-            (Some(wire), &Method::GET) => Ok(wire.listened()),
-            (Some(wire), &Method::DELETE) => {
-                wire.end();
+            (Some(stream), &Method::GET) => stream.listened(),
+            (Some(stream), &Method::DELETE) => {
+                stream.end();
                 Ok(bare(StatusCode::OK))
             }
-            (Some(wire), _) => self.posted(connector, outgoing, token, &wire).await,
+            (Some(stream), _) => self.posted(connector, outgoing, token, &stream).await,
         }
     }
 
@@ -137,13 +148,13 @@ impl Upstream {
         connector: &Connector,
         outgoing: &Outgoing,
         token: Option<&Token>,
-        wire: Arc<Wire>,
+        stream: Arc<Stream>,
     ) -> Result<Answer, Refusal> {
-        let session = self.wires.keep(&wire).inspect_err(|_| wire.end())?;
-        let answer = self.posted(connector, outgoing, token, &wire).await;
+        let session = self.streams.keep(&stream).inspect_err(|_| stream.end())?;
+        let answer = self.posted(connector, outgoing, token, &stream).await;
         match &answer {
             Ok(answer) if answer.status.is_success() => {}
-            _ => wire.end(),
+            _ => stream.end(),
         }
         Ok(Answer {
             session: Some(session),
@@ -157,7 +168,7 @@ impl Upstream {
         connector: &Connector,
         outgoing: &Outgoing,
         token: Option<&Token>,
-    ) -> Result<Result<Arc<Wire>, StatusCode>, Refusal> {
+    ) -> Result<Result<Arc<Stream>, StatusCode>, Refusal> {
         let url = connector
             .url
             .as_deref()
@@ -181,10 +192,10 @@ impl Upstream {
         let time = Duration::from_millis(limits::LINE_MS);
         let first = timeout(time, first(&mut body, &mut frames)).await;
         let first = first.map_err(|_| Refusal::plain(ReasonCode::UpstreamTimeout))??;
-        let wire = Arc::new(Wire {
-            of: place(&outgoing.caller, connector),
+        let stream = Arc::new(Stream {
+            of: owner(&outgoing.caller, connector, token),
             endpoint: endpoint(&url, &first)?,
-            heard: Mutex::new(Heard {
+            listeners: Mutex::new(Listeners {
                 waiting: HashMap::new(),
                 listener: None,
                 used: Instant::now(),
@@ -192,16 +203,21 @@ impl Upstream {
             }),
             ended: Notify::new(),
         });
-        let (reading, live) = (Arc::clone(&wire), Arc::clone(&outgoing.live));
+        let (reading, live) = (Arc::clone(&stream), Arc::clone(&outgoing.live));
+        let giving = self.giving(connector, &outgoing.caller, token);
         tokio::spawn(async move {
             tokio::select! {
                 _ = live.revoked() => {}
+                _ = taken_back(giving) => {
+                    // Whoever listens looks as often, and hears there why.
+                    tokio::time::sleep(2 * Duration::from_millis(limits::GIVEN_LOOK_MS)).await;
+                }
                 () = reading.ended.notified() => {}
                 () = read(body, frames, &reading) => {}
             }
             reading.end();
         });
-        Ok(Ok(wire))
+        Ok(Ok(stream))
     }
 
     /// Sends a message to where the stream said; what answers it comes on the stream.
@@ -210,24 +226,20 @@ impl Upstream {
         connector: &Connector,
         outgoing: &Outgoing,
         token: Option<&Token>,
-        wire: &Wire,
+        stream: &Stream,
     ) -> Result<Answer, Refusal> {
         let asks = match Message::read(&outgoing.body) {
             Ok(Message::Request { id, .. }) => Some(id),
             _ => None,
         };
-        let answers = match asks.map(|id| wire.waits_for(id)) {
-            Some(None) => return Ok(bare(StatusCode::CONFLICT)),
-            Some(answers) => answers,
-            None => None,
-        };
+        let answers = asks.map(|id| stream.waits_for(id)).transpose()?;
         let mut request = http::Request::new(Full::new(outgoing.body.clone()));
         *request.method_mut() = Method::POST;
         *request.headers_mut() = known_then(&outgoing.headers);
         self.authenticate(connector, token, request.headers_mut())?;
         let sent = self
             .fetch
-            .stream(&wire.endpoint, request, limits::MCP_HEADERS_MS);
+            .stream(&stream.endpoint, request, limits::MCP_HEADERS_MS);
         let response = sent.await.map_err(|error| unreached(connector, &error))?;
         let status = response.status();
         Ok(match answers {
@@ -281,20 +293,20 @@ fn endpoint(connector: &Url, first: &Event) -> Result<Url, Refusal> {
 }
 
 /// Reads a stream to its end.
-async fn read(mut body: Incoming, mut frames: Frames, wire: &Wire) {
+async fn read(mut body: Incoming, mut frames: Frames, stream: &Stream) {
     // By a clock of its own: a server that only says that it is there would keep it for ever.
     let mut looks = interval(Duration::from_millis(limits::SSE_LOOK_MS));
     loop {
         loop {
             match frames.take() {
-                Ok(Some(event)) => wire.hear(event).await,
+                Ok(Some(event)) => stream.hear(event).await,
                 Ok(None) => break,
                 Err(_) => return,
             }
         }
         let frame = tokio::select! {
             _ = looks.tick() => {
-                if wire.is_idle() {
+                if stream.is_idle() {
                     return;
                 }
                 continue;
@@ -308,29 +320,47 @@ async fn read(mut body: Incoming, mut frames: Frames, wire: &Wire) {
     }
 }
 
-impl Wire {
-    /// Where the answer to a request will come; none where one of this id waits already, or nothing comes any more.
-    fn waits_for(&self, id: Id) -> Option<mpsc::Receiver<Bytes>> {
-        let mut heard = lock(&self.heard);
-        heard.waiting.retain(|_, to| !to.is_closed());
-        let is_full = heard.waiting.len() >= limits::MCP_CALLS_OF_ONE_MAX;
-        if heard.is_over || is_full || heard.waiting.contains_key(&id) {
-            return None;
+impl Stream {
+    /// Where the answer to a request will come.
+    ///
+    /// Errors: nothing comes any more, which is the connector's doing; too much waits already, or something of this id does, which is
+    /// the client's.
+    fn waits_for(&self, id: Id) -> Result<mpsc::Receiver<Bytes>, Refusal> {
+        let mut listeners = lock(&self.listeners);
+        listeners.waiting.retain(|_, to| !to.is_closed());
+        if listeners.is_over {
+            return Err(Refusal::plain(ReasonCode::UpstreamUnavailable));
+        }
+        if listeners.waiting.len() >= limits::MCP_CALLS_OF_ONE_MAX {
+            return Err(Refusal::plain(ReasonCode::ConcurrencyLimit));
+        }
+        if listeners.waiting.contains_key(&id) {
+            let text = "Another request of this id has not been answered yet.";
+            return Err(Refusal::new(ReasonCode::BodyMalformed, text));
         }
         let (to, from) = mpsc::channel(limits::MCP_EVENTS_WAITING);
-        heard.waiting.insert(id, to);
-        Some(from)
+        listeners.waiting.insert(id, to);
+        Ok(from)
     }
 
     /// The client's own stream, of which there is one.
-    fn listened(&self) -> Answer {
-        let mut heard = lock(&self.heard);
-        if heard.listener.as_ref().is_some_and(|to| !to.is_closed()) {
-            return bare(StatusCode::CONFLICT);
+    ///
+    /// Errors: it has one already, or nothing comes any more.
+    fn listened(&self) -> Result<Answer, Refusal> {
+        let mut listeners = lock(&self.listeners);
+        if listeners
+            .listener
+            .as_ref()
+            .is_some_and(|to| !to.is_closed())
+        {
+            return Err(Refusal::plain(ReasonCode::ConcurrencyLimit));
+        }
+        if listeners.is_over {
+            return Err(Refusal::plain(ReasonCode::UpstreamUnavailable));
         }
         let (to, from) = mpsc::channel(limits::MCP_EVENTS_WAITING);
-        heard.listener = Some(to).filter(|_| !heard.is_over);
-        streamed(from)
+        listeners.listener = Some(to);
+        Ok(streamed(from))
     }
 
     /// Gives an event to whoever waits for it. Whoever does not take it for too long has lost it.
@@ -340,11 +370,11 @@ impl Wire {
             return;
         };
         let to = {
-            let mut heard = lock(&self.heard);
+            let mut listeners = lock(&self.listeners);
             if let Ok(Message::Response { id: Some(id), .. }) = Message::read(&data) {
-                heard.waiting.remove(&id)
+                listeners.waiting.remove(&id)
             } else {
-                let mut all = heard.listener.iter().chain(heard.waiting.values());
+                let mut all = listeners.listener.iter().chain(listeners.waiting.values());
                 all.find(|to| !to.is_closed()).cloned()
             }
         };
@@ -357,37 +387,29 @@ impl Wire {
     }
 
     fn is_idle(&self) -> bool {
-        let heard = lock(&self.heard);
-        let mut open = heard.waiting.values().chain(&heard.listener);
+        let listeners = lock(&self.listeners);
+        let mut open = listeners.waiting.values().chain(&listeners.listener);
         let is_used = open.any(|to| !to.is_closed());
-        !is_used && heard.used.elapsed() > Duration::from_millis(limits::LINE_IDLE_MS)
+        !is_used && listeners.used.elapsed() > Duration::from_millis(limits::LINE_IDLE_MS)
     }
 
     /// Whoever waits hears that nothing comes any more.
     fn end(&self) {
-        let mut heard = lock(&self.heard);
-        heard.is_over = true;
-        heard.waiting.clear();
-        heard.listener = None;
+        let mut listeners = lock(&self.listeners);
+        listeners.is_over = true;
+        listeners.waiting.clear();
+        listeners.listener = None;
         self.ended.notify_one();
     }
 }
 
 fn bare(status: StatusCode) -> Answer {
-    Answer {
-        status,
-        session: None,
-        body: Body::Nothing,
-        seam: None,
-    }
+    Answer::new(status, Body::Nothing)
 }
 
 fn streamed(from: mpsc::Receiver<Bytes>) -> Answer {
     let events = Events::of(from).map_err(|never| match never {});
-    Answer {
-        body: Body::Events(events.boxed_unsync()),
-        ..bare(StatusCode::OK)
-    }
+    Answer::new(StatusCode::OK, Body::Events(events.boxed_unsync()))
 }
 
 /// What is said to whoever brings no session: there is nothing without one, and which version there is.
@@ -401,19 +423,67 @@ fn without_session(outgoing: &Outgoing) -> Answer {
     };
     let error = json!({
         "code": -32022, "message": "This connector speaks with sessions alone.",
-        "data": {"supported": [VERSION]},
+        "data": {"supported": [FIRST]},
     });
-    let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}");
+    let text = envelope::error(id, error);
     let body = Full::new(Bytes::from(text)).map_err(|never| match never {});
-    Answer {
-        body: Body::Json(body.boxed_unsync()),
-        ..bare(StatusCode::BAD_REQUEST)
-    }
+    Answer::new(StatusCode::BAD_REQUEST, Body::Json(body.boxed_unsync()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn stream() -> Stream {
+        Stream {
+            of: (
+                Subject::Person(domain::PersonId::from_parts(1, 1)),
+                "old".to_owned(),
+                None,
+                None,
+            ),
+            endpoint: Url::parse("https://old.example/m").unwrap(),
+            listeners: Mutex::new(Listeners {
+                waiting: HashMap::new(),
+                listener: None,
+                used: Instant::now(),
+                is_over: false,
+            }),
+            ended: Notify::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_wait_is_told_whose_doing_it_is() {
+        let stream = stream();
+        let why = |waits: Result<mpsc::Receiver<Bytes>, Refusal>| waits.unwrap_err().code();
+        let mut all = vec![stream.waits_for(Id::Number(0)).unwrap()];
+        let again = stream.waits_for(Id::Number(0));
+        assert_eq!(
+            why(again),
+            ReasonCode::BodyMalformed,
+            "one id, two requests"
+        );
+        let listens = stream.listened().unwrap();
+        let twice = stream.listened().unwrap_err();
+        assert_eq!(twice.code(), ReasonCode::ConcurrencyLimit);
+        drop(listens);
+        assert!(stream.listened().is_ok(), "the first one has gone");
+        for id in 1.. {
+            match stream.waits_for(Id::Number(id)) {
+                Ok(from) => all.push(from),
+                Err(refusal) => {
+                    assert_eq!(refusal.code(), ReasonCode::ConcurrencyLimit);
+                    break;
+                }
+            }
+        }
+        assert_eq!(all.len(), limits::MCP_CALLS_OF_ONE_MAX);
+        stream.end();
+        let over = stream.waits_for(Id::Number(0));
+        assert_eq!(why(over), ReasonCode::UpstreamUnavailable);
+        assert!(all[0].recv().await.is_none(), "whoever waits hears of it");
+    }
 
     #[test]
     fn messages_go_to_the_connectors_own_origin_and_nowhere_else() {

@@ -1,6 +1,6 @@
-//! A connector's stream of events on its way to a client: each event as it came, looked at before it goes on. An event that is another
-//! request's answer goes to nobody; lists lose what may not be done; a person who is shut out, silence, a flood and an event that never
-//! ends close it. Owns the call's [`Running`], so a call is recorded whatever ends it.
+//! A connector's stream of events on its way to a client: each event as it came, looked at ([`crate::look`]) before it goes on. An event that
+//! is another request's answer goes to nobody; a person who is shut out, other rules or groups that take the connector away, a grant or key
+//! that was taken back, silence, a flood and an event that never ends close it. Owns the call's [`Running`], so a call is recorded whatever ends it.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -8,25 +8,24 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use actions::pin::place;
 use bytes::Bytes;
-use domain::{ReasonCode, limits};
+use domain::policy::Connector;
+use domain::{Policy, ReasonCode, limits};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use ledger::record::Ended;
-use pipeline::identity::Live;
-use pipeline::{End, Inspection, Running};
+use pipeline::identity::{Live, Verified};
+use pipeline::{End, Inspection, Rules, Running};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use crate::envelope::{Id, Message};
 use crate::frames::{Event, Frames};
-use crate::listing;
+use crate::grants::{Giving, taken_back};
+use crate::look::{Keep, Seen, look};
 use crate::place::Place;
 use crate::refused::Asked;
 use crate::upstream::{Coming, Cut};
-
-/// Decides what of a listed action is shown.
-pub type Keep = Arc<dyn listing::Lists>;
 
 /// What a stream is looked at for.
 pub struct Watch {
@@ -42,6 +41,52 @@ pub struct Watch {
     pub live: Arc<Live>,
     /// One of the calls that may run at once.
     pub place: Place,
+    /// Whose stream it is, as long as the rules have it.
+    pub source: Source,
+    /// Whether a stream of nobody's request was taken up again: then it may bring an answer of before.
+    pub is_resumed: bool,
+    /// What it goes on with, as long as that stands.
+    pub giving: Option<Giving>,
+}
+
+/// Whose stream it is and of which connector, and the rules that may take that away.
+#[derive(Debug)]
+pub struct Source {
+    /// The connector, as the rules had it when the stream began.
+    pub connector: Arc<Connector>,
+    /// Who listens.
+    pub who: Arc<Verified>,
+    /// The rules in force.
+    pub rules: Arc<Rules>,
+    /// Those that were last found to leave it as it is.
+    pub judged: Option<Arc<Policy>>,
+}
+
+impl Source {
+    /// Whether the connector is where it was and is there for them, by the rules and by the groups of this moment.
+    fn is_there(&mut self) -> bool {
+        if self.who.has_other_groups() {
+            return false;
+        }
+        let rules = self.rules.current();
+        if self
+            .judged
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, &rules))
+        {
+            return true;
+        }
+        let was = &*self.connector;
+        let is_same = |now: &Connector| {
+            place(now) == place(was)
+                && (now.transport, now.credential) == (was.transport, was.credential)
+        };
+        let theirs = self.who.caller_policy(&rules);
+        let is_there = rules.connector_there(&was.name).is_some_and(is_same)
+            && theirs.connector(&was.name).is_some();
+        self.judged = is_there.then_some(rules);
+        is_there
+    }
 }
 
 impl std::fmt::Debug for Watch {
@@ -49,88 +94,6 @@ impl std::fmt::Debug for Watch {
         out.debug_struct("Watch")
             .field("asked", &self.asked)
             .finish_non_exhaustive()
-    }
-}
-
-/// What is to be done with one message of a connector.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// It goes on as it is.
-    Pass,
-    /// It goes to nobody.
-    Drop,
-    /// It was answered here, and goes to nobody either.
-    Answered,
-    /// It is the answer, and goes on as it is, or so. The last says whether it is a result.
-    Answer(Option<String>, bool),
-    /// It cannot be understood, and the stream ends.
-    Garbled,
-}
-
-/// Looks at one message. `expected` is the request that is answered; without one, an answer is an earlier request's, taken up again.
-pub fn look(
-    data: &[u8],
-    expected: Option<&Id>,
-    keep: &Keep,
-    inspection: Option<&mut Inspection>,
-) -> Seen {
-    let (Ok(message), Ok(text)) = (Message::read(data), str::from_utf8(data)) else {
-        return Seen::Garbled;
-    };
-    let (id, result) = match message {
-        Message::Response { id, result } => (id, result),
-        Message::Notification { .. } => return Seen::Pass,
-        Message::Request { id, method, .. } => {
-            return match keep.is_answered(&id, &method) {
-                Ok(true) => Seen::Answered,
-                Ok(false) => Seen::Pass,
-                Err(_) => Seen::Garbled,
-            };
-        }
-    };
-    if expected.is_some() && id.as_ref() != expected && !(id.is_none() && result.is_none()) {
-        return Seen::Drop;
-    }
-    let changed = match result {
-        None => Ok(None),
-        Some(result) => {
-            if let Some(inspection) = inspection.filter(|inspection| inspection.is_on()) {
-                texts(result, inspection);
-            }
-            listing::filtered(text, result, &**keep)
-        }
-    };
-    let handed_on = changed.and_then(|changed| {
-        let handed_on = keep.handed_on(changed.as_deref().unwrap_or(text))?;
-        Ok(handed_on.or(changed))
-    });
-    match handed_on {
-        Ok(changed) => Seen::Answer(changed, result.is_some()),
-        Err(_) => Seen::Garbled,
-    }
-}
-
-/// Shows every text of a value to an inspection; what cannot be read so is shown as it is written.
-pub fn texts(json: &str, inspection: &mut Inspection) {
-    match crate::strict::value(json) {
-        Ok(value) => walk(&value, inspection),
-        Err(_) => inspection.text(json),
-    }
-}
-
-/// Shows every text of a value, and every number, to an inspection.
-pub fn walk(value: &serde_json::Value, inspection: &mut Inspection) {
-    match value {
-        serde_json::Value::String(text) => inspection.text(text),
-        serde_json::Value::Array(items) => items.iter().for_each(|item| walk(item, inspection)),
-        serde_json::Value::Object(members) => {
-            for (name, member) in members {
-                inspection.text(name);
-                walk(member, inspection);
-            }
-        }
-        serde_json::Value::Number(number) => inspection.text(&number.to_string()),
-        serde_json::Value::Null | serde_json::Value::Bool(_) => {}
     }
 }
 
@@ -188,9 +151,11 @@ async fn pass(upstream: Coming, mut watch: Watch, to: mpsc::Sender<Bytes>) {
         can_resume: false,
     };
     let live = Arc::clone(&watch.live);
+    let giving = watch.giving.take();
     let over = tokio::select! {
         biased;
         _ = live.revoked() => Over::Revoked,
+        code = taken_back(giving) => Over::Cut(code),
         () = to.closed() => Over::ClientGone,
         over = passing.run(&mut watch, &to) => over,
     };
@@ -243,11 +208,18 @@ struct Passing {
 
 impl Passing {
     async fn run(&mut self, watch: &mut Watch, to: &mpsc::Sender<Bytes>) -> Over {
-        let mut last_bytes = Instant::now();
+        let (mut last_bytes, mut last_sign) = (Instant::now(), Instant::now());
+        let look = Duration::from_millis(limits::STREAM_LOOK_MS);
         let ping = Duration::from_millis(limits::PING_AFTER_MS);
         loop {
-            match timeout(ping, self.upstream.frame()).await {
+            let came = timeout(look, self.upstream.frame()).await;
+            if !watch.source.is_there() {
+                return Over::Cut(ReasonCode::ConnectorNotAvailable);
+            }
+            match came {
+                Err(_) if last_sign.elapsed() < ping => {}
                 Err(_) => {
+                    last_sign = Instant::now();
                     let silent =
                         last_bytes.elapsed() >= Duration::from_millis(limits::UPSTREAM_IDLE_MS);
                     if silent && watch.asked.id.is_some() {
@@ -260,7 +232,7 @@ impl Passing {
                 Ok(None) => return Over::Ended,
                 Ok(Some(Err(Cut(code)))) => return Over::Cut(code),
                 Ok(Some(Ok(frame))) => {
-                    last_bytes = Instant::now();
+                    (last_bytes, last_sign) = (Instant::now(), Instant::now());
                     let Ok(bytes) = frame.into_data() else {
                         continue;
                     };
@@ -309,7 +281,13 @@ fn judged(event: &Event, watch: &mut Watch) -> (Option<Bytes>, Option<Over>) {
     let expected = watch.asked.expected();
     let ends = |well: bool| expected.is_some().then_some(Over::Answered { well });
     match look(data, expected, &watch.keep, watch.inspection.as_mut()) {
-        Seen::Pass => (raw(), None),
+        // What answers a call comes where the call waits for it, and is recorded there.
+        Seen::Answer(..) if expected.is_none() && !watch.is_resumed => {
+            tracing::warn!("a connector answered a request on a stream that none was asked on");
+            (None, None)
+        }
+        Seen::Pass(None) => (raw(), None),
+        Seen::Pass(Some(text)) => (Some(event.with_data(&one_line(&text))), None),
         Seen::Drop => {
             tracing::warn!("a connector answered a request that was not asked here");
             (None, None)
@@ -324,81 +302,4 @@ fn judged(event: &Event, watch: &mut Watch) -> (Option<Bytes>, Option<Over>) {
 /// The same JSON without line breaks, which stand between its tokens only.
 pub(crate) fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(data: &str, expected: Option<i64>) -> Seen {
-        let keep: Keep = Arc::new(listing::tests::Only("get"));
-        look(
-            data.as_bytes(),
-            expected.map(Id::Number).as_ref(),
-            &keep,
-            None,
-        )
-    }
-
-    #[test]
-    fn an_answer_to_another_request_goes_to_nobody() {
-        assert_eq!(
-            seen(r#"{"jsonrpc":"2.0","id":7,"result":{}}"#, Some(7)),
-            Seen::Answer(None, true)
-        );
-        assert_eq!(
-            seen(r#"{"jsonrpc":"2.0","id":8,"result":{}}"#, Some(7)),
-            Seen::Drop
-        );
-        assert_eq!(
-            seen(r#"{"jsonrpc":"2.0","id":"7","result":{}}"#, Some(7)),
-            Seen::Drop
-        );
-        assert_eq!(
-            seen(r#"{"jsonrpc":"2.0","id":8,"error":{}}"#, Some(7)),
-            Seen::Drop
-        );
-        assert_eq!(
-            seen(r#"{"jsonrpc":"2.0","id":8,"result":{}}"#, None),
-            Seen::Answer(None, true)
-        );
-    }
-
-    #[test]
-    fn what_a_connector_tells_and_asks_passes_and_what_is_no_message_ends_the_stream() {
-        assert_eq!(
-            seen(
-                r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#,
-                Some(7)
-            ),
-            Seen::Pass
-        );
-        assert_eq!(
-            seen(
-                r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create"}"#,
-                Some(7)
-            ),
-            Seen::Pass
-        );
-        for text in [
-            "x",
-            "[]",
-            r#"[{"jsonrpc":"2.0","id":7,"result":{}}]"#,
-            r#"{"jsonrpc":"2.0","id":7,"result":{"tools":5}}"#,
-        ] {
-            assert_eq!(seen(text, Some(7)), Seen::Garbled, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_list_is_filtered_wherever_it_comes() {
-        let list = r#"{"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"get"},{"name":"put"}]}}"#;
-        let kept = r#"{"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"get"}]}}"#;
-        for expected in [Some(7), None] {
-            assert_eq!(
-                seen(list, expected),
-                Seen::Answer(Some(kept.to_owned()), true)
-            );
-        }
-    }
 }

@@ -70,15 +70,21 @@ impl<'a> Members<'a> {
     /// Reads an object. `known` are the members that mean something here: another spelling of one is refused.
     pub fn read(text: &'a str, known: &[&'static str]) -> Result<Self, Malformed> {
         let mut reader = serde_json::Deserializer::from_str(text);
-        let members = reader.deserialize_map(Pairs)?;
+        let members = Self(reader.deserialize_map(Pairs)?);
         reader.end()?;
-        for (name, _) in &members {
+        members.unmistakable(known)?;
+        Ok(members)
+    }
+
+    /// Refuses what another spelling of one of these is a member of.
+    pub fn unmistakable(&self, known: &[&'static str]) -> Result<(), Malformed> {
+        for (name, _) in &self.0 {
             let alike = |wanted: &&&str| is_alike(name, wanted) && name != *wanted;
             if let Some(wanted) = known.iter().find(alike) {
                 return Err(Malformed::Alike(wanted));
             }
         }
-        Ok(Self(members))
+        Ok(())
     }
 
     /// The text of a member.
@@ -90,9 +96,31 @@ impl<'a> Members<'a> {
 
     /// A member that is a text.
     pub fn string(&self, name: &str) -> Option<Cow<'a, str>> {
-        serde_json::from_str::<Borrowed<'a>>(self.get(name)?)
+        let written = self.get(name)?;
+        let plain = written.strip_prefix('"')?.strip_suffix('"')?;
+        if !plain.contains('\\') {
+            return Some(Cow::Borrowed(plain));
+        }
+        serde_json::from_str::<Borrowed<'a>>(written)
             .ok()
             .map(|text| text.0)
+    }
+
+    /// A member with its name and one comma beside it, as they stand in the object that these were read from: without them the rest is as it
+    /// was.
+    pub fn entry(&self, object: &'a str, name: &str) -> Option<&'a str> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        let value = span(object, self.0[at].1.get());
+        if let Some(before) = at.checked_sub(1) {
+            let before = span(object, self.0[before].1.get());
+            return object.get(before.end..value.end);
+        }
+        let start = object.find('{')? + 1;
+        let comma = match self.0.len() {
+            1 => 0,
+            _ => object.get(value.end..)?.find(',')? + 1,
+        };
+        object.get(start..value.end + comma)
     }
 }
 
@@ -110,6 +138,9 @@ fn is_alike(name: &str, known: &str) -> bool {
 #[derive(serde::Deserialize)]
 struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// As many members as are looked through one by one for one that stands twice.
+const LOOKED_THROUGH_MAX: usize = 16;
+
 struct Pairs;
 
 impl<'de> Visitor<'de> for Pairs {
@@ -121,9 +152,17 @@ impl<'de> Visitor<'de> for Pairs {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut seen = BTreeSet::new();
-        let mut pairs = Vec::new();
+        let mut pairs: Self::Value = Vec::new();
         while let Some(name) = map.next_key::<Borrowed<'de>>()? {
-            if !seen.insert(name.0.clone()) || seen.len() > limits::MCP_MEMBERS_MAX {
+            let is_twice = if pairs.len() < LOOKED_THROUGH_MAX {
+                pairs.iter().any(|(known, _)| *known == name.0)
+            } else {
+                if seen.is_empty() {
+                    seen.extend(pairs.iter().map(|(known, _)| known.clone()));
+                }
+                !seen.insert(name.0.clone())
+            };
+            if is_twice || pairs.len() >= limits::MCP_MEMBERS_MAX {
                 return Err(serde::de::Error::custom("a member stands twice"));
             }
             pairs.push((name.0, map.next_value::<&'de RawValue>()?));
@@ -246,6 +285,23 @@ mod tests {
         assert_eq!(members.get("aa"), Some(r#"{"z":1,"z":2}"#));
         assert_eq!(members.get("n"), Some("null"));
         assert!(members.get("c").is_none() && members.string("b").is_none());
+    }
+
+    #[test]
+    fn a_member_goes_with_its_name_and_the_rest_stays_as_it_is_written() {
+        for (object, expected) in [
+            (r#"{"x":1,"b":2}"#, r#"{"b":2}"#),
+            (r#"{ "x" : "a,}" , "b":2}"#, r#"{ "b":2}"#),
+            (r#"{"a":"," , "x":1 , "b":2}"#, r#"{"a":"," , "b":2}"#),
+            (r#"{"a":1, "\u0078":{"x":[]} }"#, r#"{"a":1 }"#),
+            (r#"{ "x":1 }"#, "{ }"),
+        ] {
+            let members = Members::read(object, &[]).unwrap();
+            let entry = members.entry(object, "x").unwrap();
+            let left = spliced(object, &[(entry, String::new())]);
+            assert_eq!(left, expected, "{object}");
+            assert_eq!(members.entry(object, "y"), None);
+        }
     }
 
     #[test]

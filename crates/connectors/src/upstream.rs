@@ -1,4 +1,4 @@
-//! Connectors themselves: one request to one, and its answer's head judged. The only place that holds their credentials; the caller's
+//! Connectors themselves: one request to one, and its answer's head judged. The only place where their credentials go out; the caller's
 //! own never comes here. Follows no redirect. An action goes out only by [`Upstream::act`], which takes a call whose decision is
 //! durable.
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use domain::policy::Connector;
 use domain::policy::connectors::{Credentials, Transport};
-use domain::{Caller, Reason, ReasonCode, Refusal, limits};
+use domain::{Caller, Ids, Reason, ReasonCode, Refusal, limits};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -19,11 +19,13 @@ use pipeline::{Call, Reserved};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Origin, Url};
 
-use crate::grants::{Found, Grants, NOBODY_BEHIND, Token, refusal};
+use crate::accounts::Accounts;
+use crate::grants::{Found, Giving, Grants, Missing, NOBODY_BEHIND, Token, not_theirs, refusal};
 use crate::headers::{Era, SESSION};
 use crate::line::{Line, Lines};
+use crate::oauth::wanted;
 use crate::seam::Seam;
-use crate::sse::Wires;
+use crate::sse::Streams;
 use crate::stdio::Programs;
 
 /// A shared header that some connectors want, out of the boot configuration.
@@ -43,10 +45,11 @@ pub struct Upstream {
     pub(crate) fetch: Fetch,
     shared: BTreeMap<String, SharedHeader>,
     grants: Arc<dyn Grants>,
+    accounts: Accounts,
     programs: Arc<Programs>,
     public_url: String,
     pub(crate) lines: Lines,
-    pub(crate) wires: Wires,
+    pub(crate) streams: Streams,
 }
 
 /// A request to a connector.
@@ -77,8 +80,26 @@ pub struct Answer {
     pub session: Option<String>,
     /// Its body.
     pub body: Body,
+    /// What it wants more of, where it refuses a token that covers too little.
+    pub wants: Option<String>,
     /// How it is put into its client's words, and the line it came over, where it went over one.
     pub seam: Option<(Seam, Arc<Line>)>,
+    /// What a stream goes on with that a person can take back.
+    pub giving: Option<Giving>,
+}
+
+impl Answer {
+    /// With nothing but this.
+    pub const fn new(status: StatusCode, body: Body) -> Self {
+        Self {
+            status,
+            session: None,
+            body,
+            wants: None,
+            seam: None,
+            giving: None,
+        }
+    }
 }
 
 /// A body as it comes.
@@ -101,55 +122,57 @@ pub enum Body {
 }
 
 impl Upstream {
-    /// With a client, the shared headers by the names that the policy calls them, the programs that may run, people's grants, and the
-    /// origin that leads to the page where they connect.
+    /// With a client, the shared headers by the names that the policy calls them, the programs that may run, people's grants with the origin
+    /// that leads to the page where they connect, accounts of Doorward's own, and randomness.
     pub fn new(
         fetch: Fetch,
         shared: BTreeMap<String, SharedHeader>,
         programs: Arc<Programs>,
         (grants, public_url): (Arc<dyn Grants>, &str),
+        accounts: Accounts,
+        ids: Arc<dyn Ids>,
     ) -> Self {
         Self {
             fetch,
             shared,
             grants,
+            accounts,
             programs,
             public_url: public_url.to_owned(),
             lines: Lines::default(),
-            wires: Wires::default(),
+            streams: Streams::new(ids),
         }
     }
 
     /// Refuses a call for which its caller has to connect first.
     pub async fn ready(&self, connector: &Connector, caller: &Caller) -> Result<(), Refusal> {
-        self.grant(connector, caller, None).await.map(|_| ())
+        self.token(connector, caller, None).await.map(|_| ())
     }
 
-    /// The token of the caller's grant, for a connector that wants one.
-    async fn grant(
+    /// The token of the caller's grant, or of an account of Doorward's own, for a connector that wants one.
+    async fn token(
         &self,
         connector: &Connector,
         caller: &Caller,
         refused: Option<i64>,
     ) -> Result<Option<Token>, Refusal> {
-        if connector.credential != Credentials::Grant {
-            return Ok(None);
+        match connector.credential {
+            Credentials::None | Credentials::Header => return Ok(None),
+            Credentials::ServiceAccount => {
+                return self.accounts.find(connector, refused).await.map(Some);
+            }
+            Credentials::Grant | Credentials::ApiKey => {}
         }
         match self.grants.find(caller, connector, refused).await? {
             Found::Token(token) => Ok(Some(token)),
-            Found::Nothing => Err(refusal(connector, &self.public_url, false)),
-            Found::Dead => Err(refusal(connector, &self.public_url, true)),
+            Found::Nothing => Err(refusal(connector, &self.public_url, Missing::All)),
+            Found::Dead => Err(refusal(connector, &self.public_url, Missing::Ended)),
         }
     }
 
     /// Connectors that are programs.
     pub fn programs(&self) -> &Programs {
         &self.programs
-    }
-
-    /// Whether the boot configuration holds a secret of this name.
-    pub fn knows_secret(&self, name: &str) -> bool {
-        self.shared.contains_key(name)
     }
 
     /// Sends an action. Only a call whose decision is durable can.
@@ -173,6 +196,27 @@ impl Upstream {
         }
     }
 
+    /// Refuses what the connector wants more for than the caller's grant covers, with the word where they allow that.
+    pub async fn covered(
+        &self,
+        connector: &Connector,
+        caller: &Caller,
+        answer: Answer,
+    ) -> Result<Answer, Refusal> {
+        let Some(scope) = answer.wants.as_deref() else {
+            return Ok(answer);
+        };
+        if connector.credential != Credentials::Grant {
+            return Ok(answer);
+        }
+        let lacks = self.grants.lacks(caller, connector, scope).await?;
+        Err(if lacks {
+            refusal(connector, &self.public_url, Missing::More)
+        } else {
+            not_theirs(connector)
+        })
+    }
+
     /// Sends what does nothing: a greeting, a list, an answer to what the connector asked.
     pub async fn talk(&self, connector: &Connector, outgoing: Outgoing) -> Result<Answer, Refusal> {
         match outgoing.across {
@@ -181,17 +225,19 @@ impl Upstream {
         }
     }
 
-    /// Sends a request; a token of a grant that is refused is renewed once, and the request goes out once more.
+    /// Sends a request; a token that is refused is renewed once, and the request goes out once more.
     pub(crate) async fn send(
         &self,
         connector: &Connector,
         outgoing: Outgoing,
     ) -> Result<Answer, Refusal> {
         if !connector.command.is_empty() {
-            return self.programs.send(connector, outgoing).await;
+            let caller = Arc::clone(&outgoing.caller);
+            let key = self.token(connector, &caller, None);
+            return self.programs.send(connector, outgoing, key).await;
         }
         let caller = &outgoing.caller;
-        let token = self.grant(connector, caller, None).await?;
+        let token = self.token(connector, caller, None).await?;
         if outgoing.session.as_deref() == Some(NOBODY_BEHIND) {
             // It began without a grant; now there is one, and with it a session of the connector's own to begin.
             return Err(Refusal::plain(ReasonCode::McpSessionUnknown));
@@ -200,14 +246,18 @@ impl Upstream {
         let Some(token) = token.filter(|_| answer.status == StatusCode::UNAUTHORIZED) else {
             return Ok(answer);
         };
-        let newer = self.grant(connector, caller, Some(token.version)).await?;
+        let newer = self.token(connector, caller, Some(token.version)).await?;
         let again = self.once(connector, &outgoing, newer.as_ref()).await?;
         if again.status == StatusCode::UNAUTHORIZED
             && let Some(newer) = newer
         {
             let version = newer.version;
+            if connector.credential == Credentials::ServiceAccount {
+                self.accounts.note_refused(connector, version).await;
+                return Ok(again);
+            }
             self.grants.is_dead(caller, connector, version).await?;
-            return Err(refusal(connector, &self.public_url, true));
+            return Err(refusal(connector, &self.public_url, Missing::Ended));
         }
         Ok(again)
     }
@@ -218,9 +268,39 @@ impl Upstream {
         outgoing: &Outgoing,
         token: Option<&Token>,
     ) -> Result<Answer, Refusal> {
-        if connector.transport == Transport::Sse {
-            return self.by_stream(connector, outgoing, token).await;
-        }
+        let answer = match connector.transport {
+            Transport::Sse => self.by_stream(connector, outgoing, token).await?,
+            Transport::Http => self.by_itself(connector, outgoing, token).await?,
+        };
+        let goes_on = matches!(answer.body, Body::Events(_));
+        let token = token.filter(|_| goes_on);
+        Ok(Answer {
+            giving: self.giving(connector, &outgoing.caller, token),
+            ..answer
+        })
+    }
+
+    /// What a person gave, to look whether it stands; none where nobody did.
+    pub(crate) fn giving(
+        &self,
+        connector: &Connector,
+        caller: &Arc<Caller>,
+        token: Option<&Token>,
+    ) -> Option<Giving> {
+        Some(Giving {
+            grants: Arc::clone(&self.grants),
+            caller: Arc::clone(caller),
+            connector: connector.clone(),
+            given: token?.given?,
+        })
+    }
+
+    async fn by_itself(
+        &self,
+        connector: &Connector,
+        outgoing: &Outgoing,
+        token: Option<&Token>,
+    ) -> Result<Answer, Refusal> {
         let url = address(connector)?;
         let mut request = http::Request::new(Full::new(outgoing.body.clone()));
         *request.method_mut() = outgoing.method.clone();
@@ -237,17 +317,17 @@ impl Upstream {
         let broken = |_| Cut(ReasonCode::UpstreamUnavailable);
         let body = body.map_err(broken).boxed_unsync();
         let session = head.headers.get(SESSION);
+        let body = match head.headers.get(header::CONTENT_TYPE).map(media_type) {
+            Some(kind) if kind == "application/json" => Body::Json(body),
+            Some(kind) if kind == "text/event-stream" => Body::Events(body),
+            _ => Body::Nothing,
+        };
         Ok(Answer {
-            status: head.status,
             session: session
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned),
-            body: match head.headers.get(header::CONTENT_TYPE).map(media_type) {
-                Some(kind) if kind == "application/json" => Body::Json(body),
-                Some(kind) if kind == "text/event-stream" => Body::Events(body),
-                _ => Body::Nothing,
-            },
-            seam: None,
+            wants: wanted(&head.headers).filter(|_| head.status == StatusCode::FORBIDDEN),
+            ..Answer::new(head.status, body)
         })
     }
 
@@ -283,18 +363,34 @@ impl Upstream {
                 headers.insert(shared.name.clone(), value);
                 Ok(())
             }
-            Credentials::Grant => {
-                let token = token.ok_or_else(|| refusal(connector, &self.public_url, false))?;
-                let bearer = format!("Bearer {}", token.bearer.expose_secret());
-                let mut value = HeaderValue::from_str(&bearer)
-                    .map_err(|_| Refusal::plain(ReasonCode::UpstreamCredential))?;
-                value.set_sensitive(true);
-                headers.insert(header::AUTHORIZATION, value);
+            Credentials::Grant | Credentials::ServiceAccount | Credentials::ApiKey => {
+                let token =
+                    token.ok_or_else(|| refusal(connector, &self.public_url, Missing::All))?;
+                let (name, value) = carried(connector, token)
+                    .ok_or_else(|| Refusal::plain(ReasonCode::UpstreamCredential))?;
+                headers.insert(name, value);
                 Ok(())
             }
-            Credentials::ServiceAccount => Err(not_yet(connector, "its kind of credential")),
         }
     }
+}
+
+/// The header that a token or a person's own key goes in; none where the policy or the key has what no header can.
+fn carried(connector: &Connector, token: &Token) -> Option<(HeaderName, HeaderValue)> {
+    let secret = token.bearer.expose_secret();
+    let (name, scheme) = match connector.credential {
+        Credentials::ApiKey => {
+            let name = connector.header.as_deref()?;
+            (name.parse().ok()?, connector.scheme.as_deref())
+        }
+        _ => (header::AUTHORIZATION, Some("Bearer")),
+    };
+    let mut value = match scheme {
+        Some(scheme) => HeaderValue::try_from(format!("{scheme} {secret}")).ok()?,
+        None => HeaderValue::from_str(secret).ok()?,
+    };
+    value.set_sensitive(true);
+    Some((name, value))
 }
 
 /// Where a connector is reached; refused for what is not spoken to yet, never guessed.
@@ -303,18 +399,6 @@ fn address(connector: &Connector) -> Result<Url, Refusal> {
         return Err(Refusal::plain(ReasonCode::UpstreamUnavailable));
     };
     Url::parse(url).map_err(|_| Refusal::plain(ReasonCode::UpstreamUnavailable))
-}
-
-fn not_yet(connector: &Connector, what: &str) -> Refusal {
-    tracing::error!(
-        connector = connector.name,
-        what,
-        "this version cannot reach the connector"
-    );
-    let text = format!(
-        "This version of Doorward cannot speak to this connector: {what} is not supported."
-    );
-    Refusal::one(Reason::new(ReasonCode::UpstreamCredential, text))
 }
 
 pub(crate) fn unreached(connector: &Connector, error: &FetchError) -> Refusal {

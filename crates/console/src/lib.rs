@@ -3,6 +3,7 @@
 //! What needs the pipeline, which proves who is calling, is injected as [`Authenticate`]. Mounted by `server`.
 
 pub mod api;
+mod asking;
 mod linking;
 pub mod pages;
 pub mod problem;
@@ -27,7 +28,8 @@ use domain::{Caller, PersonId, Refusal, Timestamp};
 use http::{Extensions, HeaderMap};
 
 pub use api::budgets::Standing;
-pub use linking::{Came, Leading, Linked, Linking};
+pub use asking::{Asking, Hearing, Unheard};
+pub use linking::{Came, Ending, Leading, Linked, Linking};
 pub use problem::Problem;
 
 /// Proves who is calling. Implemented in `server` over the pipeline's identity stage.
@@ -107,6 +109,8 @@ pub struct Console {
     pub machine: Arc<dyn Machine>,
     /// Who leads people to connectors' authorization servers and back.
     pub linking: Arc<dyn Linking>,
+    /// Who asks connectors what they list.
+    pub asking: Arc<dyn Asking>,
 }
 
 /// Everything the console answers.

@@ -6,7 +6,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use control::{Actor, ControlError};
-use domain::SessionId;
+use domain::{PersonId, SessionId};
+use secrecy::SecretString;
 use url::Url;
 
 /// What a browser brought back from an authorization server.
@@ -43,6 +44,9 @@ pub enum Linked {
 /// What the functions of [`Linking`] return.
 pub type Leading<'l, T> = Pin<Box<dyn Future<Output = Result<T, Linked>> + Send + 'l>>;
 
+/// What [`Linking::end_of`] returns.
+pub type Ending<'l> = Pin<Box<dyn Future<Output = Result<(), ControlError>> + Send + 'l>>;
+
 /// Who leads people to connectors' authorization servers and back.
 pub trait Linking: fmt::Debug + Send + Sync {
     /// Where the person's browser goes to authorise Doorward at a connector. It must come back in the same session.
@@ -61,6 +65,23 @@ pub trait Linking: fmt::Debug + Send + Sync {
         came: Came<'l>,
     ) -> Leading<'l, String>;
 
+    /// Keeps an API key of the person's own for a connector that wants one, where it goes to what they saw ([`control::grants::fingerprint_of_place`]).
+    fn bring<'l>(
+        &'l self,
+        actor: &'l Actor,
+        connector: &'l str,
+        key: &'l SecretString,
+        saw: &'l str,
+    ) -> Leading<'l, ()>;
+
     /// Takes away what the person has at a connector; false when there was nothing.
     fn disconnect<'l>(&'l self, actor: &'l Actor, connector: &'l str) -> Leading<'l, bool>;
+
+    /// Takes away what this person has at a connector, for a reason, and ends it where it was given.
+    fn end_of<'l>(
+        &'l self,
+        actor: &'l Actor,
+        whose: (PersonId, &'l str),
+        reason: &'l str,
+    ) -> Ending<'l>;
 }

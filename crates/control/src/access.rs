@@ -53,6 +53,8 @@ rights! {
     GroupsRead "groups.read" [Owner Admin Approver Auditor Technician] "See groups and who is in them.";
     SessionsRead "sessions.read" [Owner Admin Auditor Technician] "See everyone's sessions.";
     SessionsWrite "sessions.write" [Owner Admin Technician] "End anyone's sessions.";
+    GrantsRead "grants.read" [Owner Admin Auditor Technician] "See who has connected an account of their own at which connector, never what is secret of it.";
+    GrantsWrite "grants.write" [Owner Admin Technician] "End anyone's connection there.";
     ServicesRead "services.read" [Owner Admin Auditor Technician] "See services and their keys, never the keys themselves.";
     ServicesWrite "services.write" [Owner Admin Technician] "Make and take away service keys.";
     RolesRead "roles.read" [Owner Admin Auditor Technician] "See who holds which role.";

@@ -2,6 +2,10 @@
 //! the call that was shown; it is given in a browser by somebody who has just proved who they are, and by no token, since what calls
 //! might hold one. What is asked, and every end of it, is a record with how long it
 //! took; arguments are never in one, and are shown to nobody but who asked and who may decide.
+//!
+//! - [`change`]: the same call with other arguments, in the place of one that waits
+
+mod change;
 
 use std::collections::BTreeSet;
 
@@ -9,12 +13,14 @@ use domain::approval::{self, About, Approver, Binding, Decider};
 use domain::{ApprovalId, ApprovalState, Timestamp, limits};
 use ledger::record::{Change, ChangeKind};
 pub use store::{Approval, ApprovalDecision};
+
+pub use self::change::change;
 use store::{ApprovalStep, ApprovalsWanted, AskingApproval};
 
 use crate::access::{Right, Who};
 use crate::people;
 use crate::text::{self, Unusable};
-use crate::{ControlError, Operation};
+use crate::{ControlError, Operation, connectors};
 
 /// What the ledger calls one.
 const NOUN: &str = "approval";
@@ -49,6 +55,15 @@ pub enum Sought {
     Waits(Approval),
     /// Somebody said no to exactly this call a moment ago.
     Denied(Approval),
+    /// Somebody said yes to the same action with other arguments.
+    Changed {
+        /// The approval of that call.
+        approval: Approval,
+        /// Who changed the arguments.
+        by: String,
+        /// Its arguments in their canonical form.
+        arguments: String,
+    },
 }
 
 /// One as somebody may see it.
@@ -66,6 +81,8 @@ pub struct Shown {
     pub may_deny: bool,
     /// Whether who looks asked for it.
     pub is_own: bool,
+    /// The one in whose place it stands, with who changed that one's arguments.
+    pub in_place_of: Option<Approval>,
 }
 
 /// How one stands at a moment.
@@ -89,6 +106,7 @@ pub async fn seek(operation: &Operation<'_>, call: Call<'_>) -> Result<Sought, C
         arguments_sha256: Binding::hash_of(call.arguments),
         definition: call.definition.to_owned(),
         policy_version: call.policy_version,
+        approver: call.approver.clone(),
     };
     for _ in 0..LOOKS {
         let now = operation.clock.now();
@@ -100,14 +118,19 @@ pub async fn seek(operation: &Operation<'_>, call: Call<'_>) -> Result<Sought, C
                     Some(used) => return Ok(Sought::Granted(used)),
                     None => continue,
                 },
-                ApprovalState::Denied if now < known.expires => return Ok(Sought::Denied(known)),
+                ApprovalState::Denied if now < known.expires => {
+                    if let Some(sought) = change::in_its_place(operation, known).await? {
+                        return Ok(sought);
+                    }
+                }
                 ApprovalState::Expired if !known.state.is_over() => {
                     expire(operation, &known).await?;
                 }
                 ApprovalState::Denied | ApprovalState::Expired | ApprovalState::Consumed => {}
             }
         }
-        if let Some(waits) = ask(operation, &binding, call).await? {
+        let asked = ask(operation, &binding, call, operation.actor.label(), None);
+        if let Some(waits) = asked.await? {
             return Ok(Sought::Waits(waits));
         }
     }
@@ -116,11 +139,13 @@ pub async fn seek(operation: &Operation<'_>, call: Call<'_>) -> Result<Sought, C
     ))
 }
 
-/// Asks for a call that nobody has asked for; none when somebody just has.
+/// Asks for a call of `label` that nobody has asked for, perhaps in the place of another; none when somebody just has.
 async fn ask(
     operation: &Operation<'_>,
     binding: &Binding,
     call: Call<'_>,
+    label: &str,
+    in_place_of: Option<ApprovalId>,
 ) -> Result<Option<Approval>, ControlError> {
     let (unix_ms, random) = operation.id_parts();
     let asked = operation.clock.now();
@@ -131,15 +156,15 @@ async fn ask(
     let new = Approval {
         id,
         binding: binding.clone(),
-        label: operation.actor.label().to_owned(),
+        label: label.to_owned(),
         about: call.about.clone(),
         arguments: Some(operation.vault.seal(&row, call.arguments, operation.ids)),
-        approver: call.approver.clone(),
         asked,
         expires: approval::decided_until(asked),
         state: ApprovalState::Pending,
         decision: None,
         ended: None,
+        instead: None,
     };
     let (store, org) = (operation.store, operation.org);
     let held = match store.hold_approval(org, &new).await? {
@@ -149,7 +174,7 @@ async fn ask(
     };
     let mut change = about(operation, &new, ChangeKind::Created);
     change.after = Some(new.binding.arguments_sha256.as_str().into());
-    let who = match &new.approver {
+    let who = match &new.binding.approver {
         Approver::Oneself => "whoever calls".to_owned(),
         Approver::Second => "a second person".to_owned(),
         Approver::Groups(groups) => {
@@ -157,11 +182,9 @@ async fn ask(
             format!("somebody of {}", groups.join(", "))
         }
     };
-    change.reason = Some(
-        format!("asks for {}; {who} decides", named(&new))
-            .as_str()
-            .into(),
-    );
+    let place = in_place_of.map_or_else(String::new, |other| format!(", in the place of {other}"));
+    let words = format!("asks for {}{place}; {who} decides", named(&new));
+    change.reason = Some(words.as_str().into());
     operation.record(change).await?;
     held.keep().await?;
     Ok(Some(new))
@@ -189,6 +212,7 @@ async fn consume(
         approval,
         ApprovalState::Consumed,
         (at, None),
+        None,
         &words,
     )
     .await
@@ -210,6 +234,7 @@ async fn expire(operation: &Operation<'_>, approval: &Approval) -> Result<bool, 
         approval.clone(),
         ApprovalState::Expired,
         (at, None),
+        None,
         &words,
     );
     Ok(made.await?.is_some())
@@ -221,6 +246,7 @@ async fn step(
     approval: Approval,
     to: ApprovalState,
     (at, decision): (Timestamp, Option<ApprovalDecision>),
+    instead: Option<ApprovalId>,
     words: &str,
 ) -> Result<Option<Approval>, ControlError> {
     let expires = (to == ApprovalState::Approved).then(|| approval::good_until(at));
@@ -230,6 +256,7 @@ async fn step(
         at,
         decision: decision.clone(),
         expires,
+        instead,
     };
     let (store, org) = (operation.store, operation.org);
     let held = store.hold_approval_step(org, approval.id, &step).await?;
@@ -244,6 +271,7 @@ async fn step(
         decision: decision.or(approval.decision.clone()),
         expires: expires.unwrap_or(approval.expires),
         ended: to.is_over().then_some(at),
+        instead,
         ..approval
     }))
 }
@@ -276,7 +304,7 @@ pub async fn approve(
     let groups = groups(operation).await?;
     let who = decider(operation, &groups).ok_or(ControlError::NoSuch("approval"))?;
     let asker = found.binding.person;
-    if !found.approver.may_approve(asker, &who) {
+    if !found.binding.approver.may_approve(asker, &who) {
         return Err(refused(&found, &who));
     }
     let words = match reason.trim() {
@@ -285,7 +313,7 @@ pub async fn approve(
     };
     decided(operation, &found)?;
     still_holds(operation, &found).await?;
-    decide(operation, found, ApprovalState::Approved, words).await
+    decide(operation, found, ApprovalState::Approved, words, None).await
 }
 
 /// Says no.
@@ -300,12 +328,12 @@ pub async fn deny(
     let found = find(operation, id).await?;
     let groups = groups(operation).await?;
     let who = decider(operation, &groups).ok_or(ControlError::NoSuch("approval"))?;
-    if !found.approver.may_deny(found.binding.person, &who) {
+    if !found.binding.approver.may_deny(found.binding.person, &who) {
         return Err(ControlError::NoSuch("approval"));
     }
     let words = text::reason("reason", reason.trim())?;
     decided(operation, &found)?;
-    decide(operation, found, ApprovalState::Denied, words).await
+    decide(operation, found, ApprovalState::Denied, words, None).await
 }
 
 /// Says yes or no, once; of several who do so, the first.
@@ -314,6 +342,7 @@ async fn decide(
     approval: Approval,
     to: ApprovalState,
     words: String,
+    instead: Option<ApprovalId>,
 ) -> Result<Approval, ControlError> {
     let by = operation.actor.person_id();
     let by = by.ok_or(ControlError::NoSuch("approval"))?;
@@ -323,6 +352,9 @@ async fn decide(
         at.ms_since(approval.asked),
         named(&approval)
     );
+    if let Some(instead) = instead {
+        said = format!("{said}, in favour of {instead}");
+    }
     if !words.is_empty() {
         said = format!("{said}: {words}");
     }
@@ -332,7 +364,15 @@ async fn decide(
         label: operation.actor.label().to_owned(),
         reason: words,
     };
-    let made = step(operation, approval, to, (at, Some(decision)), &said).await?;
+    let made = step(
+        operation,
+        approval,
+        to,
+        (at, Some(decision)),
+        instead,
+        &said,
+    )
+    .await?;
     if let Some(made) = made {
         return Ok(made);
     }
@@ -369,7 +409,9 @@ async fn still_holds(operation: &Operation<'_>, approval: &Approval) -> Result<(
     let marks = store.watermarks(org).await?;
     let asker = store.person(org, approval.binding.person).await?;
     let is_in = asker.is_some_and(|asker| asker.out_since().is_none());
-    if marks.policy_version != approval.binding.policy_version || !is_in {
+    let policy = connectors::reviewed_policy(operation).await?;
+    let is_held_back = policy.is_held_back(&approval.binding.connector);
+    if marks.policy_version != approval.binding.policy_version || !is_in || is_held_back {
         return Err(ControlError::ApprovalVoid);
     }
     Ok(())
@@ -380,7 +422,11 @@ pub async fn read(operation: &Operation<'_>, id: ApprovalId) -> Result<Shown, Co
     operation.require(Right::OwnRead)?;
     let found = find(operation, id).await?;
     let groups = groups(operation).await?;
-    shown(operation, found, &groups, true).ok_or(ControlError::NoSuch("approval"))
+    let mut shown =
+        shown(operation, found, &groups, true).ok_or(ControlError::NoSuch("approval"))?;
+    let (store, org) = (operation.store, operation.org);
+    shown.in_place_of = store.approval_replaced_by(org, id).await?;
+    Ok(shown)
 }
 
 /// What one asked for oneself, newest first, and whether there is more. Without arguments.
@@ -456,26 +502,34 @@ fn shown(
 ) -> Option<Shown> {
     let asker = approval.binding.person;
     let who = decider(operation, groups);
-    let may_approve = who.is_some_and(|who| approval.approver.may_approve(asker, &who));
-    let may_deny = who.is_some_and(|who| approval.approver.may_deny(asker, &who));
+    let may_approve = who.is_some_and(|who| approval.binding.approver.may_approve(asker, &who));
+    let may_deny = who.is_some_and(|who| approval.binding.approver.may_deny(asker, &who));
     let is_own = operation.actor.person_id() == Some(asker);
     let sees = is_own || may_approve || may_deny || operation.actor.may(Right::ApprovalsRead);
     if !sees {
         return None;
     }
-    let sealed = approval.arguments.take();
-    let arguments = sealed.filter(|_| with_arguments && (is_own || may_approve));
-    let (org, id) = (operation.org.to_string(), approval.id.to_string());
-    let digest = approval.binding.digest();
-    let row = ["approval", &org, &id, &digest];
+    let sees_all = with_arguments && (is_own || may_approve);
+    let arguments = sees_all.then(|| unsealed(operation, &approval)).flatten();
+    approval.arguments = None;
     Some(Shown {
         state: standing(&approval, operation.clock.now()),
-        arguments: arguments.and_then(|sealed| operation.vault.open(&row, &sealed).ok()),
+        arguments,
         may_approve,
         may_deny,
         is_own,
+        in_place_of: None,
         approval,
     })
+}
+
+/// Its arguments; none where they were taken away.
+fn unsealed(operation: &Operation<'_>, approval: &Approval) -> Option<Vec<u8>> {
+    let sealed = approval.arguments.as_deref()?;
+    let (org, id) = (operation.org.to_string(), approval.id.to_string());
+    let digest = approval.binding.digest();
+    let row = ["approval", &org, &id, &digest];
+    operation.vault.open(&row, sealed).ok()
 }
 
 async fn find(operation: &Operation<'_>, id: ApprovalId) -> Result<Approval, ControlError> {
@@ -505,7 +559,7 @@ fn refused(approval: &Approval, who: &Decider<'_>) -> ControlError {
     if who.person == asker {
         return ControlError::OwnApproval;
     }
-    if approval.approver.may_deny(asker, who) {
+    if approval.binding.approver.may_deny(asker, who) {
         return ControlError::OthersApproval;
     }
     ControlError::NoSuch("approval")

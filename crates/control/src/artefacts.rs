@@ -12,7 +12,7 @@ use domain::{Caller, Credential, OrgId, PersonId, Policy, Subject};
 use crate::access::Right;
 use crate::installation::{Installation, IssuerFact};
 use crate::text::{self, Unusable};
-use crate::{ControlError, Operation};
+use crate::{ControlError, Operation, connectors};
 
 /// A ring: whom files are for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub struct Wanted {
 /// The groups that the policy in force names, and everyone.
 pub async fn rings(operation: &Operation<'_>) -> Result<Rings, ControlError> {
     operation.require(Right::PolicyRead)?;
-    let policy = in_force(operation).await?;
+    let policy = connectors::reviewed_policy(operation).await?;
     Ok(Rings {
         version: policy.version,
         rings: named(&policy),
@@ -106,7 +106,7 @@ pub async fn ring(
     wanted: &Wanted,
 ) -> Result<Ring, ControlError> {
     operation.require(Right::PolicyRead)?;
-    let policy = in_force(operation).await?;
+    let policy = connectors::reviewed_policy(operation).await?;
     of_policy(policy, operation.org, installation, wanted)
 }
 
@@ -144,7 +144,7 @@ pub fn of_policy(
     let own = policy.desktop_settings(&caller);
     // A file on a device is not asked for again: where actions stand is told by what is served.
     let desktop = rules.with_connectors_for_desktop(own, url, &ActionStates::new());
-    let code = rules.with_connectors_for_code(policy.managed_settings(&caller), url);
+    let code = policy.code_settings(&caller, &rules, url);
     let described = Described {
         group: wanted.group.clone(),
         org: installation.org_name.clone(),
@@ -177,13 +177,6 @@ pub async fn lint(operation: &Operation<'_>, text: String) -> Result<Vec<Finding
     let looked = tokio::task::spawn_blocking(move || artefacts::lint::lint(&text));
     let broken = |_| ControlError::Busy("the file could not be looked through; look again");
     looked.await.map_err(broken)
-}
-
-async fn in_force(operation: &Operation<'_>) -> Result<Policy, ControlError> {
-    Ok(match operation.store.latest_policy(operation.org).await? {
-        Some(latest) => Policy::parse(latest.version, &latest.text)?,
-        None => Policy::empty(),
-    })
 }
 
 fn people_issuers(installation: &Installation) -> impl Iterator<Item = &IssuerFact> {

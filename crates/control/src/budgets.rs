@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use domain::policy::BudgetFor;
 use domain::window::Period;
-use domain::{PersonId, Policy, Timestamp, Usd, limits};
+use domain::{PersonId, Timestamp, Usd, limits};
 use store::SpendLimit;
 
 use crate::access::Right;
@@ -49,10 +49,7 @@ pub struct OfPolicy {
 pub async fn of_policy(operation: &Operation<'_>) -> Result<OfPolicy, ControlError> {
     operation.require(Right::BudgetsRead)?;
     let (store, org, now) = (operation.store, operation.org, operation.clock.now());
-    let Some(latest) = store.latest_policy(org).await? else {
-        return Ok(OfPolicy::default());
-    };
-    let policy = Policy::parse(latest.version, &latest.text)?;
+    let policy = operation.policy().await?;
     let mut budgets = Vec::new();
     for budget in &policy.document().budget {
         let purse = match budget.scope {

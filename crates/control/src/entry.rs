@@ -118,6 +118,15 @@ impl Control {
     /// Who comes with a console cookie of this secret. It ends with everything that ends a session, after a time without a request, and
     /// half a day after the sign-in. What opens nothing costs one look at the store.
     pub async fn enter_by_cookie(&self, secret: &str) -> Result<Visit, Entry> {
+        self.by_cookie(secret, true).await
+    }
+
+    /// The same for what an open page asks by itself: that is no use of the session, which ends as if nobody were there.
+    pub async fn look_by_cookie(&self, secret: &str) -> Result<Visit, Entry> {
+        self.by_cookie(secret, false).await
+    }
+
+    async fn by_cookie(&self, secret: &str, is_use: bool) -> Result<Visit, Entry> {
         let hash = hex(&sha256(secret.as_bytes()));
         let found = self.store.console_session(self.org, &hash).await;
         let held = found.map_err(store)?.ok_or(Entry::SignedOut)?;
@@ -137,7 +146,7 @@ impl Control {
             if !break_glass::stands(account.as_ref(), session.session, ages) {
                 return Err(Entry::SignedOut);
             }
-            self.note_use(&hash, session.last_seen, now).await;
+            self.note_use(&hash, (session.last_seen, now), is_use).await;
             return Ok(Visit {
                 actor: Actor::break_glass(person.id),
                 session: session.session,
@@ -149,7 +158,7 @@ impl Control {
             });
         }
         let (person, held) = self.as_now(person).await?;
-        self.note_use(&hash, session.last_seen, now).await;
+        self.note_use(&hash, (session.last_seen, now), is_use).await;
         Ok(Visit {
             actor: Actor::person(person.id, person.label(), held),
             session: session.session,
@@ -161,8 +170,8 @@ impl Control {
     }
 
     /// Notes that a console session is used, once in a while.
-    async fn note_use(&self, hash: &str, last_seen: Timestamp, now: Timestamp) {
-        if now.ms_since(last_seen) >= limits::CONSOLE_SEEN_NOTED_MS {
+    async fn note_use(&self, hash: &str, (last_seen, now): (Timestamp, Timestamp), is_use: bool) {
+        if is_use && now.ms_since(last_seen) >= limits::CONSOLE_SEEN_NOTED_MS {
             // What is not noted is noted the next time; nobody is kept out for it.
             let noted = self.store.note_console_use(self.org, hash, now).await;
             let _unnoted = noted.is_err();

@@ -3,10 +3,13 @@
 //! sealed under a name that holds the organisation, the person, the connector and its address, so that it opens as nobody else's. What
 //! one is at the authorization server, and how it is renewed there, is not known here.
 
+pub mod everyones;
+
 use std::collections::BTreeMap;
 
+use actions::canonical::fingerprint;
 use domain::policy::Connector;
-use domain::policy::connectors::Credentials;
+use domain::policy::own::is_of_key;
 use domain::{Ids, OrgId, PersonId, Timestamp, limits};
 use ledger::record::ChangeKind;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -16,6 +19,7 @@ use store::{KeepingGrant, Renewed};
 
 use crate::access::{Right, Who};
 use crate::may_use::caller_of;
+use crate::text::Unusable;
 use crate::{ControlError, Operation, connectors, people};
 
 /// What the ledger calls one.
@@ -54,11 +58,13 @@ pub struct Own {
     pub connector: String,
     /// What people call it.
     pub title: String,
+    /// What the policy has of it.
+    pub entry: Connector,
     /// The grant, where there is one.
     pub grant: Option<Grant>,
 }
 
-/// A connector that who acts may reach and has to authorise themselves, with its address.
+/// A connector that who acts may reach and has to authorise themselves.
 pub async fn connector(
     operation: &Operation<'_>,
     issuers_for_people: usize,
@@ -89,9 +95,10 @@ pub async fn own(
     let own = all.into_iter().map(|connector| Own {
         grant: grants
             .remove(&connector.name)
-            .filter(|grant| Some(&grant.address) == connector.url.as_ref()),
+            .filter(|grant| connector.own_place().as_ref() == Some(&grant.address)),
         title: connector.title().to_owned(),
-        connector: connector.name,
+        connector: connector.name.clone(),
+        entry: connector,
     });
     Ok(own.collect())
 }
@@ -101,13 +108,12 @@ async fn reachable(
     issuers_for_people: usize,
 ) -> Result<Vec<Connector>, ControlError> {
     let person = people::own(operation).await?;
-    let policy = connectors::policy(operation).await?;
+    let policy = connectors::reviewed_policy(operation).await?;
     let policy = policy.among_issuers(issuers_for_people);
     let rules = policy.for_caller(&caller_of(&person));
-    let granted = |connector: &&Connector| {
-        connector.credential == Credentials::Grant && connector.url.is_some()
-    };
-    Ok(rules.reachable().filter(granted).cloned().collect())
+    let reachable = rules.reachable().map(|connector| &**connector);
+    let own = |connector: &&Connector| connector.own_place().is_some();
+    Ok(reachable.filter(own).cloned().collect())
 }
 
 /// Keeps one that who acts has just given. The one whose place it takes is returned, to be ended where it was given.
@@ -133,6 +139,7 @@ pub async fn keep(operation: &Operation<'_>, new: New<'_>) -> Result<Option<Open
         renewed: now,
         expires: new.expires,
         dead_since: None,
+        wants: String::new(),
     };
     let (held, before) = match operation.store.hold_grant(operation.org, &grant).await? {
         KeepingGrant::Held(held, before) => (held, before),
@@ -143,12 +150,55 @@ pub async fn keep(operation: &Operation<'_>, new: New<'_>) -> Result<Option<Open
         None => ChangeKind::Created,
     };
     let words = match new.scope {
+        _ if is_of_key(new.address) => "connected, by an API key of their own".to_owned(),
         "" => format!("connected, by {}", new.issuer),
         scope => format!("connected, by {}, for {scope}", new.issuer),
     };
     record(operation, &grant, done, &words).await?;
     held.keep().await?;
     Ok(before.map(|before| opened(operation, *before)))
+}
+
+/// A fingerprint of where what a person brings goes, and in what: whoever brings a key has seen that, and nothing else is meant.
+pub fn fingerprint_of_place(connector: &Connector) -> String {
+    fingerprint(&connector.own_place().unwrap_or_default())
+}
+
+/// Keeps an API key of who acts at a connector that wants one, where it still goes to what they saw ([`fingerprint_of_place`]). What it takes the place of
+/// is returned, to be ended where it was given.
+pub async fn keep_key(
+    operation: &Operation<'_>,
+    connector: &Connector,
+    key: &SecretString,
+    saw: &str,
+) -> Result<Option<Opened>, ControlError> {
+    if saw != fingerprint_of_place(connector) {
+        return Err(ControlError::GoesElsewhere);
+    }
+    let place = connector.own_place().filter(|place| is_of_key(place));
+    let place = place.ok_or(ControlError::NoSuch("connector"))?;
+    let text = key.expose_secret();
+    if !is_key(text) {
+        let why = format!(
+            "must be 1 to {} letters, digits and signs of ASCII, without blanks and on one line",
+            limits::API_KEY_BYTES_MAX
+        );
+        return Err(Unusable::new("key", why).into());
+    }
+    let new = New {
+        connector: &connector.name,
+        address: &place,
+        issuer: "",
+        scope: "",
+        secret: key,
+        expires: None,
+    };
+    keep(operation, new).await
+}
+
+fn is_key(text: &str) -> bool {
+    let is_visible = |byte: u8| byte.is_ascii_graphic();
+    (1..=limits::API_KEY_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_visible)
 }
 
 /// What who acts has at a connector, for this address alone.
@@ -218,6 +268,16 @@ pub async fn renewed(
     Ok(store.renew_grant(org, grant, renewed).await?)
 }
 
+/// Notes what the connector wants beyond what one covers, for the page on which its person gives more; false when it was taken away meanwhile.
+pub async fn wants(
+    operation: &Operation<'_>,
+    grant: &Grant,
+    scope: &str,
+) -> Result<bool, ControlError> {
+    let (store, org) = (operation.store, operation.org);
+    Ok(store.want_of_grant(org, grant, scope).await?)
+}
+
 /// Notes that one is refused where it was given: its person has to connect anew.
 pub async fn died(operation: &Operation<'_>, grant: &Grant, why: &str) -> Result<(), ControlError> {
     let (store, org, now) = (operation.store, operation.org, operation.clock.now());
@@ -226,6 +286,35 @@ pub async fn died(operation: &Operation<'_>, grant: &Grant, why: &str) -> Result
     };
     record(operation, grant, ChangeKind::Updated, why).await?;
     Ok(held.keep().await?)
+}
+
+/// Whether what who acts gave then for a connector at an address is still theirs, and accepted there. Nothing is opened.
+pub async fn stands(
+    operation: &Operation<'_>,
+    (connector, address): (&str, &str),
+    given: Timestamp,
+) -> Result<bool, ControlError> {
+    operation.require(Right::OwnRead)?;
+    let person = person(operation)?;
+    let found = operation
+        .store
+        .grant(operation.org, person, connector)
+        .await?;
+    Ok(found.is_some_and(|grant| {
+        grant.address == address && grant.connected == given && grant.dead_since.is_none()
+    }))
+}
+
+/// Which of these, each by whose it is, its connector and its version, are their persons' now, and accepted. Only for the running server.
+pub async fn standing(
+    operation: &Operation<'_>,
+    of: &[(PersonId, String, i64)],
+) -> Result<Vec<(PersonId, String, i64)>, ControlError> {
+    if *operation.actor.who() != Who::Doorward {
+        return Err(ControlError::NoSuch("grant"));
+    }
+    let (store, org) = (operation.store, operation.org);
+    Ok(store.standing_grants(org, of).await?)
 }
 
 /// Wipes those of people who left or were shut out since, and those of connectors that the policy in force has no more, or at another
@@ -255,7 +344,7 @@ pub async fn follow(operation: &Operation<'_>) -> Result<Vec<Opened>, ControlErr
             let Some((held, grant)) = ended.filter(|(_, ended)| ended.address == address) else {
                 continue;
             };
-            let words = "wiped: the policy in force no longer has the connector at this address with people's own grants";
+            let words = "wiped: the policy in force no longer has the connector at this address with people's own grants or keys";
             record(operation, &grant, ChangeKind::Deleted, words).await?;
             held.keep().await?;
             wiped.push(opened(operation, grant));
@@ -270,12 +359,10 @@ async fn strays(operation: &Operation<'_>) -> Result<Vec<(String, String)>, Cont
     if places.is_empty() {
         return Ok(places);
     }
-    let policy = connectors::policy(operation).await?;
+    let policy = operation.policy().await?;
     let stands = |(name, address): &(String, String)| {
         policy.document().connector.iter().any(|connector| {
-            connector.name == *name
-                && connector.url.as_ref() == Some(address)
-                && connector.credential == Credentials::Grant
+            connector.name == *name && connector.own_place().as_ref() == Some(address)
         })
     };
     places.retain(|place| !stands(place));
@@ -341,7 +428,7 @@ mod tests {
     use store::secrets::SealingKey;
     use testkit::SeededIds;
 
-    /// Every row's sealed text in every other row's place, before and after the key has changed.
+    /// Every row's sealed text, of grants and of keys, in every other row's place, before and after the key has changed.
     #[test]
     fn nobody_ever_opens_another_persons_grant() {
         let (ids, first) = (SeededIds::new(7), [1; 32]);
@@ -350,7 +437,12 @@ mod tests {
         for org in 0..2 {
             for person in 0..3 {
                 for connector in ["crm", "crm2", "wiki"] {
-                    for address in ["https://a.example/mcp", "https://a.example/mcp2"] {
+                    for address in [
+                        "https://a.example/mcp",
+                        "https://a.example/mcp2",
+                        "api-key https://a.example/mcp",
+                        "api-key [\"/opt/a\"]",
+                    ] {
                         all.push(Whose {
                             org: OrgId::from_parts(1, org),
                             person: PersonId::from_parts(1, person),
@@ -379,5 +471,27 @@ mod tests {
         check();
         vault.replace(SealingKey::new([3; 32]));
         assert!(all[0].open(&vault, &sealed[0]).is_none());
+    }
+
+    #[test]
+    fn a_key_is_visible_on_one_line_and_not_without_end() {
+        for (text, is_one) in [
+            ("a", true),
+            ("sk-live_4711/+=.~", true),
+            ("{\"access\":\"x\"}", true),
+            ("", false),
+            ("a b", false),
+            (" a", false),
+            ("a\r\nX-Admin: 1", false),
+            ("a\n", false),
+            ("a\0", false),
+            ("a\u{7f}", false),
+            ("schlüssel", false),
+            ("\u{202e}a", false),
+        ] {
+            assert_eq!(is_key(text), is_one, "{text:?}");
+        }
+        let long = "x".repeat(limits::API_KEY_BYTES_MAX);
+        assert!(is_key(&long) && !is_key(&format!("{long}x")));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::policy::{Approver, Document, Who};
 use domain::vouching::groups_words;
-use domain::{DirectoryGroupId, DirectoryUserId, PersonId, Policy};
+use domain::{DirectoryGroupId, DirectoryUserId, PersonId};
 pub use store::{GroupName, GroupSeen, MemberSeen};
 
 use crate::access::Right;
@@ -100,15 +100,12 @@ impl Mentions {
 pub async fn mentions(operation: &Operation<'_>) -> Result<Mentions, ControlError> {
     operation.require(Right::GroupsRead)?;
     operation.require(Right::PolicyRead)?;
-    let Some(latest) = operation.store.latest_policy(operation.org).await? else {
-        return Ok(Mentions::default());
-    };
-    let policy = Policy::parse(latest.version, &latest.text)?;
+    let policy = operation.policy().await?;
     let by_name = named_in(policy.document());
     let names = by_name.keys().cloned().collect();
     let (store, org) = (operation.store, operation.org);
     Ok(Mentions {
-        version: latest.version,
+        version: policy.version,
         provisioned: store.provisioned_names(org, &names).await?,
         by_name,
     })

@@ -24,6 +24,7 @@ pub mod may_use;
 pub mod machine;
 pub mod members;
 pub mod models;
+mod in_force;
 pub mod installation;
 pub mod notices;
 pub mod overview;
@@ -57,6 +58,7 @@ use store::{Store, StoreError};
 
 pub use access::{Actor, Right, Role, Who};
 pub use entry::{Entry, Visit};
+pub use in_force::ParsedPolicy;
 
 /// What every operation stands on, for as long as the process lives.
 #[derive(Debug, Clone)]
@@ -75,6 +77,8 @@ pub struct Control {
     pub ids: Arc<dyn Ids>,
     /// What seals a call's arguments and people's grants.
     pub vault: VaultKey,
+    /// The policy as it was last parsed.
+    pub parsed: ParsedPolicy,
 }
 
 impl Control {
@@ -88,6 +92,7 @@ impl Control {
             clock: &*self.clock,
             ids: &*self.ids,
             vault: &self.vault,
+            parsed: &self.parsed,
         }
     }
 }
@@ -109,6 +114,8 @@ pub struct Operation<'o> {
     pub ids: &'o dyn Ids,
     /// What seals a call's arguments and people's grants.
     pub vault: &'o VaultKey,
+    /// The policy as it was last parsed.
+    pub parsed: &'o ParsedPolicy,
 }
 
 /// Why something could not be done.
@@ -237,11 +244,20 @@ pub enum ControlError {
     /// The action is offered otherwise than whoever decided saw it.
     #[error("the action is offered otherwise by now; look at it again")]
     DefinitionChanged,
-    /// The connector is not in the catalogue, and nobody has reviewed it.
+    /// The policy sends a person's key elsewhere, or otherwise, than they saw.
     #[error(
-        "this connector is not in the catalogue: nothing of it can be approved before a review says that it may be used"
+        "the policy sends this key elsewhere by now, so it was not kept; look where it goes, and bring it again"
     )]
+    GoesElsewhere,
+    /// Nobody has reviewed the connector, or the newest review says no.
+    #[error("nothing of this connector can be approved before a review says that it may be used")]
     NotReviewed,
+    /// The connector is not asked what it lists.
+    #[error(transparent)]
+    Unasked(#[from] connectors::Unasked),
+    /// Who asked has not got it, so that a yes would say what is not so.
+    #[error("this cannot be granted before it is so: {0}")]
+    NotSoYet(String),
     /// Who acts asked for their own access.
     #[error("nobody gives themselves access; somebody else with the right can")]
     Oneself,
@@ -283,6 +299,8 @@ impl ControlError {
             | Self::NoDraft
             | Self::LastOwner
             | Self::NotReviewed
+            | Self::Unasked(_)
+            | Self::NotSoYet(_)
             | Self::Linked
             | Self::Ambiguous(_)
             | Self::Store(StoreError::Nul) => ReasonCode::ParameterInvalid,
@@ -290,6 +308,7 @@ impl ControlError {
             | Self::Changed(_)
             | Self::DraftChanged
             | Self::DefinitionChanged
+            | Self::GoesElsewhere
             | Self::RequestClosed { .. }
             | Self::RequestExpired
             | Self::ApprovalOver { .. }

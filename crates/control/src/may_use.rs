@@ -36,6 +36,14 @@ impl Tried {
             address: None,
         }
     }
+
+    pub(crate) const fn ask(self, model: Option<&str>) -> Ask<'_> {
+        Ask {
+            model,
+            client: self.client,
+            address: self.address,
+        }
+    }
 }
 
 /// What is asked about.
@@ -137,12 +145,10 @@ async fn decide(
     caller: &Caller,
     question: Question<'_>,
 ) -> Result<MayUse, ControlError> {
-    let latest = operation.store.latest_policy(operation.org).await?;
-    let policy = match &latest {
-        Some(latest) => Policy::parse(latest.version, &latest.text)?,
-        None => Policy::empty(),
-    };
-    let policy = policy.among_issuers(question.issuers_for_people);
+    let policy = operation
+        .policy()
+        .await?
+        .among_issuers(question.issuers_for_people);
     let answer = |model: &String| Answer {
         model: model.clone(),
         decided: decided(&policy, caller, model, question.tried),
@@ -206,11 +212,7 @@ pub fn decided(
     model: &str,
     tried: Tried,
 ) -> Result<Permit, Refusal> {
-    let ask = Ask {
-        model: Some(model),
-        client: tried.client,
-        address: tried.address,
-    };
+    let ask = tried.ask(Some(model));
     policy.for_caller(caller).decide(caller, &ask)
 }
 

@@ -1,10 +1,10 @@
 //! Every model with what holds for it: who the policy in force approves it for, how many people may use it, what it costs by which line of
 //! the price list, which upstreams serve it, and how much it was used. Only reads; what one person may use is [`crate::may_use`]'s.
 
+use domain::limits;
 use domain::policy::{Grant, Who};
 use domain::price::Price;
 use domain::window::DAY_MS;
-use domain::{Policy, limits};
 use store::UsageSum;
 
 use crate::access::Right;
@@ -68,12 +68,7 @@ pub async fn read(
 ) -> Result<Models, ControlError> {
     operation.require(Right::ConfigRead)?;
     operation.require(Right::PolicyRead)?;
-    let latest = operation.store.latest_policy(operation.org).await?;
-    let policy = match &latest {
-        Some(latest) => Policy::parse(latest.version, &latest.text)?,
-        None => Policy::empty(),
-    };
-    let policy = policy.among_issuers(issuers_for_people);
+    let policy = operation.policy().await?.among_issuers(issuers_for_people);
     let now = operation.clock.now();
     let range = (Some(now.plus_ms(-USED_DAYS * DAY_MS)), Some(now.plus_ms(1)));
     let used = usage::sums(operation, usage::By::Model, range, limits::STORE_PAGE_MAX).await?;
@@ -179,7 +174,7 @@ mod tests {
     }
 
     fn toml_of(text: &str) -> Document {
-        Policy::parse(1, text).unwrap().document().clone()
+        domain::Policy::parse(1, text).unwrap().document().clone()
     }
 
     #[test]

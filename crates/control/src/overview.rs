@@ -1,5 +1,5 @@
 //! What needs somebody: calls that wait for an approval of who looks, tasks that are due, people who ask for access, connectors and
-//! definitions that nobody has reviewed, connectors used in bulk, an acceptable-use policy that no longer says what is so, too many owners or none, and keys
+//! definitions that nobody has approved, connectors used in bulk, an acceptable-use policy that no longer says what is so, too many owners or none, and keys
 //! and tokens that end soon. Everyone sees what their rights show them and nothing else. Only reads.
 
 use domain::Timestamp;
@@ -46,6 +46,8 @@ pub enum Need {
     },
     /// Somebody used a connector in bulk.
     Bulk(connectors::BulkUse),
+    /// Answers of a connector held text that is shaped like orders.
+    Shaped(connectors::ShapedAnswers),
     /// The acceptable-use policy in force says something of the recording that is not so any more.
     UseOutdated {
         /// The version in force.
@@ -67,7 +69,7 @@ pub enum Need {
 /// What of a connector waits for a review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
-    /// Whether nobody has reviewed the connector itself, without which nothing of it can be approved.
+    /// Whether nobody has reviewed the connector itself, without which it is there for nobody.
     pub is_whole: bool,
     /// Definitions that nobody has approved.
     pub new: usize,
@@ -119,6 +121,8 @@ pub async fn needs(
     if may(Right::LedgerRead) {
         let found = connectors::in_bulk(operation).await?.into_iter();
         needs.first.extend(found.map(Need::Bulk).take(limit));
+        let found = connectors::shaped(operation, limit).await?;
+        needs.first.extend(found.into_iter().map(Need::Shaped));
     }
     if may(Right::AcceptableUseRead) {
         match acceptable_use::show(operation, None, installation).await {

@@ -114,7 +114,8 @@ pub async fn sift(
     is_wanted: impl Fn(&Record) -> bool,
 ) -> Result<Sifted, ControlError> {
     operation.require(Right::LedgerRead)?;
-    sifted(operation, sought, limit, is_wanted).await
+    let most = limits::LEDGER_SIFT_RECORDS;
+    sifted(operation, sought, (limit, most), is_wanted).await
 }
 
 /// One's own requests that were refused, newest first, among the latest that one made.
@@ -132,7 +133,7 @@ pub async fn own_refusals(
         since: Some(since),
         ..Sought::default()
     };
-    sifted(operation, &sought, limit, is_refused).await
+    sifted(operation, &sought, (limit, OWN_LOOKED_AT), is_refused).await
 }
 
 /// Whether a record says no to a request.
@@ -143,9 +144,10 @@ pub fn is_refused(record: &Record) -> bool {
 async fn sifted(
     operation: &Operation<'_>,
     sought: &Sought,
-    limit: u32,
+    (limit, most): (u32, usize),
     is_wanted: impl Fn(&Record) -> bool,
 ) -> Result<Sifted, ControlError> {
+    let at_once = u32::try_from(most).map_or(SIFTED_AT_ONCE, |most| most.min(SIFTED_AT_ONCE));
     let mut sifted = Sifted {
         found: Vec::new(),
         looked_at: 0,
@@ -154,7 +156,7 @@ async fn sifted(
     let mut sought = sought.clone();
     loop {
         let (store, org) = (operation.store, operation.org);
-        let (found, more) = store.search_records(org, &sought, SIFTED_AT_ONCE).await?;
+        let (found, more) = store.search_records(org, &sought, at_once).await?;
         let in_all = found.len();
         for (place, record) in (1..).zip(found) {
             sifted.looked_at += 1;
@@ -167,12 +169,15 @@ async fn sifted(
                 return Ok(sifted);
             }
         }
-        if !more || sifted.looked_at >= limits::LEDGER_SIFT_RECORDS {
+        if !more || sifted.looked_at >= most {
             sifted.next = sought.after.filter(|_| more);
             return Ok(sifted);
         }
     }
 }
+
+/// One's own latest requests that are looked through for refused ones, each time one's page is shown.
+const OWN_LOOKED_AT: usize = 200;
 
 /// Records that are read at once while sifting.
 const SIFTED_AT_ONCE: u32 = 500;

@@ -9,7 +9,7 @@ pub use domain::task::Evidence;
 use domain::task::{EvidenceKind, Occasion, TaskKind};
 use domain::text::shown;
 use domain::window::DAY_MS;
-use domain::{PersonId, Policy, TaskId, Timestamp, limits};
+use domain::{PersonId, TaskId, Timestamp, limits};
 use ledger::record::ChangeKind;
 use store::{Cause, Closing, Mover};
 
@@ -318,12 +318,12 @@ async fn can_be_done(operation: &Operation<'_>, kind: TaskKind) -> Result<bool, 
     Ok(match kind {
         TaskKind::AcceptPolicy => store.published_use(org).await?.is_some(),
         TaskKind::TellConnectors => {
-            let latest = store.latest_policy(org).await?;
-            let policy = latest.map(|latest| Policy::parse(latest.version, &latest.text));
-            policy.is_some_and(|policy| {
+            match operation.policy().await {
+                Ok(policy) => !policy.document().connector.is_empty(),
                 // One that cannot be read may have some.
-                policy.map_or(true, |policy| !policy.document().connector.is_empty())
-            })
+                Err(ControlError::Policy(_)) => true,
+                Err(error) => return Err(error),
+            }
         }
         _ => true,
     })

@@ -2,7 +2,7 @@
 
 use domain::policy::BudgetFor;
 use domain::window::{DAY_MS, Period};
-use domain::{PersonId, Policy, ServiceId, Timestamp, Usd, limits};
+use domain::{PersonId, ServiceId, Timestamp, Usd, limits};
 use store::{GroupSeen, UsageBy};
 pub use store::{HourSum, RefusalSum, UsageSum};
 
@@ -102,10 +102,7 @@ pub async fn budget_together(
     period: Period,
 ) -> Result<Option<Usd>, ControlError> {
     operation.require(Right::BudgetsRead)?;
-    let Some(latest) = operation.store.latest_policy(operation.org).await? else {
-        return Ok(None);
-    };
-    let policy = Policy::parse(latest.version, &latest.text)?;
+    let policy = operation.policy().await?;
     let budgets = policy.document().budget.iter();
     let together =
         budgets.filter(|budget| budget.scope == BudgetFor::Org && budget.period == period);

@@ -73,6 +73,16 @@ pub struct Findings {
     pub(crate) list: Vec<Finding>,
 }
 
+impl FromIterator<Finding> for Findings {
+    fn from_iter<I: IntoIterator<Item = Finding>>(all: I) -> Self {
+        let mut findings = Self {
+            list: all.into_iter().collect(),
+        };
+        findings.sort();
+        findings
+    }
+}
+
 impl Findings {
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {

@@ -127,6 +127,8 @@ pub struct Binding {
     pub definition: String,
     /// The version of the policy that asks.
     pub policy_version: u64,
+    /// Who may decide: a yes of one is none where another is asked.
+    pub approver: Approver,
 }
 
 impl Binding {
@@ -140,14 +142,16 @@ impl Binding {
         let mut context = Context::new(&SHA256);
         let person = self.person.to_string();
         let version = self.policy_version.to_string();
-        let parts: [&str; 7] = [
-            "doorward approval 1",
+        let approver = self.approver.to_text();
+        let parts: [&str; 8] = [
+            "doorward approval 2",
             &person,
             &self.connector,
             &self.action,
             &self.arguments_sha256,
             &self.definition,
             &version,
+            &approver,
         ];
         for part in parts {
             context.update(&(part.len() as u64).to_be_bytes());
@@ -200,11 +204,12 @@ mod tests {
             arguments_sha256: Binding::hash_of(b"{\"member\":4411}"),
             definition: "sha256:77c0".to_owned(),
             policy_version: 47,
+            approver: Approver::Second,
         }
     }
 
     #[test]
-    fn another_person_action_argument_definition_or_policy_is_another_call() {
+    fn another_person_action_argument_definition_policy_or_approver_is_another_call() {
         let one = binding();
         let others = [
             Binding {
@@ -229,6 +234,10 @@ mod tests {
             },
             Binding {
                 policy_version: 48,
+                ..one.clone()
+            },
+            Binding {
+                approver: Approver::Oneself,
                 ..one.clone()
             },
             // what only moved over a border

@@ -35,6 +35,18 @@ words! {
 }
 
 words! {
+    /// What a definition is of. A tool may be called anything, so a kind is never told by a name.
+    DefinitionKind ("kind of a definition") {
+        /// A tool, which is an action.
+        Tool "tool",
+        /// A prompt that a person may pick.
+        Prompt "prompt",
+        /// What a connector says of itself in its greeting. There is one at most, and it is named after its kind.
+        Instructions "instructions",
+    }
+}
+
+words! {
     /// A class of data behind a connector that sets a ceiling, whatever any entry allows.
     DataClass ("class of data") {
         /// Records of members, patients or customers as persons: nothing above reading.
@@ -88,7 +100,7 @@ impl fmt::Display for ConnectorName {
 
 impl<'de> Deserialize<'de> for ConnectorName {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        let text = crate::written::Written::<'de>::deserialize(from)?;
         Self::new(&text).map_err(serde::de::Error::custom)
     }
 }

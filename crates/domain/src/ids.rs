@@ -88,7 +88,7 @@ macro_rules! id {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+                let text = crate::written::Written::<'de>::deserialize(from)?;
                 text.parse().map_err(serde::de::Error::custom)
             }
         }

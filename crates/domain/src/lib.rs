@@ -30,6 +30,7 @@ pub mod usage;
 pub mod vouching;
 pub mod window;
 pub mod words;
+pub mod written;
 
 pub use access_request::{AccessState, AskedKind};
 pub use approval::ApprovalState;

@@ -73,6 +73,8 @@ pub const UPSTREAM_ERROR_MS: u64 = 10_000;
 pub const UPSTREAM_IDLE_MS: u64 = 300_000;
 /// After this much silence of the provider in a stream we send a `ping` of our own.
 pub const PING_AFTER_MS: u64 = 15_000;
+/// How often a connector's stream that is silent looks whether the connector is still there.
+pub const STREAM_LOOK_MS: u64 = 500;
 /// How long a client may leave our bytes unread; then the stream is cut.
 pub const CLIENT_WRITE_IDLE_MS: u64 = 300_000;
 /// How long we go on reading from the provider after the client has left, so that usage is known.
@@ -181,7 +183,7 @@ pub const LEDGER_CHECKPOINT_MS: u64 = 1_000;
 /// How often a ledger that could not be written tries again.
 pub const LEDGER_PROBE_MS: u64 = 250;
 /// Bytes of the end of its ledger that a replica verifies when somebody asks for it in the console; the rest is for `ledger verify`.
-pub const LEDGER_VERIFY_NOW_BYTES: u64 = 16 * 1024 * 1024;
+pub const LEDGER_VERIFY_NOW_BYTES: u64 = 6 * 1024 * 1024;
 /// Chains that one verification follows; records of further ones are reported as not followed.
 pub const VERIFY_CHAINS_MAX: usize = 256;
 /// Places of each chain that a verification remembers, to tell a repeat from a fork.
@@ -271,6 +273,10 @@ pub const POLICY_FORM_BYTES_MAX: usize = 3 * POLICY_PAGE_BYTES_MAX + SMALL_BODY_
 pub const POLICY_PEOPLE_MAX: usize = 10_000;
 /// Entries times people that are looked at for it; with more entries fewer people are.
 pub const POLICY_LOOKS_MAX: usize = 2_000_000;
+/// Different sets of rules about connectors for which both are decided action by action; of more it is said only that something changes.
+pub const POLICY_RULE_SETS_MAX: usize = 256;
+/// Actions of connectors for which they are decided.
+pub const POLICY_ACTIONS_MAX: usize = 1_000;
 /// How far back the programs are looked for that a new demand would refuse.
 pub const POLICY_PROGRAMS_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// Largest text of an acceptable-use policy, its variables filled.
@@ -505,6 +511,8 @@ pub const APPROVAL_TOLD_LOOKS: u32 = 10;
 pub const APPROVALS_HELD_MAX: usize = 256;
 /// Largest arguments of a call that can be approved, in their canonical form: a page shows them whole. Larger ones are refused.
 pub const APPROVAL_ARGUMENTS_BYTES_MAX: usize = 64 * 1024;
+/// Largest form in which they are changed: each byte may take three, and lines are indented.
+pub const APPROVAL_FORM_BYTES_MAX: usize = 6 * APPROVAL_ARGUMENTS_BYTES_MAX;
 /// How long after an approval is over its arguments are kept, sealed, for its page.
 pub const APPROVAL_ARGUMENTS_KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long approvals are kept without their arguments.
@@ -515,8 +523,19 @@ pub const APPROVALS_LOOKED_AT: u32 = 200;
 pub const APPROVALS_FOLLOW_MS: u64 = 5_000;
 /// How long before its end an access token of a person's grant is renewed.
 pub const GRANT_EARLY_MS: i64 = 60 * 1_000;
+/// How long one token of Doorward's own account at a connector may take, everything that is looked up for it included.
+pub const ACCOUNT_MS: u64 = 20_000;
+/// How long nobody asks again for a token of Doorward's own account at a connector, after a no.
+pub const ACCOUNT_AGAIN_MS: i64 = 5_000;
 /// How long one replica has to renew a grant; then another may. Longer than the whole request by far, for clocks that differ.
 pub const GRANT_TURN_MS: i64 = 30 * 1_000;
+/// Tasks of a connector that one request listens for; one with more is refused.
+pub const TASKS_HEARD_MAX: usize = 64;
+/// How often a stream that goes on with what a person gave looks whether they have not taken it back.
+/// A look may take as long.
+pub const GIVEN_LOOK_MS: u64 = 5_000;
+/// So many such looks in a row may fail for an outage; the next one that does ends the stream.
+pub const GIVEN_UNSURE_MAX: u32 = 3;
 /// How long a call waits while somebody else renews its grant; then it is refused as an outage.
 pub const GRANT_WAIT_MS: u64 = 12_000;
 /// How often a call that waits for that looks.
@@ -533,6 +552,10 @@ pub const GRANT_CONNECT_MS: i64 = 10 * 60 * 1_000;
 pub const GRANT_TOKEN_BYTES_MAX: usize = 16 * 1_024;
 /// Longest scope that is asked for or kept, in bytes; a longer one is cut off at a word.
 pub const GRANT_SCOPE_BYTES_MAX: usize = 2_000;
+/// Bytes of a person's own API key at a connector.
+pub const API_KEY_BYTES_MAX: usize = 4 * 1_024;
+/// Bytes of what says where people's own API keys are good for; less than what an index of `PostgreSQL` takes.
+pub const OWN_PLACE_BYTES_MAX: usize = 2_048;
 /// How often a person may begin to connect while one beginning lives, at each replica; then they wait.
 pub const GRANTS_BEGUN_MAX: u32 = 20;
 /// Grants that are ended at their authorization servers at once, and how many wait; what is beyond is wiped here all the same.
@@ -561,6 +584,8 @@ pub const ACTIONS_NOTED_MAX: usize = 500;
 pub const ACTION_NOTED_NAME_BYTES_MAX: usize = 256;
 /// Most names of other connectors' actions that a new one is compared with.
 pub const ACTION_NEIGHBOURS_MAX: u32 = 5_000;
+/// Connectors, each at a place, whose newest review is read for the policy.
+pub const REVIEWED_PLACES_MAX: u32 = 10_000;
 /// Most reviews of one connector that are shown.
 pub const CONNECTOR_REVIEWS_SHOWN: u32 = 50;
 /// How old what is held of a connector's approvals may be, in milliseconds; then it is read again.
@@ -569,6 +594,15 @@ pub const PINS_FRESH_MS: i64 = 500;
 pub const PINS_HELD_MAX: usize = 1_000;
 /// Lists of actions that wait to be noted; beyond it a list is not noted, and the next one is.
 pub const PINS_NOTES_MAX: usize = 64;
+/// As many of one connector, so that none takes the places of all.
+pub const PINS_NOTES_OF_ONE_MAX: usize = 8;
+/// What noting a list of one connector that changed something costs of its time, for each kind apart;
+pub const PINS_LIST_MS: i64 = 10_000;
+/// and each definition in it that changed.
+pub const PINS_CHANGE_MS: i64 = 1_000;
+/// So much of it is there at once. A list that comes when it is used up is not noted, and the next one is; what an administrator asks for
+/// always is.
+pub const PINS_CHANGES_MS: i64 = 600_000;
 /// Most findings about one definition that are kept.
 pub const ACTION_FINDINGS_MAX: usize = 20;
 /// Largest message of a client to a connector; a larger one is refused with 413 (`body_too_large`).
@@ -613,6 +647,10 @@ pub const PROGRAM_AGAIN_MAX_MS: u64 = 300_000;
 pub const PROGRAM_STEADY_MS: u64 = 60_000;
 /// How often programs are looked at that nobody needs, or nobody may have, any more.
 pub const PROGRAMS_FOLLOW_MS: u64 = 1_000;
+/// How long looking up the keys that programs run with may take; then it is tried at the next look.
+pub const PROGRAM_KEYS_LOOK_MS: u64 = 5_000;
+/// How long a program runs on whose person's key cannot be looked up; then it is ended.
+pub const PROGRAM_KEYS_AGE_MAX_MS: u64 = 30_000;
 /// What a program may write into each of its own folders; more is an error there.
 pub const PROGRAM_SCRATCH_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes below one place whose hash is looked at; with more it is refused.

@@ -44,7 +44,7 @@ impl fmt::Display for ModelId {
 
 impl<'de> Deserialize<'de> for ModelId {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        let text = crate::written::Written::<'de>::deserialize(from)?;
         Self::new(&text).map_err(serde::de::Error::custom)
     }
 }

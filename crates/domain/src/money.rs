@@ -118,7 +118,7 @@ impl Serialize for Usd {
 impl<'de> Deserialize<'de> for Usd {
     /// Accepts the decimal text only: a floating-point number could not say which amount it means.
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        let text = crate::written::Written::<'de>::deserialize(from)?;
         text.parse().map_err(serde::de::Error::custom)
     }
 }

@@ -106,12 +106,13 @@ pub fn hmac_sha256(key: &[u8], bytes: &[u8]) -> [u8; 32] {
 
 /// Lower-case hexadecimal, as hashes stand in the store.
 pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let room = String::with_capacity(bytes.len() * 2);
-    bytes.iter().fold(room, |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ reasons! {
     ActionNotAvailable "action_not_available" Policy false "This action is not available to you." "Use one of the connector's listed actions, or ask your administrator.";
     ArgumentsNotAllowed "arguments_not_allowed" Policy false "The rules do not allow this action with these arguments." "Use other arguments, or ask your administrator.";
     ApprovalNeeded "approval_needed" Policy false "This call needs an approval before it is sent." "It is sent once somebody has approved exactly this call.";
-    GrantNeeded "grant_needed" Caller false "Your own account is not connected there, or no longer accepted." "Open the link, connect it, and make the call again.";
+    GrantNeeded "grant_needed" Caller false "Your own account is not connected there, is no longer accepted, or covers too little." "Open the link, connect it, and make the call again.";
     OriginNotAllowed "origin_not_allowed" Caller false "Requests from this web page are not accepted here." "Connect with a client your company supports, not from a web page.";
     McpSessionUnknown "mcp_session_unknown" Caller false "There is no such session of yours at this connector." "Begin a new session with `initialize`.";
     McpVersion "mcp_version" Caller false "The protocol version is not one that this connector speaks." "Use one of the versions that the answer names.";

@@ -62,7 +62,7 @@ mod tests {
     use crate::acceptable_use::Way;
     use crate::access_request::{AccessState, AskedKind};
     use crate::approval::ApprovalState;
-    use crate::connectors::{ActionClass, ActionState, DataClass};
+    use crate::connectors::{ActionClass, ActionState, DataClass, DefinitionKind};
     use crate::policy::connectors::{Credentials, Definitions, Operator, Transport};
     use crate::role::Role;
     use crate::task::EvidenceKind;
@@ -89,6 +89,7 @@ mod tests {
         check!(ActionState);
         check!(ActionClass);
         check!(DataClass);
+        check!(DefinitionKind);
         check!(Transport);
         check!(Credentials);
         check!(Definitions);

@@ -16,6 +16,7 @@ use std::str::FromStr;
 
 use aws_lc_rs::digest;
 use domain::Timestamp;
+use domain::written::Written;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -31,6 +32,19 @@ const TAIL_BYTES: usize = HASH_MARK.len() + 64 + LINE_END.len();
 /// A SHA-256 value; prints as 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash(pub [u8; 32]);
+
+const NO_DIGIT: u8 = 0x80;
+
+/// What each byte is as a hexadecimal digit in lower case. Verifying reads two hashes of every record.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
 
 impl Hash {
     /// What the first line of a chain follows.
@@ -54,19 +68,17 @@ impl Hash {
     }
 
     fn from_hex(text: &[u8]) -> Option<Self> {
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
         let mut hash = [0; 32];
         if text.len() != 64 {
             return None;
         }
+        let mut seen = 0;
         for (byte, pair) in hash.iter_mut().zip(text.chunks_exact(2)) {
-            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+            let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+            seen |= high | low;
+            *byte = high << 4 | low;
         }
-        Some(Self(hash))
+        (seen & NO_DIGIT == 0).then_some(Self(hash))
     }
 }
 
@@ -103,7 +115,7 @@ impl Serialize for Hash {
 
 impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        let text = Written::<'de>::deserialize(from)?;
         text.parse().map_err(serde::de::Error::custom)
     }
 }
@@ -183,7 +195,7 @@ impl Serialize for ChainId {
 
 impl<'de> Deserialize<'de> for ChainId {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        let text = Written::<'de>::deserialize(from)?;
         text.parse().map_err(serde::de::Error::custom)
     }
 }

@@ -63,7 +63,7 @@ impl Serialize for KeyId {
 
 impl<'de> Deserialize<'de> for KeyId {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        let text = domain::written::Written::<'de>::deserialize(from)?;
         text.parse().map_err(serde::de::Error::custom)
     }
 }
@@ -192,7 +192,7 @@ impl Serialize for PublicKey {
 
 impl<'de> Deserialize<'de> for PublicKey {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        let text = domain::written::Written::<'de>::deserialize(from)?;
         text.parse().map_err(serde::de::Error::custom)
     }
 }
@@ -221,7 +221,7 @@ impl Serialize for Signature {
 
 impl<'de> Deserialize<'de> for Signature {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        let text = domain::written::Written::<'de>::deserialize(from)?;
         let bytes = BASE64_STANDARD
             .decode(&*text)
             .map_err(serde::de::Error::custom)?;

@@ -69,7 +69,7 @@ impl Pipeline {
             .await;
         match acceptance::together(admitted, agreed) {
             Ok(found) => {
-                let connector = Arc::new(found.clone());
+                let connector = Arc::clone(found);
                 let Call { draft, stage } = call;
                 let stage = Admitted {
                     identified: stage,

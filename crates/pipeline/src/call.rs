@@ -96,7 +96,7 @@ impl Call<Received> {
         let decision = Decision::new(facts.request, origin, door, facts.action);
         let draft = Draft {
             facts,
-            decision: Some(decision),
+            decision: Some(Box::new(decision)),
             ledger: Arc::clone(&pipeline.ledger),
             strangers: Arc::clone(&pipeline.strangers),
             metrics: Arc::clone(&pipeline.metrics),
@@ -189,7 +189,8 @@ impl Call<Reserved> {
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) facts: Facts,
-    pub(crate) decision: Option<Decision>,
+    /// Apart, so that a call is small where it goes from stage to stage.
+    pub(crate) decision: Option<Box<Decision>>,
     ledger: Arc<ledger::Ledger>,
     strangers: Arc<Strangers>,
     metrics: Arc<Metrics>,
@@ -222,7 +223,7 @@ impl Draft {
         if decision.policy_version.is_none() && !records(refusal.code()) {
             return;
         }
-        if let Err(error) = self.ledger.note(ledger::Record::Decision(decision)) {
+        if let Err(error) = self.ledger.note(ledger::Record::Decision(*decision)) {
             // Nothing passes without a record, and a refusal lets nothing pass: it stands, and the log has its code.
             tracing::error!(request = %self.facts.request, code = %refusal, error = %error, "a refusal is not in the ledger");
         }

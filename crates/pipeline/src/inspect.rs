@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use detect::{Engine, Findings, Scanner, Selection};
+use actions::injection::{Sign, Signs};
+use detect::{Engine, Finding, Findings, Scanner, Selection};
 use domain::policy::{CallerPolicy, InspectAction};
 use domain::{Policy, Reason, ReasonCode, Refusal};
 
@@ -37,7 +38,10 @@ impl Inspector {
 
     /// Begins one request's inspection; nothing is looked at for callers whom no rule inspects.
     pub fn begin(&self, policy: &CallerPolicy) -> Inspection {
-        Inspection((!policy.inspects.is_empty()).then(|| self.engine.scanner(&self.everything)))
+        Inspection {
+            scanner: (!policy.inspects.is_empty()).then(|| self.engine.scanner(&self.everything)),
+            signs: Signs::default(),
+        }
     }
 
     /// Says which findings the rules keep from leaving.
@@ -49,7 +53,7 @@ impl Inspector {
         Refusal::from_reasons(reasons).map_or(Ok(()), Err)
     }
 
-    fn blocked(&self, policy: &CallerPolicy, finding: &detect::Finding) -> Option<Reason> {
+    fn blocked(&self, policy: &CallerPolicy, finding: &Finding) -> Option<Reason> {
         let rule = policy.inspects.iter().find(|rule| {
             rule.action == InspectAction::Block
                 && finding.confidence >= rule.min_confidence
@@ -118,25 +122,45 @@ impl fmt::Display for Idle<'_> {
     }
 }
 
-/// One request's inspection, while its body is being read.
+/// One inspection of a request or an answer, while its body is being read.
 #[derive(Debug)]
-pub struct Inspection(Option<Scanner>);
+pub struct Inspection {
+    scanner: Option<Scanner>,
+    signs: Signs,
+}
 
 impl Inspection {
     /// Whether the body's texts are wanted.
     pub const fn is_on(&self) -> bool {
-        self.0.is_some()
+        self.scanner.is_some()
     }
 
     /// Looks at one text.
     pub fn text(&mut self, text: &str) {
-        if let Some(scanner) = &mut self.0 {
+        if let Some(scanner) = &mut self.scanner {
             scanner.text(text);
         }
     }
 
+    /// Notes what of an answer is shaped like an order. No rule turns this on or off: what comes from outside is outside for everybody.
+    pub const fn shaped(&mut self, signs: Signs) {
+        self.signs = signs;
+    }
+
     pub(crate) fn finish(self) -> Findings {
-        self.0.map(Scanner::finish).unwrap_or_default()
+        let mut findings = self.scanner.map(Scanner::finish).unwrap_or_default();
+        findings.merge(self.signs.found().map(as_finding).collect());
+        findings
+    }
+}
+
+fn as_finding((sign, texts): (Sign, u32)) -> Finding {
+    Finding {
+        detector: sign.as_str().into(),
+        class: "injection".into(),
+        count: texts.into(),
+        confidence: sign.confidence(),
+        fingerprints: Vec::new(),
     }
 }
 

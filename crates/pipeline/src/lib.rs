@@ -198,7 +198,7 @@ impl Pipeline {
             .filter(|budget| budget.scope == BudgetFor::Group)
             .map(|budget| Name::from(budget.name.as_str()))
             .collect();
-        let mut outcome = Outcome::of(&decision, ledger::record::Ended::ClientGone);
+        let mut outcome = Box::new(Outcome::of(&decision, ledger::record::Ended::ClientGone));
         // Where the quota holds it and where the store counts it are the same windows, whatever the clock does in between.
         outcome.began = Some(
             reservation
@@ -219,7 +219,11 @@ impl Pipeline {
             prices: Arc::clone(&self.prices),
             clock: Arc::clone(&self.clock),
         };
-        if let Err(error) = self.ledger.append(ledger::Record::Decision(decision)).await {
+        if let Err(error) = self
+            .ledger
+            .append(ledger::Record::Decision(*decision))
+            .await
+        {
             tracing::error!(request = %draft.facts.request, error = %error, "a decision is not durable; the call is refused");
             let code = ReasonCode::LedgerUnavailable;
             running.end(End::unseen(ledger::record::Ended::Refused, Some(code)));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use actions::catalogue::Catalogue;
 use arc_swap::ArcSwap;
 use domain::{OrgId, Policy, Timestamp, limits};
 use store::{SpendLimit, Store, Watermarks};
@@ -163,12 +164,33 @@ impl Rules {
         for idle in self.inspector.idle(&policy) {
             tracing::warn!(rule = idle.rule, pattern = idle.pattern, "{idle}");
         }
+        let reviewed = store.reviewed(org).await?;
+        let held_back = Catalogue::shipped().held_back(&policy.document().connector, &reviewed);
+        for name in &held_back {
+            tracing::warn!(
+                connector = name,
+                "this connector is there for nobody: nobody has reviewed it, or the newest review says no"
+            );
+        }
+        let policy = policy.holding_back(held_back);
         let policy = policy.beside_acceptable_use(store.published_use(org).await?);
         let limits = store.spend_limits(org).await?;
         self.replace(
             policy.with_spend_limits(limits.iter().flat_map(SpendLimit::budgets).collect()),
         );
         Ok(())
+    }
+
+    /// Beside the last good policy stands what holds now: limits, the acceptable-use policy and reviews need no text that can be understood.
+    async fn join_anew(&self, error: &LoadError, store: &Store, org: OrgId) {
+        let LoadError::Policy(_) = error else {
+            return;
+        };
+        let _one_at_a_time = self.loading.lock().await;
+        let last_good = Policy::clone(&self.current());
+        if let Err(error) = self.put_in_force(last_good, store, org).await {
+            tracing::error!(error = %error, "what stands beside the last good policy cannot be read");
+        }
     }
 
     /// Follows the store for as long as the process lives.
@@ -189,6 +211,7 @@ impl Rules {
                     marks.policy_version,
                     marks.spend_limits,
                     marks.acceptable_use,
+                    marks.reviews,
                 )
             };
             if decisive(marks) == decisive(known) {
@@ -199,6 +222,7 @@ impl Rules {
                 Ok(marks) => tracing::info!(version = marks.policy_version, "policy in force"),
                 Err(error) => {
                     tracing::error!(error = %error, version = marks.policy_version, "a new policy is not in force; the last good one stays");
+                    self.join_anew(error, store, org).await;
                 }
             }
             known = known_after(&tried, known, marks);

@@ -19,7 +19,7 @@ pub const GRANTS_AWAITED_MAX: usize = 8;
 #[derive(Debug)]
 pub struct Running {
     pub(crate) facts: Facts,
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Box<Outcome>>,
     pub(crate) reservation: Option<Reservation>,
     pub(crate) reach: Reach,
     /// What money was held for at first.
@@ -218,7 +218,7 @@ impl Running {
         outcome.code = end.code.map(|code| code.as_str().into());
         outcome.duration_ms = self.elapsed_ms();
         self.metrics.ended(self.facts.action, &outcome, now);
-        if let Err(error) = self.ledger.note(ledger::Record::Outcome(outcome)) {
+        if let Err(error) = self.ledger.note(ledger::Record::Outcome(*outcome)) {
             // The decision is durable; a start after this finds it without an outcome and counts what was reserved.
             tracing::error!(request = %self.facts.request, error = %error, "an outcome is not in the ledger");
         }

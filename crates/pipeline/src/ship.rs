@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actions::injection::Sign;
 use domain::window::Period;
 use domain::{OrgId, ReasonCode, Timestamp, Usage, Usd, limits};
 use ledger::read::{Batch, Cursor, Entry, ReadError, Reader, Tail};
@@ -137,7 +138,11 @@ fn shipment(org: OrgId, batch: &Batch, copying: Copying) -> (Shipment, Vec<u64>)
             body: line.record.to_owned(),
         });
         match &record {
-            Record::Outcome(outcome) => count_outcome(org, line.time, outcome, &mut shipment),
+            Record::Outcome(outcome) => {
+                count_outcome(org, line.time, outcome, &mut shipment);
+                let shaped = shaped_answer(org, line.time, outcome);
+                shipment.connector_uses.extend(shaped);
+            }
             Record::Decision(decision) if !decision.verdict.is_allowed() => {
                 count_refusal(org, line.time, decision, &mut shipment);
             }
@@ -241,6 +246,20 @@ fn use_of_connector(org: OrgId, at: Timestamp, decision: &Decision) -> Option<Co
         at,
         connector: decision.connector.as_ref()?.connector.as_str().to_owned(),
         subject: decision.actor.as_ref()?.subject.to_string(),
+        is_shaped: false,
+    })
+}
+
+/// An answer of a connector that is shaped like an order. Nothing else is looked at for such signs.
+fn shaped_answer(org: OrgId, at: Timestamp, outcome: &Outcome) -> Option<ConnectorUse> {
+    let mut signs = outcome.findings.iter();
+    signs.find(|finding| Sign::named(finding.detector.as_str()).is_some())?;
+    Some(ConnectorUse {
+        org,
+        at,
+        connector: outcome.upstream.as_ref()?.as_str().to_owned(),
+        subject: outcome.subject?.to_string(),
+        is_shaped: true,
     })
 }
 

@@ -15,10 +15,10 @@ use crate::config::{self, Config, Named};
 pub use crate::running::{Running, start, start_at};
 use crate::system::{SystemClock, SystemIds, chain, complain, say};
 use crate::{
-    acceptable_use_command, backup, break_glass_command, demo, doctor, drill, export_command,
-    import_command, keys, ledger_command, lint_command, members_command, people_command,
-    policy_command, role_command, running, scim_token_command, service_key_command, setup, signals,
-    statement_command, tasks_command, wiring,
+    acceptable_use_command, backup, break_glass_command, connectors_command, demo, doctor, drill,
+    export_command, import_command, keys, ledger_command, lint_command, members_command,
+    people_command, policy_command, role_command, running, scim_token_command, service_key_command,
+    setup, signals, statement_command, tasks_command, wiring,
 };
 
 /// Your company's identity in front of Claude.
@@ -51,6 +51,8 @@ enum What {
     Policy(policy_command::PolicyCommand),
     /// Take people's access away, and let them in again
     People(people_command::PeopleCommand),
+    /// Review connectors before they are used
+    Connectors(connectors_command::ConnectorsCommand),
     /// Draft and publish the acceptable-use policy, and see who has accepted it
     AcceptableUse(acceptable_use_command::AcceptableUseCommand),
     /// See what is to be done for people who come and go, and say what is done
@@ -128,6 +130,7 @@ impl Command {
             What::Policy(command) => policy_command::run(command).await,
             What::AcceptableUse(command) => acceptable_use_command::run(command).await,
             What::People(command) => people_command::run(command).await,
+            What::Connectors(command) => connectors_command::run(command).await,
             What::Tasks(command) => tasks_command::run(command).await,
             What::Members(command) => members_command::run(command).await,
             What::Drill(command) => drill::run(command).await,

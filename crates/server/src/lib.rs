@@ -8,6 +8,7 @@ pub mod break_glass_command;
 pub mod certificate;
 pub mod commands;
 pub mod config;
+pub mod connectors_command;
 pub mod demo;
 pub mod doctor;
 pub mod drill;

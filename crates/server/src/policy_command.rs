@@ -215,6 +215,8 @@ pub struct Here {
     pub issuers_for_people: usize,
     /// Which, and for which tenants.
     pub vouching: Vouching,
+    /// At which connectors Doorward has an account of its own.
+    pub accounts: BTreeSet<String>,
 }
 
 impl Here {
@@ -223,6 +225,7 @@ impl Here {
         Self {
             issuers_for_people: config.issuers_for_people(),
             vouching: vouching(&config.issuers),
+            accounts: accounts(config),
         }
     }
 }
@@ -233,7 +236,7 @@ impl Examine for Here {
     fn mistakes(&self, policy: &Policy) -> Vec<String> {
         let mut mistakes = namesakes(policy, self.issuers_for_people);
         mistakes.extend(idle_detectors(policy));
-        mistakes.extend(out_of_reach(policy));
+        mistakes.extend(out_of_reach(policy, &self.accounts));
         mistakes.extend(
             strangers(policy, &self.vouching)
                 .into_iter()
@@ -316,19 +319,25 @@ pub fn mistakes_in(file: &Path, config: &Config) -> Vec<String> {
     let here = Here::of(config);
     let mut mistakes = namesakes(&policy, here.issuers_for_people);
     mistakes.extend(idle_detectors(&policy));
-    mistakes.extend(out_of_reach(&policy));
+    mistakes.extend(out_of_reach(&policy, &here.accounts));
     let mut mistakes: Vec<String> = mistakes.into_iter().map(named).collect();
     mistakes.extend(strangers_in(file, &text, &here));
     mistakes
 }
 
-/// Connectors that this version cannot speak to as the policy says.
-fn out_of_reach(policy: &Policy) -> Vec<String> {
+fn accounts(config: &Config) -> BTreeSet<String> {
+    let known = config.connector_clients.iter();
+    let known = known.filter(|client| client.is_account());
+    known.map(|client| client.connector.clone()).collect()
+}
+
+/// Connectors that cannot be spoken to as the policy says.
+fn out_of_reach(policy: &Policy, accounts: &BTreeSet<String>) -> Vec<String> {
     let connectors = policy.document().connector.iter();
     let what = connectors.filter_map(|connector| {
         let why = match connector.credential {
-            Credentials::ServiceAccount => {
-                "credential = \"service-account\" is not supported by this version; write \"header\" or \"grant\""
+            Credentials::ServiceAccount if !accounts.contains(&connector.name) => {
+                "credential = \"service-account\" needs a [[connector_client]] of it in doorward.toml, with client_secret, issuer, origin and scopes"
             }
             Credentials::Grant if connector.url.is_none() => {
                 "credential = \"grant\" goes with url alone: a program has no authorization server"
@@ -336,7 +345,14 @@ fn out_of_reach(policy: &Policy) -> Vec<String> {
             Credentials::Grant if connector.name == "callback" => {
                 "is called as the address that browsers come back to from authorization servers; give it another name"
             }
-            Credentials::Grant | Credentials::Header | Credentials::None => return None,
+            Credentials::ApiKey if connector.name == "callback" => {
+                "is called as an address of Doorward's own; give it another name"
+            }
+            Credentials::Grant
+            | Credentials::ApiKey
+            | Credentials::Header
+            | Credentials::ServiceAccount
+            | Credentials::None => return None,
         };
         Some(format!("the connector \"{}\": {why}", connector.name))
     });

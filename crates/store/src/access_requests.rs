@@ -26,7 +26,7 @@ pub struct AccessRequest {
     pub label: String,
     /// What for.
     pub kind: AskedKind,
-    /// Which: a model's id, a budget's period, a group's name.
+    /// Which: a model's id, a budget's period, a group's name, a connector as it was written, `connector/action`.
     pub thing: String,
     /// Of a budget: how much, US cents as a decimal text.
     pub amount_cents: Option<String>,
@@ -90,7 +90,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT r.id, r.person, COALESCE(p.email, p.name, p.stable_id, r.person), r.kind, r.thing, r.amount_cents, \
-             r.reason, r.asked, r.state, r.closed_at, r.closed_by, r.answer, r.granted_cents \
+             r.reason, r.asked, r.state, r.closed_at, r.closed_by, r.answer, r.granted_cents, r.notice_tries \
              FROM access_requests r LEFT JOIN people p ON p.org = r.org AND p.id = r.person ",
             $rest
         )
@@ -239,6 +239,67 @@ impl Store {
         ))
     }
 
+    /// Those that wait, or were answered, of which nobody was told yet, the oldest, each with how often it was tried.
+    pub async fn access_requests_to_tell(
+        &self,
+        org: OrgId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(AccessRequest, u64)>> {
+        let statement = query(select!(
+            "WHERE r.org = $1 AND r.notice_due <= $2 AND (r.state IN ('granted', 'declined') OR (r.state = 'open' AND r.asked > $3)) \
+             ORDER BY r.id LIMIT $4"
+        ));
+        let statement = statement
+            .bind(org.to_string())
+            .bind(now.unix_ms())
+            .bind(expired_before(now))
+            .bind(i64::from(limit.min(limits::STORE_PAGE_MAX)));
+        let rows = self.pools.rows(statement).await?;
+        let told = |row: &AnyRow| {
+            let tries = crate::unsigned(row, 13, "access_requests.notice_tries")?;
+            Ok((read(row)?, tries))
+        };
+        rows.iter().map(told).collect()
+    }
+
+    /// Takes the next try to tell of one as it stands, so that no other replica does; false when another has, or when it stands otherwise
+    /// by now. `next` is when it is tried again.
+    pub async fn take_access_notice(
+        &self,
+        org: OrgId,
+        (request, state): (AccessRequestId, AccessState),
+        tries: u64,
+        next: Option<Timestamp>,
+    ) -> Result<bool> {
+        let statement = query(
+            "UPDATE access_requests SET notice_tries = notice_tries + 1, notice_due = $5 \
+             WHERE org = $1 AND id = $2 AND state = $3 AND notice_tries = $4",
+        )
+        .bind(org.to_string())
+        .bind(request.to_string())
+        .bind(state.as_str())
+        .bind(i64::try_from(tries).unwrap_or(i64::MAX))
+        .bind(next.map(Timestamp::unix_ms));
+        Ok(self.pools.write(statement).await? == 1)
+    }
+
+    /// Notes that they were told how it stands.
+    pub async fn access_request_was_told(
+        &self,
+        org: OrgId,
+        (request, state): (AccessRequestId, AccessState),
+    ) -> Result<()> {
+        let statement = query(
+            "UPDATE access_requests SET notice_due = NULL WHERE org = $1 AND id = $2 AND state = $3",
+        )
+        .bind(org.to_string())
+        .bind(request.to_string())
+        .bind(state.as_str());
+        self.pools.write(statement).await?;
+        Ok(())
+    }
+
     /// Forgets requests that were asked before this moment, with the words they were asked and answered in.
     pub async fn purge_access_requests(&self, org: OrgId, before: Timestamp) -> Result<u64> {
         let statement = query("DELETE FROM access_requests WHERE org = $1 AND asked < $2");
@@ -296,8 +357,8 @@ async fn counted(
 
 fn insert(org: OrgId, new: &AccessRequest) -> Query<'_> {
     query(
-        "INSERT INTO access_requests (id, org, person, kind, thing, amount_cents, reason, asked, state) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open')",
+        "INSERT INTO access_requests (id, org, person, kind, thing, amount_cents, reason, asked, state, notice_due) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $8)",
     )
     .bind(new.id.to_string())
     .bind(org.to_string())
@@ -315,7 +376,8 @@ fn close(
     (state, end): (AccessState, &AccessEnd),
 ) -> Query<'_> {
     query(
-        "UPDATE access_requests SET state = $3, closed_at = $4, closed_by = $5, answer = $6, granted_cents = $7 \
+        "UPDATE access_requests SET state = $3, closed_at = $4, closed_by = $5, answer = $6, granted_cents = $7, \
+         notice_due = CASE WHEN $3 = 'withdrawn' THEN NULL ELSE $4 END, notice_tries = 0 \
          WHERE org = $1 AND id = $2 AND state = 'open' AND asked > $8",
     )
     .bind(org.to_string())

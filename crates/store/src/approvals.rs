@@ -24,8 +24,6 @@ pub struct Approval {
     pub about: About,
     /// The arguments in their canonical form, sealed; none any more when they were taken away.
     pub arguments: Option<Vec<u8>>,
-    /// Who may decide.
-    pub approver: Approver,
     /// When it was asked for.
     pub asked: Timestamp,
     /// Until when it can be decided; once approved, until when it can be used.
@@ -36,6 +34,8 @@ pub struct Approval {
     pub decision: Option<ApprovalDecision>,
     /// When it was over.
     pub ended: Option<Timestamp>,
+    /// The one that stands in its place, where whoever decides would rather have other arguments.
+    pub instead: Option<ApprovalId>,
 }
 
 /// What somebody decided.
@@ -76,6 +76,8 @@ pub struct ApprovalStep {
     pub decision: Option<ApprovalDecision>,
     /// Of a yes: until when it can be used.
     pub expires: Option<Timestamp>,
+    /// Of a no: the one that stands in its place.
+    pub instead: Option<ApprovalId>,
 }
 
 /// Which to list.
@@ -93,7 +95,7 @@ macro_rules! select {
         concat!(
             "SELECT a.id, a.person, a.connector, a.action, a.arguments_sha256, a.definition, a.policy_version, \
              COALESCE(p.email, p.name, p.stable_id, a.person), a.about, a.arguments, a.approver, a.asked, a.expires, a.state, \
-             a.decided_at, a.decided_by, a.decided_label, a.reason, a.ended, a.notice_tries \
+             a.decided_at, a.decided_by, a.decided_label, a.reason, a.ended, a.notice_tries, a.instead \
              FROM approvals a LEFT JOIN people p ON p.org = a.org AND p.id = a.person ",
             $rest
         )
@@ -141,13 +143,13 @@ impl Store {
             query(
                 "UPDATE approvals SET state = $4, decided_at = COALESCE($5, decided_at), decided_by = COALESCE($6, decided_by), \
                  decided_label = COALESCE($7, decided_label), reason = COALESCE($8, reason), expires = COALESCE($9, expires), \
-                 ended = $10 WHERE org = $1 AND id = $2 AND state = $3 AND expires <= $11",
+                 ended = $10, instead = $12 WHERE org = $1 AND id = $2 AND state = $3 AND expires <= $11",
             )
         } else {
             query(
                 "UPDATE approvals SET state = $4, decided_at = COALESCE($5, decided_at), decided_by = COALESCE($6, decided_by), \
                  decided_label = COALESCE($7, decided_label), reason = COALESCE($8, reason), expires = COALESCE($9, expires), \
-                 ended = $10 WHERE org = $1 AND id = $2 AND state = $3 AND expires > $11",
+                 ended = $10, instead = $12 WHERE org = $1 AND id = $2 AND state = $3 AND expires > $11",
             )
         };
         let decision = step.decision.as_ref();
@@ -162,13 +164,28 @@ impl Store {
             .bind(decision.map(|made| made.reason.clone()))
             .bind(step.expires.map(Timestamp::unix_ms))
             .bind(step.to.is_over().then(|| step.at.unix_ms()))
-            .bind(step.at.unix_ms());
+            .bind(step.at.unix_ms())
+            .bind(step.instead.map(|instead| instead.to_string()));
         self.hold(statement).await
     }
 
     /// One by its id.
     pub async fn approval(&self, org: OrgId, approval: ApprovalId) -> Result<Option<Approval>> {
         let statement = query(select!("WHERE a.org = $1 AND a.id = $2"));
+        let statement = statement.bind(org.to_string()).bind(approval.to_string());
+        let row = self.pools.row(statement).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The newest one in whose place this one stands.
+    pub async fn approval_replaced_by(
+        &self,
+        org: OrgId,
+        approval: ApprovalId,
+    ) -> Result<Option<Approval>> {
+        let statement = query(select!(
+            "WHERE a.org = $1 AND a.instead = $2 ORDER BY a.id DESC LIMIT 1"
+        ));
         let statement = statement.bind(org.to_string()).bind(approval.to_string());
         let row = self.pools.row(statement).await?;
         row.as_ref().map(read).transpose()
@@ -349,7 +366,7 @@ fn insert(org: OrgId, new: &Approval) -> Query<'_> {
     .bind(binding.digest())
     .bind(about)
     .bind(new.arguments.as_deref())
-    .bind(new.approver.to_text())
+    .bind(binding.approver.to_text())
     .bind(new.asked.unix_ms())
     .bind(new.expires.unix_ms())
 }
@@ -378,15 +395,16 @@ fn read(row: &AnyRow) -> Result<Approval> {
             arguments_sha256: text(4)?,
             definition: text(5)?,
             policy_version: unsigned(row, 6, "approvals.policy_version")?,
+            approver: Approver::parse(&text(10)?).ok_or(damaged("approvals.approver"))?,
         },
         label: text(7)?,
         about: serde_json::from_str(&text(8)?).map_err(|_| damaged("approvals.about"))?,
         arguments: row.try_get(9)?,
-        approver: Approver::parse(&text(10)?).ok_or(damaged("approvals.approver"))?,
         asked: time(row, 11)?,
         expires: time(row, 12)?,
         state: text(13)?.parse().map_err(|_| damaged("approvals.state"))?,
         decision,
         ended: maybe_time(row, 18)?,
+        instead: maybe_id(row, 20, "approvals.instead")?,
     })
 }

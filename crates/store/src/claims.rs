@@ -87,10 +87,10 @@ impl Store {
     /// The other chains that somebody writes now, each with the time of the newest record of this organisation that was shipped of it.
     pub async fn other_chains(&self, org: OrgId, chain: &str) -> Result<Vec<OtherChain>> {
         let statement = query(
-            "SELECT c.chain, r.at FROM chain_claims c \
-             JOIN ledger_cursors k ON k.chain = c.chain \
-             JOIN ledger_records r ON r.chain = k.chain AND r.seq = k.next_seq - 1 \
-             WHERE r.org = $1 AND c.chain <> $2 ORDER BY c.chain LIMIT 100",
+            // SQLite keeps to the order of a cross join: from the few chains to a record of each, never through the records
+            "SELECT c.chain, r.at FROM chain_claims c CROSS JOIN ledger_cursors k CROSS JOIN ledger_records r \
+             WHERE k.chain = c.chain AND r.chain = k.chain AND r.seq = k.next_seq - 1 \
+             AND r.org = $1 AND c.chain <> $2 ORDER BY c.chain LIMIT 100",
         );
         let rows = self
             .pools

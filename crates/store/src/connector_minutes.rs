@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{OrgId, Timestamp};
+use domain::{OrgId, Timestamp, limits};
 use sqlx::{Row as _, query};
 
 use crate::connection::Tx;
@@ -14,7 +14,7 @@ const KEPT_MS: i64 = 8 * 24 * 60 * MINUTE_MS;
 /// Sums that are read at once: of several hundred people who do nothing else for a day.
 const SUMS_MAX: i64 = 100_000;
 
-/// A call that was let through to a connector.
+/// A call that was let through to a connector, or an answer of it that held text shaped like an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectorUse {
     /// The organisation.
@@ -25,6 +25,21 @@ pub struct ConnectorUse {
     pub connector: String,
     /// Whose.
     pub subject: String,
+    /// Whether it is such an answer, and not the call.
+    pub is_shaped: bool,
+}
+
+/// Somebody's answers of a connector that held text shaped like an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShapedOf {
+    /// Of which connector.
+    pub connector: String,
+    /// Whose.
+    pub subject: String,
+    /// How many.
+    pub answers: u64,
+    /// The last minute in which one came.
+    pub last: Timestamp,
 }
 
 /// Somebody's calls to a connector in one minute.
@@ -53,7 +68,7 @@ impl Store {
              (SELECT connector, subject FROM connector_minutes WHERE org = $1 AND minute >= $2 \
               GROUP BY connector, subject HAVING SUM(calls) >= $3) many \
              ON many.connector = m.connector AND many.subject = m.subject \
-             WHERE m.org = $1 AND m.minute >= $2 ORDER BY m.connector, m.subject, m.minute LIMIT $4",
+             WHERE m.org = $1 AND m.minute >= $2 AND m.calls > 0 ORDER BY m.connector, m.subject, m.minute LIMIT $4",
         )
         .bind(org.to_string())
         .bind(minute_of(since))
@@ -70,26 +85,54 @@ impl Store {
         });
         read.collect()
     }
+
+    /// Whose answers held text shaped like an order since a moment, by connector and caller, the newest first.
+    pub async fn shaped_answers(&self, org: OrgId, since: Timestamp) -> Result<Vec<ShapedOf>> {
+        let statement = query(
+            "SELECT connector, subject, CAST(SUM(shaped) AS BIGINT), MAX(minute) FROM connector_minutes \
+             WHERE org = $1 AND minute >= $2 AND shaped > 0 \
+             GROUP BY connector, subject ORDER BY 4 DESC, connector, subject LIMIT $3",
+        )
+        .bind(org.to_string())
+        .bind(minute_of(since))
+        .bind(i64::from(limits::STORE_PAGE_MAX));
+        let rows = self.pools.rows(statement).await?;
+        let read = rows.iter().map(|row| {
+            Ok(ShapedOf {
+                connector: row.try_get(0)?,
+                subject: row.try_get(1)?,
+                answers: unsigned(row, 2, "connector_minutes.shaped")?,
+                last: time(row, 3)?,
+            })
+        });
+        read.collect()
+    }
 }
 
 fn minute_of(at: Timestamp) -> i64 {
     at.unix_ms().div_euclid(MINUTE_MS).saturating_mul(MINUTE_MS)
 }
 
-/// Adds calls to their minutes, in the order of the key, and forgets those of long ago.
+/// Adds calls and such answers to their minutes, in the order of the key, and forgets those of long ago.
 pub(crate) async fn add(tx: &mut Tx, uses: &[ConnectorUse]) -> Result<()> {
-    let mut sums = BTreeMap::<_, i64>::new();
+    let mut sums = BTreeMap::<_, (i64, i64)>::new();
     for one in uses {
         let key = (one.org, minute_of(one.at), &one.connector, &one.subject);
-        *sums.entry(key).or_default() += 1;
+        let (calls, shaped) = sums.entry(key).or_default();
+        *(if one.is_shaped { shaped } else { calls }) += 1;
     }
-    for ((org, minute, connector, subject), calls) in &sums {
+    for ((org, minute, connector, subject), (calls, shaped)) in &sums {
         let statement = query(
-            "INSERT INTO connector_minutes (org, minute, connector, subject, calls) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (org, minute, connector, subject) DO UPDATE SET calls = connector_minutes.calls + excluded.calls",
+            "INSERT INTO connector_minutes (org, minute, connector, subject, calls, shaped) VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (org, minute, connector, subject) DO UPDATE SET calls = connector_minutes.calls + excluded.calls, \
+             shaped = connector_minutes.shaped + excluded.shaped",
         );
         let statement = statement.bind(org.to_string()).bind(*minute);
-        let statement = statement.bind(*connector).bind(*subject).bind(*calls);
+        let statement = statement
+            .bind(*connector)
+            .bind(*subject)
+            .bind(*calls)
+            .bind(*shaped);
         tx.run(statement).await?;
     }
     if let Some(((org, minute, ..), _)) = sums.first_key_value() {

@@ -2,13 +2,15 @@
 //! canonical JSON and never looked into here. An approval names the definition it is about: when another one is offered by then, it is
 //! not made.
 
-use domain::connectors::ActionClass;
+use std::collections::BTreeMap;
+
+use domain::connectors::{ActionClass, DefinitionKind};
 use domain::{ConnectorReviewId, OrgId, Timestamp, limits};
 use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
 use crate::connection::Query;
-use crate::{Result, Store, StoreError, id, maybe_time, time, unsigned};
+use crate::{REVIEWS, Result, Store, StoreError, id, maybe_time, next, time, unsigned};
 
 /// A definition that somebody approved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,18 +36,18 @@ pub struct Kept {
     pub at: Timestamp,
 }
 
-/// An action as its connector lists it.
+/// A definition as its connector offers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ActionSeen {
-    /// Its name.
-    pub action: String,
+pub struct DefinitionSeen {
+    /// The name of what it is of.
+    pub name: String,
     /// Canonical JSON; none where it cannot be read.
     pub offered: Option<String>,
     /// Why it cannot be read.
     pub unfit: Option<String>,
     /// Its hash; of what cannot be read, that of the bytes.
     pub hash: String,
-    /// What it does to the world.
+    /// What a tool does to the world; of what is none it says nothing.
     pub class: ActionClass,
     /// By what that was found.
     pub basis: String,
@@ -53,11 +55,11 @@ pub struct ActionSeen {
     pub findings: String,
 }
 
-/// An action of a connector at one place.
+/// Something that Claude reads of a connector at one place, and its definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectorAction {
+pub struct ConnectorDefinition {
     /// As it was last listed.
-    pub seen: ActionSeen,
+    pub seen: DefinitionSeen,
     /// When it was first listed.
     pub first_seen: Timestamp,
     /// Whether the connector lists it still.
@@ -102,70 +104,66 @@ pub struct ConnectorReview {
     pub reason: String,
 }
 
-/// The name of an action that some connector lists or listed.
+/// The name of something that some connector lists or listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
+    /// What it is.
+    pub kind: DefinitionKind,
     /// The connector.
     pub connector: String,
-    /// The action.
-    pub action: String,
+    /// Its name.
+    pub name: String,
     /// Whether it is listed still.
     pub listed: bool,
 }
 
-const COLUMNS: &str = "action, offered, unfit, offered_hash, class, basis, findings, first_seen, listed, offered_at, said, \
+/// One definition: its connector, the connector's place, its kind and its name.
+pub type DefinitionAt<'o> = (&'o str, &'o str, DefinitionKind, &'o str);
+
+const COLUMNS: &str = "name, offered, unfit, offered_hash, class, basis, findings, first_seen, listed, offered_at, said, \
      approved, approved_hash, approved_by, approved_at, kept_hash, kept_by, kept_at";
 
 impl Store {
-    /// The actions of a connector at a place, by name.
-    pub async fn connector_actions(
+    /// What a connector at a place has of a kind, by name.
+    pub async fn connector_definitions(
         &self,
         org: OrgId,
-        connector: &str,
-        place: &str,
-    ) -> Result<Vec<ConnectorAction>> {
+        (connector, place): (&str, &str),
+        kind: DefinitionKind,
+    ) -> Result<Vec<ConnectorDefinition>> {
         let sql = sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM connector_actions WHERE org = $1 AND connector = $2 AND place = $3 \
-             ORDER BY action LIMIT $4"
+            "SELECT {COLUMNS} FROM connector_definitions WHERE org = $1 AND connector = $2 AND place = $3 AND kind = $4 \
+             ORDER BY name LIMIT $5"
         ));
         let most = i64::try_from(2 * limits::ACTIONS_NOTED_MAX).unwrap_or(i64::MAX);
         let statement = query(sql)
             .bind(org.to_string())
             .bind(connector)
             .bind(place)
+            .bind(kind.as_str())
             .bind(most);
         self.pools.rows(statement).await?.iter().map(read).collect()
     }
 
-    /// One action of a connector at a place.
-    pub async fn connector_action(
+    /// One of them.
+    pub async fn connector_definition(
         &self,
         org: OrgId,
-        connector: &str,
-        place: &str,
-        action: &str,
-    ) -> Result<Option<ConnectorAction>> {
+        one: DefinitionAt<'_>,
+    ) -> Result<Option<ConnectorDefinition>> {
         let sql = sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM connector_actions WHERE org = $1 AND connector = $2 AND place = $3 AND action = $4"
+            "SELECT {COLUMNS} FROM connector_definitions \
+             WHERE org = $1 AND connector = $2 AND place = $3 AND kind = $4 AND name = $5"
         ));
-        let statement = query(sql)
-            .bind(org.to_string())
-            .bind(connector)
-            .bind(place)
-            .bind(action);
-        self.pools
-            .row(statement)
-            .await?
-            .as_ref()
-            .map(read)
-            .transpose()
+        let row = self.pools.row(named(query(sql), org, one)).await?;
+        row.as_ref().map(read).transpose()
     }
 
-    /// Names of actions of every connector, a bounded number of them.
-    pub async fn action_neighbours(&self, org: OrgId) -> Result<Vec<Neighbour>> {
+    /// Names of what every connector has, tools first, a bounded number of them.
+    pub async fn definition_neighbours(&self, org: OrgId) -> Result<Vec<Neighbour>> {
         let statement = query(
-            "SELECT connector, action, MAX(listed) FROM connector_actions WHERE org = $1 \
-             GROUP BY connector, action ORDER BY connector, action LIMIT $2",
+            "SELECT kind, connector, name, MAX(listed) FROM connector_definitions WHERE org = $1 \
+             GROUP BY kind, connector, name ORDER BY kind DESC, connector, name LIMIT $2",
         )
         .bind(org.to_string())
         .bind(i64::from(limits::ACTION_NEIGHBOURS_MAX));
@@ -173,49 +171,43 @@ impl Store {
         rows.iter()
             .map(|row| {
                 Ok(Neighbour {
-                    connector: row.try_get(0)?,
-                    action: row.try_get(1)?,
-                    listed: row.try_get::<i64, _>(2)? == 1,
+                    kind: kind(row.try_get(0)?)?,
+                    connector: row.try_get(1)?,
+                    name: row.try_get(2)?,
+                    listed: row.try_get::<i64, _>(3)? == 1,
                 })
             })
             .collect()
     }
 
-    /// Notes what a connector lists: `seen` are the actions that are new or are offered otherwise, `gone` those that are listed no more,
-    /// `back` those that are listed as before and were not. One transaction.
-    pub async fn note_actions(
+    /// Notes what a connector has of a kind: `seen` are the definitions that are new or are offered otherwise, `gone` the names of those that
+    /// are listed no more, `back` of those that are listed as before and were not. Only of its tools is kept when it was asked. One
+    /// transaction.
+    pub async fn note_definitions(
         &self,
         org: OrgId,
-        (connector, place): (&str, &str),
+        (connector, place, kind): (&str, &str, DefinitionKind),
         listing: ConnectorListing,
-        (seen, gone, back): (&[ActionSeen], &[String], &[String]),
+        (seen, gone, back): (&[DefinitionSeen], &[String], &[String]),
     ) -> Result<()> {
         let mut tx = self.pools.begin().await?;
-        for action in seen {
-            tx.run(note(org, (connector, place), listing.at, action))
+        for one in seen {
+            tx.run(note(org, (connector, place, kind), listing.at, one))
                 .await?;
         }
         for (names, listed) in [(gone, 0_i64), (back, 1)] {
             for name in names {
                 let statement = query(
-                    "UPDATE connector_actions SET listed = $5 \
-                     WHERE org = $1 AND connector = $2 AND place = $3 AND action = $4",
+                    "UPDATE connector_definitions SET listed = $6 \
+                     WHERE org = $1 AND connector = $2 AND place = $3 AND kind = $4 AND name = $5",
                 );
-                let statement = statement.bind(org.to_string()).bind(connector).bind(place);
-                tx.run(statement.bind(name).bind(listed)).await?;
+                let statement = named(statement, org, (connector, place, kind, name));
+                tx.run(statement.bind(listed)).await?;
             }
         }
-        let statement = query(
-            "INSERT INTO connector_listings (org, connector, place, at, actions, dropped) VALUES ($1, $2, $3, $4, $5, $6) \
-             ON CONFLICT (org, connector, place) DO UPDATE SET at = $4, actions = $5, dropped = $6",
-        )
-        .bind(org.to_string())
-        .bind(connector)
-        .bind(place)
-        .bind(listing.at.unix_ms())
-        .bind(i64::try_from(listing.actions).unwrap_or(i64::MAX))
-        .bind(i64::try_from(listing.dropped).unwrap_or(i64::MAX));
-        tx.run(statement).await?;
+        if kind == DefinitionKind::Tool {
+            tx.run(asked(org, (connector, place), listing)).await?;
+        }
         tx.commit().await
     }
 
@@ -245,19 +237,19 @@ impl Store {
     }
 
     /// Approves the definition of this hash, if it is the one offered still and can be read. Whether it did.
-    pub async fn approve_action(
+    pub async fn approve_definition(
         &self,
         org: OrgId,
-        (connector, place, action): (&str, &str, &str),
+        one: DefinitionAt<'_>,
         hash: &str,
         (by, at): (&str, Timestamp),
     ) -> Result<bool> {
         let statement = query(
-            "UPDATE connector_actions SET approved = offered, approved_hash = offered_hash, approved_by = $6, \
-             approved_at = $7, kept_hash = NULL, kept_by = NULL, kept_at = NULL \
-             WHERE org = $1 AND connector = $2 AND place = $3 AND action = $4 AND offered_hash = $5 AND offered IS NOT NULL",
+            "UPDATE connector_definitions SET approved = offered, approved_hash = offered_hash, approved_by = $7, \
+             approved_at = $8, kept_hash = NULL, kept_by = NULL, kept_at = NULL \
+             WHERE org = $1 AND connector = $2 AND place = $3 AND kind = $4 AND name = $5 AND offered_hash = $6 AND offered IS NOT NULL",
         );
-        let statement = named(statement, org, (connector, place, action)).bind(hash);
+        let statement = named(statement, org, one).bind(hash);
         Ok(self
             .pools
             .write(statement.bind(by).bind(at.unix_ms()))
@@ -267,22 +259,22 @@ impl Store {
 
     /// Leaves the definition of this hash blocked, if it is the one offered still. What was approved before stays approved, unless it is
     /// this very definition. Whether it did.
-    pub async fn keep_action(
+    pub async fn keep_definition(
         &self,
         org: OrgId,
-        (connector, place, action): (&str, &str, &str),
+        one: DefinitionAt<'_>,
         hash: &str,
         (by, at): (&str, Timestamp),
     ) -> Result<bool> {
         let statement = query(
-            "UPDATE connector_actions SET kept_hash = offered_hash, kept_by = $6, kept_at = $7, \
-             approved = CASE WHEN approved_hash = $5 THEN NULL ELSE approved END, \
-             approved_by = CASE WHEN approved_hash = $5 THEN NULL ELSE approved_by END, \
-             approved_at = CASE WHEN approved_hash = $5 THEN NULL ELSE approved_at END, \
-             approved_hash = CASE WHEN approved_hash = $5 THEN NULL ELSE approved_hash END \
-             WHERE org = $1 AND connector = $2 AND place = $3 AND action = $4 AND offered_hash = $5",
+            "UPDATE connector_definitions SET kept_hash = offered_hash, kept_by = $7, kept_at = $8, \
+             approved = CASE WHEN approved_hash = $6 THEN NULL ELSE approved END, \
+             approved_by = CASE WHEN approved_hash = $6 THEN NULL ELSE approved_by END, \
+             approved_at = CASE WHEN approved_hash = $6 THEN NULL ELSE approved_at END, \
+             approved_hash = CASE WHEN approved_hash = $6 THEN NULL ELSE approved_hash END \
+             WHERE org = $1 AND connector = $2 AND place = $3 AND kind = $4 AND name = $5 AND offered_hash = $6",
         );
-        let statement = named(statement, org, (connector, place, action)).bind(hash);
+        let statement = named(statement, org, one).bind(hash);
         Ok(self
             .pools
             .write(statement.bind(by).bind(at.unix_ms()))
@@ -290,22 +282,26 @@ impl Store {
             == 1)
     }
 
-    /// Notes what an administrator says that an action does, and the class that follows. Whether there is such an action.
+    /// Notes what an administrator says that a tool does, and the class that follows. Whether there is such a tool.
     pub async fn say_class(
         &self,
         org: OrgId,
-        (connector, place, action): (&str, &str, &str),
+        (connector, place, tool): (&str, &str, &str),
         said: Option<ActionClass>,
         (class, basis): (ActionClass, &str),
     ) -> Result<bool> {
         let statement = query(
-            "UPDATE connector_actions SET said = $5, class = $6, basis = $7 \
-             WHERE org = $1 AND connector = $2 AND place = $3 AND action = $4",
+            "UPDATE connector_definitions SET said = $6, class = $7, basis = $8 \
+             WHERE org = $1 AND connector = $2 AND place = $3 AND kind = $4 AND name = $5",
         );
-        let statement = named(statement, org, (connector, place, action))
-            .bind(said.map(ActionClass::as_str))
-            .bind(class.as_str())
-            .bind(basis);
+        let statement = named(
+            statement,
+            org,
+            (connector, place, DefinitionKind::Tool, tool),
+        )
+        .bind(said.map(ActionClass::as_str))
+        .bind(class.as_str())
+        .bind(basis);
         Ok(self.pools.write(statement).await? == 1)
     }
 
@@ -317,8 +313,8 @@ impl Store {
         review: &ConnectorReview,
     ) -> Result<()> {
         let statement = query(
-            "INSERT INTO connector_reviews (id, org, connector, place, at, made_by, enabled, risk, vendor, reason) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "INSERT INTO connector_reviews (id, org, connector, place, at, made_by, enabled, risk, vendor, reason, number) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(review.id.to_string())
         .bind(org.to_string())
@@ -330,8 +326,30 @@ impl Store {
         .bind(&review.risk)
         .bind(&review.vendor)
         .bind(&review.reason);
-        self.pools.write(statement).await?;
-        Ok(())
+        let mut tx = self.pools.begin().await?;
+        let number = next(&mut tx, org, REVIEWS).await?;
+        tx.run(statement.bind(number)).await?;
+        tx.commit().await
+    }
+
+    /// Whether the newest review of each connector and place lets it be used. Of more than [`limits::REVIEWED_PLACES_MAX`] those that say yes are
+    /// left out first, the oldest of them.
+    pub async fn reviewed(&self, org: OrgId) -> Result<BTreeMap<(String, String), bool>> {
+        let statement = query(
+            "SELECT r.connector, r.place, r.enabled FROM connector_reviews r \
+             JOIN (SELECT connector, place, MAX(number) AS number FROM connector_reviews WHERE org = $1 GROUP BY connector, place) n \
+               ON n.connector = r.connector AND n.place = r.place AND n.number = r.number \
+             WHERE r.org = $1 ORDER BY r.enabled, r.number DESC LIMIT $2",
+        );
+        let statement = statement
+            .bind(org.to_string())
+            .bind(i64::from(limits::REVIEWED_PLACES_MAX));
+        let rows = self.pools.rows(statement).await?;
+        let read = rows.iter().map(|row| {
+            let key = (row.try_get(0)?, row.try_get(1)?);
+            Ok((key, row.try_get::<i64, _>(2)? == 1))
+        });
+        read.collect()
     }
 
     /// Reviews of a connector at a place, newest first.
@@ -343,7 +361,7 @@ impl Store {
     ) -> Result<Vec<ConnectorReview>> {
         let statement = query(
             "SELECT id, at, made_by, enabled, risk, vendor, reason FROM connector_reviews \
-             WHERE org = $1 AND connector = $2 AND place = $3 ORDER BY id DESC LIMIT $4",
+             WHERE org = $1 AND connector = $2 AND place = $3 ORDER BY number DESC, id DESC LIMIT $4",
         )
         .bind(org.to_string())
         .bind(connector)
@@ -369,28 +387,46 @@ impl Store {
 fn named<'q>(
     statement: Query<'q>,
     org: OrgId,
-    (connector, place, action): (&'q str, &'q str, &'q str),
+    (connector, place, kind, name): DefinitionAt<'q>,
 ) -> Query<'q> {
     statement
         .bind(org.to_string())
         .bind(connector)
         .bind(place)
-        .bind(action)
+        .bind(kind.as_str())
+        .bind(name)
+}
+
+fn asked<'q>(
+    org: OrgId,
+    (connector, place): (&'q str, &'q str),
+    listing: ConnectorListing,
+) -> Query<'q> {
+    query(
+        "INSERT INTO connector_listings (org, connector, place, at, actions, dropped) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (org, connector, place) DO UPDATE SET at = $4, actions = $5, dropped = $6",
+    )
+    .bind(org.to_string())
+    .bind(connector)
+    .bind(place)
+    .bind(listing.at.unix_ms())
+    .bind(i64::try_from(listing.actions).unwrap_or(i64::MAX))
+    .bind(i64::try_from(listing.dropped).unwrap_or(i64::MAX))
 }
 
 fn note<'q>(
     org: OrgId,
-    (connector, place): (&'q str, &'q str),
+    (connector, place, kind): (&'q str, &'q str, DefinitionKind),
     at: Timestamp,
-    seen: &'q ActionSeen,
+    seen: &'q DefinitionSeen,
 ) -> Query<'q> {
     let statement = query(
-        "INSERT INTO connector_actions (org, connector, place, action, first_seen, listed, offered, unfit, offered_hash, \
-         offered_at, class, basis, findings) VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $5, $9, $10, $11) \
-         ON CONFLICT (org, connector, place, action) DO UPDATE SET listed = 1, offered = $6, unfit = $7, offered_hash = $8, \
-         offered_at = $5, class = $9, basis = $10, findings = $11",
+        "INSERT INTO connector_definitions (org, connector, place, kind, name, first_seen, listed, offered, unfit, offered_hash, \
+         offered_at, class, basis, findings) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $6, $10, $11, $12) \
+         ON CONFLICT (org, connector, place, kind, name) DO UPDATE SET listed = 1, offered = $7, unfit = $8, offered_hash = $9, \
+         offered_at = $6, class = $10, basis = $11, findings = $12",
     );
-    named(statement, org, (connector, place, &seen.action))
+    named(statement, org, (connector, place, kind, &seen.name))
         .bind(at.unix_ms())
         .bind(seen.offered.as_deref())
         .bind(seen.unfit.as_deref())
@@ -400,19 +436,24 @@ fn note<'q>(
         .bind(&seen.findings)
 }
 
+fn kind(word: &str) -> Result<DefinitionKind> {
+    let damaged = |_| StoreError::Damaged("connector_definitions.kind");
+    word.parse().map_err(damaged)
+}
+
 fn class(word: &str, column: &'static str) -> Result<ActionClass> {
     word.parse().map_err(|_| StoreError::Damaged(column))
 }
 
-fn read(row: &AnyRow) -> Result<ConnectorAction> {
+fn read(row: &AnyRow) -> Result<ConnectorDefinition> {
     let said: Option<String> = row.try_get(10)?;
-    Ok(ConnectorAction {
-        seen: ActionSeen {
-            action: row.try_get(0)?,
+    Ok(ConnectorDefinition {
+        seen: DefinitionSeen {
+            name: row.try_get(0)?,
             offered: row.try_get(1)?,
             unfit: row.try_get(2)?,
             hash: row.try_get(3)?,
-            class: class(row.try_get(4)?, "connector_actions.class")?,
+            class: class(row.try_get(4)?, "connector_definitions.class")?,
             basis: row.try_get(5)?,
             findings: row.try_get(6)?,
         },
@@ -420,7 +461,7 @@ fn read(row: &AnyRow) -> Result<ConnectorAction> {
         listed: row.try_get::<i64, _>(8)? == 1,
         offered_at: time(row, 9)?,
         said: said
-            .map(|word| class(&word, "connector_actions.said"))
+            .map(|word| class(&word, "connector_definitions.said"))
             .transpose()?,
         approved: approved(row)?,
         kept: kept(row)?,

@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Row as _, query};
 
 use crate::connection::{Query, Tx};
+use crate::leases::tuples;
 use crate::people::hold_person;
 use crate::{Held, Result, Store, StoreError, id, maybe_time, time};
 
@@ -17,15 +18,15 @@ pub struct Grant {
     pub person: PersonId,
     /// At which connector, by its name in the policy.
     pub connector: String,
-    /// The connector's address that it is good for.
+    /// Where it is good for: the connector's address, or as `domain::policy::own` says it of a key.
     pub address: String,
-    /// Who gave it: the authorization server's issuer.
+    /// Who gave it: the authorization server's issuer; empty for a key of their own.
     pub issuer: String,
     /// What it covers, in that server's words.
     pub scope: String,
     /// What is secret, sealed.
     pub sealed: Vec<u8>,
-    /// Grows with each change of what is sealed.
+    /// Grows with each change of what is sealed, and with each that takes the place of another.
     pub version: i64,
     /// Since when.
     pub connected: Timestamp,
@@ -35,6 +36,8 @@ pub struct Grant {
     pub expires: Option<Timestamp>,
     /// Since when it is refused there.
     pub dead_since: Option<Timestamp>,
+    /// What the connector wanted since beyond what it covers.
+    pub wants: String,
 }
 
 /// What becomes of keeping one.
@@ -63,7 +66,7 @@ pub struct Renewed<'r> {
 /// The columns in the order that [`read`] wants them.
 macro_rules! columns {
     () => {
-        "person, connector, address, issuer, scope, sealed, version, connected, renewed, expires, dead_since"
+        "person, connector, address, issuer, scope, sealed, version, connected, renewed, expires, dead_since, wants"
     };
 }
 
@@ -85,7 +88,7 @@ macro_rules! select {
 }
 
 impl Store {
-    /// A new one, to be kept in the place of the one before it.
+    /// A new one, to be kept in the place of the one before it, and of a later version than that one whatever the clock says.
     pub async fn hold_grant(&self, org: OrgId, new: &Grant) -> Result<KeepingGrant> {
         let mut tx = self.pools.begin().await?;
         // Held until the end, so that nobody shuts them out in between.
@@ -94,7 +97,11 @@ impl Store {
             return Ok(KeepingGrant::Out);
         }
         let before = taken(&mut tx, org, (new.person, &new.connector)).await?;
-        let rows = tx.run(insert(org, new)).await?;
+        let after = before
+            .as_ref()
+            .map(|before| before.version.saturating_add(1));
+        let version = after.map_or(new.version, |after| after.max(new.version));
+        let rows = tx.run(insert(org, new, version)).await?;
         let held = Held::of(tx, rows).ok_or(StoreError::Damaged("grants"))?;
         Ok(KeepingGrant::Held(held, before.map(Box::new)))
     }
@@ -127,6 +134,62 @@ impl Store {
             .bind(person.to_string())
             .bind(i64::from(limits::STORE_PAGE_MAX));
         self.pools.rows(statement).await?.iter().map(read).collect()
+    }
+
+    /// Those that count of a connector at an address, by person: at most `limit` after one of them, and whether there are more.
+    pub async fn grants_page(
+        &self,
+        org: OrgId,
+        (connector, address): (&str, &str),
+        after: Option<PersonId>,
+        limit: u32,
+    ) -> Result<(Vec<Grant>, bool)> {
+        let limit = limit.min(limits::STORE_PAGE_MAX);
+        let statement = query(select!(
+            "AND grants.org = $1 AND grants.connector = $2 AND grants.address = $3 AND grants.person > $4 \
+             ORDER BY grants.person LIMIT $5"
+        ));
+        let statement = statement
+            .bind(org.to_string())
+            .bind(connector)
+            .bind(address)
+            .bind(after.map_or_else(String::new, |after| after.to_string()))
+            .bind(i64::from(limit) + 1);
+        let rows = self.pools.rows(statement).await?;
+        let wanted = rows.iter().take(limit as usize);
+        let found = wanted.map(read).collect::<Result<Vec<_>>>()?;
+        let more = rows.len() > found.len();
+        Ok((found, more))
+    }
+
+    /// Which of these, each by whose it is, its connector and its version, count and are not refused.
+    pub async fn standing_grants(
+        &self,
+        org: OrgId,
+        of: &[(PersonId, String, i64)],
+    ) -> Result<Vec<(PersonId, String, i64)>> {
+        let asked = of.len().min(limits::STORE_PAGE_MAX as usize);
+        if asked == 0 {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT person, connector, version FROM grants WHERE org = $1 AND dead_since IS NULL AND NOT {OF_LEAVERS} \
+             AND (person, connector) IN {}",
+            tuples(asked, 2, 1)
+        );
+        let statement = query(sqlx::AssertSqlSafe(sql)).bind(org.to_string());
+        let named = of.iter().take(asked);
+        let statement = named.fold(statement, |statement, (person, connector, _)| {
+            statement.bind(person.to_string()).bind(connector)
+        });
+        let rows = self.pools.rows(statement).await?;
+        let found = rows.iter().map(|row| {
+            let person = id(row, 0, "grants.person")?;
+            Ok((person, row.try_get(1)?, row.try_get(2)?))
+        });
+        let mut found = found.collect::<Result<Vec<_>>>()?;
+        found.retain(|one| of.contains(one));
+        Ok(found)
     }
 
     /// Takes the turn to renew one of this version until a moment; false when another replica has it, or has renewed it.
@@ -167,6 +230,15 @@ impl Store {
             .bind(now.scope)
             .bind(now.at.unix_ms())
             .bind(now.expires.map(Timestamp::unix_ms));
+        Ok(self.pools.write(statement).await? == 1)
+    }
+
+    /// Notes what the connector wants beyond what one covers; false when it is another by now, or gone.
+    pub async fn want_of_grant(&self, org: OrgId, grant: &Grant, wants: &str) -> Result<bool> {
+        let statement = query(
+            "UPDATE grants SET wants = $5 WHERE org = $1 AND person = $2 AND connector = $3 AND version = $4",
+        );
+        let statement = one(statement, org, grant).bind(wants);
         Ok(self.pools.write(statement).await? == 1)
     }
 
@@ -290,10 +362,10 @@ async fn taken(
     row.as_ref().map(read).transpose()
 }
 
-fn insert(org: OrgId, new: &Grant) -> Query<'_> {
+fn insert(org: OrgId, new: &Grant, version: i64) -> Query<'_> {
     query(
-        "INSERT INTO grants (org, person, connector, address, issuer, scope, sealed, version, connected, renewed, expires, dead_since) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        "INSERT INTO grants (org, person, connector, address, issuer, scope, sealed, version, connected, renewed, expires, dead_since, wants) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(org.to_string())
     .bind(new.person.to_string())
@@ -302,11 +374,12 @@ fn insert(org: OrgId, new: &Grant) -> Query<'_> {
     .bind(&new.issuer)
     .bind(&new.scope)
     .bind(&*new.sealed)
-    .bind(new.version)
+    .bind(version)
     .bind(new.connected.unix_ms())
     .bind(new.renewed.unix_ms())
     .bind(new.expires.map(Timestamp::unix_ms))
     .bind(new.dead_since.map(Timestamp::unix_ms))
+    .bind(&new.wants)
 }
 
 fn read(row: &AnyRow) -> Result<Grant> {
@@ -322,5 +395,6 @@ fn read(row: &AnyRow) -> Result<Grant> {
         renewed: time(row, 8)?,
         expires: maybe_time(row, 9)?,
         dead_since: maybe_time(row, 10)?,
+        wants: row.try_get(11)?,
     })
 }

@@ -259,7 +259,7 @@ async fn write_granted(
 }
 
 /// `((VALUES…))` of so many rows of so many values, numbered after the first `before`.
-fn tuples(rows: usize, width: usize, before: usize) -> String {
+pub(crate) fn tuples(rows: usize, width: usize, before: usize) -> String {
     let row = |row: usize| {
         let first = before + row * width + 1;
         let values: Vec<String> = (first..first + width).map(|n| format!("${n}")).collect();

@@ -72,9 +72,10 @@ pub use changes::Changes;
 pub use claims::{OtherChain, OtherClaim, Writer};
 pub use codes::{Asserted, AssertionTaken, AuthorizationCode, Redeem, Redeemed};
 pub use connection::sqlite_file;
-pub use connector_minutes::{ConnectorMinute, ConnectorUse};
+pub use connector_minutes::{ConnectorMinute, ConnectorUse, ShapedOf};
 pub use connectors::{
-    ActionSeen, Approved, ConnectorAction, ConnectorListing, ConnectorReview, Kept, Neighbour,
+    Approved, ConnectorDefinition, ConnectorListing, ConnectorReview, DefinitionAt, DefinitionSeen,
+    Kept, Neighbour,
 };
 pub use console_sessions::{ConsoleHolder, ConsoleSession, Proof};
 pub use device::{DeviceAsk, DeviceCode, DevicePoll, DeviceState};
@@ -116,6 +117,7 @@ const DIRECTORY: &str = "directory";
 const LEASES: &str = "leases";
 const ROLES: &str = "roles";
 const ACCEPTABLE_USE: &str = "acceptable_use";
+const REVIEWS: &str = "connector_reviews";
 
 /// Which database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,8 +205,7 @@ impl Store {
         row.as_ref().map(|row| id(row, 0, "orgs.id")).transpose()
     }
 
-    /// Four numbers that change when there is something new for a replica: the latest policy version, a counter of changes to
-    /// spend limits, the last revocation's number, and the last directory change's. One look at four rows, cheap enough for several a second.
+    /// Numbers that change when there is something new for a replica. One look at a few rows, cheap enough for several a second.
     pub async fn watermarks(&self, org: OrgId) -> Result<Watermarks> {
         let counters = query("SELECT name, value FROM counters WHERE org = $1 LIMIT 16");
         let mut marks = Watermarks::default();
@@ -214,6 +215,7 @@ impl Store {
                 SPEND_LIMITS => marks.spend_limits = row.try_get(1)?,
                 REVOCATIONS => marks.revocation = row.try_get(1)?,
                 DIRECTORY => marks.directory = row.try_get(1)?,
+                REVIEWS => marks.reviews = row.try_get(1)?,
                 ACCEPTABLE_USE => marks.acceptable_use = unsigned(&row, 1, "counters.value")?,
                 // Of no concern here, or of a program that is newer than this one.
                 _ => {}
@@ -260,6 +262,8 @@ pub struct Watermarks {
     pub directory: i64,
     /// The latest version of the acceptable-use policy; 0 before the first.
     pub acceptable_use: u64,
+    /// Grows with every review of a connector.
+    pub reviews: i64,
 }
 
 /// A typed id out of a text column.

@@ -41,6 +41,12 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0029_oauth_clients.sql"),
     include_str!("../migrations/0030_grants.sql"),
     include_str!("../migrations/0031_connector_minutes.sql"),
+    include_str!("../migrations/0032_grant_wants.sql"),
+    include_str!("../migrations/0033_reviews_in_order.sql"),
+    include_str!("../migrations/0034_changed_calls.sql"),
+    include_str!("../migrations/0035_shaped_answers.sql"),
+    include_str!("../migrations/0036_notices_of_requests.sql"),
+    include_str!("../migrations/0037_definitions_by_kind.sql"),
 ];
 
 /// Any fixed number, the same for every Doorward.

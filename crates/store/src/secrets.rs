@@ -18,8 +18,24 @@ const NONCE_BYTES: usize = 12;
 
 /// The key that seals what the store keeps, and older ones that still open.
 pub struct SealingKey {
-    newest: SecretBox<[u8; 32]>,
-    older: Vec<SecretBox<[u8; 32]>>,
+    newest: Key,
+    older: Vec<Key>,
+}
+
+/// One key, ready to be used: what a sealed secret begins with, and the cipher.
+struct Key {
+    header: [u8; HEADER_BYTES],
+    cipher: LessSafeKey,
+}
+
+impl Key {
+    fn new(bytes: [u8; 32]) -> Self {
+        let bytes = SecretBox::new(Box::new(bytes));
+        Self {
+            header: header(&bytes),
+            cipher: cipher(&bytes),
+        }
+    }
 }
 
 impl std::fmt::Debug for SealingKey {
@@ -48,7 +64,7 @@ impl SealingKey {
     /// From 32 secret bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self {
-            newest: SecretBox::new(Box::new(bytes)),
+            newest: Key::new(bytes),
             older: Vec::new(),
         }
     }
@@ -56,7 +72,7 @@ impl SealingKey {
     /// Also opens what this key sealed; seals nothing with it.
     #[must_use]
     pub fn and_older(mut self, bytes: [u8; 32]) -> Self {
-        self.older.push(SecretBox::new(Box::new(bytes)));
+        self.older.push(Key::new(bytes));
         self
     }
 
@@ -64,12 +80,12 @@ impl SealingKey {
     pub fn seal(&self, name: &str, secret: &[u8], ids: &dyn Ids) -> Vec<u8> {
         let mut nonce = [0u8; NONCE_BYTES];
         ids.fill(&mut nonce);
-        let header = header(&self.newest);
+        let Key { header, cipher } = &self.newest;
         let mut text = secret.to_vec();
-        cipher(&self.newest)
+        cipher
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from([&header, name.as_bytes()].concat()),
+                Aad::from([&header[..], name.as_bytes()].concat()),
                 &mut text,
             )
             .expect("a secret is far shorter than the cipher's limit");
@@ -80,11 +96,12 @@ impl SealingKey {
     pub fn open(&self, name: &str, sealed: &[u8]) -> std::result::Result<Vec<u8>, CannotOpen> {
         let (head, rest) = sealed.split_at_checked(HEADER_BYTES).ok_or(CannotOpen)?;
         let mut keys = std::iter::once(&self.newest).chain(&self.older);
-        let key = keys.find(|key| header(key) == head).ok_or(CannotOpen)?;
+        let key = keys.find(|key| key.header == head).ok_or(CannotOpen)?;
         let (nonce, text) = rest.split_at_checked(NONCE_BYTES).ok_or(CannotOpen)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| CannotOpen)?;
         let mut text = text.to_vec();
-        let opened = cipher(key)
+        let opened = key
+            .cipher
             .open_in_place(
                 nonce,
                 Aad::from([head, name.as_bytes()].concat()),
@@ -98,18 +115,12 @@ impl SealingKey {
 
     /// What tells the newest key from others, in hexadecimal; says nothing else about it.
     pub fn fingerprint(&self) -> String {
-        header(&self.newest)[1..]
-            .iter()
-            .fold(String::new(), |mut text, byte| {
-                use std::fmt::Write as _;
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        domain::opaque::hex(&self.newest.header[1..])
     }
 
     /// Whether it was sealed with an older key, so that it should be sealed anew.
     pub fn is_older(&self, sealed: &[u8]) -> bool {
-        !sealed.starts_with(&header(&self.newest))
+        !sealed.starts_with(&self.newest.header)
     }
 }
 

@@ -37,7 +37,7 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: LazyLock<[Asset; 9]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
     [
         asset!("tokens.css", STYLES),
         asset!("app.css", STYLES),
@@ -48,6 +48,7 @@ static ASSETS: LazyLock<[Asset; 9]> = LazyLock::new(|| {
         asset!("ages.js", SCRIPT),
         asset!("choose.js", SCRIPT),
         asset!("fill.js", SCRIPT),
+        asset!("tally.js", SCRIPT),
     ]
 });
 
@@ -60,8 +61,9 @@ pub struct Assets {
     pub app: &'static str,
     /// The sprite: `{icons}#name`.
     pub icons: &'static str,
-    /// Modules that make pages quicker: copy buttons, the palette, keys, ages, choosing rows, taking a file.
-    pub scripts: [&'static str; 6],
+    /// Modules that make pages quicker: copy buttons, the palette, keys, ages, choosing rows, taking a file, the count
+    /// of what waits.
+    pub scripts: [&'static str; 7],
 }
 
 impl Assets {

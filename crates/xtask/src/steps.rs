@@ -15,7 +15,7 @@ use crate::tools;
 use crate::workspace::Workspace;
 
 /// Longest time of one step; a hanging test is ended and counts as a failure.
-const STEP_LIMIT: Duration = Duration::from_mins(40);
+const STEP_LIMIT: Duration = Duration::from_hours(1);
 
 /// What the steps share: made by the first that needs it.
 struct Run<'a> {

@@ -1,10 +1,12 @@
 """Tasks of everybody: their own page, what they ask for, calls that wait for a yes, the light."""
 
+import json
 import time
 
 from actors import device_sign_in
 
 from . import TRIED, task
+from .rules import save_the_policy
 
 
 @task("staff")
@@ -94,6 +96,46 @@ def ask_for_money_and_be_granted_less(asking, answering):
     answering.says("It is granted.")
 
 
+@task("staff", "owner", has_own_demo=True)
+def ask_for_a_connector_and_be_granted_it(asking, answering):
+    asking.open("/me")
+    asking.link("Ask for a connector")
+    asking.field("Which connector", "Notion")
+    asking.field("What for", TRIED)
+    asking.button("Ask")
+    asking.says("What you have asked for, and what became of it")
+    for draft in ("Draft it", "Draft an entry"):
+        answering.open("/console/requests")
+        answering.link("ada@northwind.example")
+        answering.says("It can be granted once they have it.")
+        answering.link(draft)
+        save_the_policy(answering)
+    _answer(answering, "Grant")
+    answering.says("It is granted.")
+    asking.open("/me")
+    asking.says("The connector Notion")
+    asking.says("Granted by")
+
+
+@task("staff", "owner")
+def ask_for_an_action_and_be_declined(asking, answering):
+    asking.open("/me")
+    asking.link("Ask for more: Membership CRM")
+    asking.field("Which action", "delete_contact")
+    asking.field("What for", TRIED)
+    asking.button("Ask")
+    asking.says("What you have asked for, and what became of it")
+    answering.open("/console/requests")
+    answering.link("ada@northwind.example")
+    answering.says("“CRM: nobody deletes”")
+    answering.link("Decline")
+    answering.field("Your answer", TRIED)
+    answering.button("Decline")
+    answering.says("It is declined.")
+    asking.open("/me")
+    asking.says("The action delete_contact of the connector crm")
+
+
 @task("staff")
 def take_back_what_one_asked_for(hands):
     hands.open("/me/ask?for=group")
@@ -131,6 +173,18 @@ def deny_a_call_of_ones_own(hands):
 def decide_as_the_second_person(hands):
     _opens_call(hands, "/console/approvals", hands.demo.wants("ada@northwind.example", "second", _member()))
     hands.field("Reason", TRIED)
+    hands.button("Approve this call")
+    hands.says("It is approved, for this one call.")
+
+
+@task("owner")
+def have_a_call_made_with_other_arguments(hands):
+    _opens_call(hands, "/console/approvals", hands.demo.wants("ada@northwind.example", "second", _member()))
+    hands.link("Change the arguments")
+    hands.field("All arguments", json.dumps({"member": _member(), "text": TRIED}))
+    hands.field("Reason", TRIED)
+    hands.button("Go on with these")
+    hands.says("nothing is approved yet")
     hands.button("Approve this call")
     hands.says("It is approved, for this one call.")
 

@@ -9,11 +9,11 @@ def change_the_policy_and_take_the_change_out_again(hands):
     hands.link("Add a limit")
     hands.field("Name", TRIED)
     hands.field("Requests a minute", "100000")
-    _save_the_policy(hands)
+    save_the_policy(hands)
     hands.open("/console/policy")
     hands.link(TRIED)
     hands.button("Take it out")
-    _save_the_policy(hands, leads_to_preview=False)
+    save_the_policy(hands, leads_to_preview=False)
     hands.open("/console/policy")
     assert TRIED not in hands.window.page.locator("table").all_inner_texts()
 
@@ -80,11 +80,11 @@ def change_the_policy_as_text_try_it_and_bring_the_version_before_back(hands):
     hands.button("Try by both")
     hands.says("Ada Lovelace")
     hands.button("Back to what it changes")
-    _save_the_policy(hands, leads_to_preview=False)
+    save_the_policy(hands, leads_to_preview=False)
     hands.open(before)
     hands.link("Bring this one back")
     hands.button("Look at what it changes")
-    _save_the_policy(hands, leads_to_preview=False)
+    save_the_policy(hands, leads_to_preview=False)
 
 
 @task("owner")
@@ -116,7 +116,7 @@ def review_a_connector(hands):
     hands.field("Who runs it", "our web team")
     hands.choice("How much is at risk", "medium")
     hands.field("What you found", TRIED)
-    hands.tick("Its actions may be approved, one by one")
+    hands.tick("It may be used, as far as the policy lets it")
     hands.button("Keep the review")
     hands.says(TRIED)
 
@@ -133,6 +133,24 @@ def approve_a_definition_and_leave_another_blocked(hands):
 
 
 @task("owner")
+def ask_a_connector_what_it_lists(hands):
+    hands.open("/console/connectors/crm")
+    hands.button("Ask it what it lists")
+    hands.says("It has answered.")
+
+
+@task("owner")
+def lay_a_baseline_over_a_connector(hands):
+    hands.open("/console/connectors/crm")
+    hands.choose(hands.find("#kind"), "Salesforce and other CRM")
+    hands.button("Lay it over what is listed")
+    hands.field("For which group", "contractors")
+    hands.button("See who the baseline touches")
+    hands.says("What it would change")
+    hands.link("Leave it as it is")
+
+
+@task("owner")
 def look_at_what_another_state_of_an_action_would_do(hands):
     hands.open("/console/connectors/crm")
     hands.choose(hands.find("table.matrix select"), "Blocked")
@@ -141,7 +159,7 @@ def look_at_what_another_state_of_an_action_would_do(hands):
     hands.link("Leave it as it is")
 
 
-def _save_the_policy(hands, leads_to_preview=True) -> None:
+def save_the_policy(hands, leads_to_preview=True) -> None:
     if leads_to_preview:
         hands.button("Look at what it changes")
     hands.says("Whom it touches")

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use domain::connectors::DefinitionKind;
 use domain::policy::ArgumentRule;
 use domain::{ActionClass, ActionState, ApprovalId, ReasonCode, Refusal};
 use ledger::record::Ended;
@@ -10,21 +11,24 @@ use pipeline::{ActionCall, Admitted, Call, Charge, End, Inspection, Pipeline, Re
 
 use super::Connectors;
 use super::approve::Able;
-use super::shown::{Approved, Speaker};
+use super::shown::{Approved, Awaited, Speaker};
 use crate::approval;
 use crate::arguments::Arguments;
 use crate::envelope::Message;
 use crate::headers;
 use crate::method::{Act, beside, class_of_tool, is_tool_name};
+use crate::pins::Held;
 use crate::place::Place;
 use crate::refused::Asked;
-use crate::stream;
+use crate::texts;
 use crate::upstream::Outgoing;
 
 /// What somebody would do, with everything that it is decided on. Nothing of it is borrowed: it may wait for an approval.
 pub(super) struct Doing {
     pub(super) action: String,
     pub(super) is_tool: bool,
+    /// The prompt that it would have.
+    prompt: Option<String>,
     pub(super) class: ActionClass,
     pub(super) arguments: Arguments,
     pub(super) approved: Approved,
@@ -34,10 +38,18 @@ pub(super) struct Doing {
 }
 
 impl Doing {
-    /// The hash of the definition it is decided on; a method has none.
+    /// The hash of the definition it is decided on; a method that needs no prompt has none.
     pub(super) fn definition(&self) -> Option<&str> {
-        let hash = self.approved.held.hash(&self.action);
-        hash.filter(|_| self.is_tool)
+        self.definition_in(&self.approved.held)
+    }
+
+    /// The same by what is held of its connector.
+    pub(super) fn definition_in<'h>(&self, held: &'h Held) -> Option<&'h str> {
+        match &self.prompt {
+            Some(name) => held.hash(DefinitionKind::Prompt, name),
+            None if self.is_tool => held.hash(DefinitionKind::Tool, &self.action),
+            None => None,
+        }
     }
 
     /// What it is decided on.
@@ -70,9 +82,12 @@ impl Doing {
         }
     }
 
-    /// Whether it is there to be done, as far as its definition goes.
-    fn is_offered(&self) -> bool {
-        !self.is_tool || (is_tool_name(&self.action) && self.approved.held.may_call(&self.action))
+    /// Whether it is there to be done, as far as its definition goes, by what is held of its connector.
+    pub(super) fn is_offered_by(&self, held: &Held) -> bool {
+        match &self.prompt {
+            Some(name) => held.may_get(name),
+            None => !self.is_tool || (is_tool_name(&self.action) && held.may_call(&self.action)),
+        }
     }
 
     /// Takes what the client has said to a question of ours out of the message: it is not for the connector.
@@ -88,10 +103,8 @@ impl Doing {
     pub(super) fn inspection(&self, pipeline: &Pipeline, call: &Call<Admitted>) -> Inspection {
         let mut inspection = pipeline.inspection_of_action(call);
         if inspection.is_on() {
-            stream::texts(
-                &String::from_utf8_lossy(&self.outgoing.body),
-                &mut inspection,
-            );
+            let body = String::from_utf8_lossy(&self.outgoing.body);
+            texts::each(&body, &mut |text| inspection.text(text));
         }
         inspection
     }
@@ -107,10 +120,10 @@ impl Connectors {
         place: Place,
         act: &Act<'_>,
     ) -> Result<Response, Response> {
-        let arguments = if act.is_tool {
-            Arguments::read(act.arguments)
-        } else {
-            Arguments::of_method(act.arguments)
+        let arguments = match act {
+            Act { is_tool: true, .. } => Arguments::read(act.arguments),
+            Act { is_heard: true, .. } => Arguments::of_listening(act.arguments),
+            _ => Arguments::of_method(&act.action, act.arguments),
         };
         let arguments = match arguments {
             Ok(arguments) => arguments,
@@ -122,7 +135,7 @@ impl Connectors {
         if let Err(refusal) = headers::repeats(&outgoing.headers, arguments.value()) {
             return Err(asked.refused(&call.refuse(refusal)));
         }
-        let approved = match self.approved(call.connector(), b"").await {
+        let approved = match self.approved(call.connector(), Awaited::Content).await {
             Ok(approved) => approved,
             Err(refusal) => return Err(asked.refused(&call.refuse(refusal))),
         };
@@ -134,6 +147,7 @@ impl Connectors {
         let mut doing = Doing {
             action: act.action.clone().into_owned(),
             is_tool: act.is_tool,
+            prompt: act.prompt().map(str::to_owned),
             class,
             arguments,
             approved,
@@ -145,7 +159,7 @@ impl Connectors {
         let standing = self
             .pipeline
             .weigh_action(&mut call, &doing.decided_on(&meets, None));
-        if !doing.is_offered() {
+        if !doing.is_offered_by(&doing.approved.held) {
             let refusal = Refusal::plain(ReasonCode::ActionNotAvailable);
             return Err(asked.refused(&call.refuse(refusal)));
         }
@@ -191,16 +205,24 @@ impl Connectors {
         let inspection = self.pipeline.inspection_of_answer(&call);
         let Doing {
             approved,
+            able,
             outgoing,
             place,
             ..
         } = doing;
         let had_session = outgoing.session.is_some();
         let sent = self.upstream.act(&mut call, &connector, outgoing).await;
+        let status = sent.as_ref().ok().map(|answer| answer.status.as_u16());
+        let sent = match sent {
+            Ok(answer) => self.upstream.covered(&connector, &who.caller, answer).await,
+            Err(refusal) => Err(refusal),
+        };
         let mut running = call.into_running();
+        if let Some(status) = status {
+            running.answered(&connector.name, None, status);
+        }
         match sent {
             Ok(answer) => {
-                running.answered(&connector.name, None, answer.status.as_u16());
                 let speaker = Speaker {
                     connector,
                     policy,
@@ -214,10 +236,14 @@ impl Connectors {
                 self.answered(asked, speaker, answer, had_session, running, inspection)
                     .await
             }
-            // Also where the grant came to its end between the decision and the sending.
+            // Also where the grant came to its end between the decision and the sending, or covers too little.
             Err(refusal) => {
                 running.end(End::unseen(Ended::Error, Some(refusal.code())));
-                Err(asked.refused(&refusal))
+                Err(if refusal.code() == ReasonCode::GrantNeeded {
+                    self.leads_there(&asked, &able, &connector, &refusal)
+                } else {
+                    asked.refused(&refusal)
+                })
             }
         }
     }

@@ -3,30 +3,28 @@
 //! nobody is asked anything on a connector's behalf: this is said in the greeting, and refused when it is asked for.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use domain::policy::{ActionAsk, Connector};
-use domain::{ActionClass, ActionState, ReasonCode, Refusal, limits};
+use domain::policy::Connector;
+use domain::{ReasonCode, Refusal};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use pipeline::identity::Resource;
 use pipeline::{Call, Identified};
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::answer;
-use super::gather::{List, PROMPTS};
+use super::gather::List;
 use super::{Brought, Connectors, Entered, able, malformed, meant, outgoing};
 use crate::headers::{self, About, Era, SESSION};
-use crate::line::MODERN;
 use crate::method::{Act, Deed, deed};
+use crate::params::Params;
 use crate::refused::Asked;
+use crate::revision::{LEGACY, MODERN};
 use crate::session::Opened;
-use crate::strict::Members;
-use crate::{alias, approval, envelope::Message, grants, seam};
+use crate::{alias, approval, envelope, envelope::Message, grants, seam};
 
 /// What stands in a connector's place in a session of all of them. No connector is called so.
 const ALL: &str = "";
@@ -72,9 +70,10 @@ impl Connectors {
             Ok(Message::Request { id, method, params }) => {
                 asked.id = Some(id);
                 asked.is_tool = method == "tools/call";
+                asked.is_prompt = method == "prompts/get";
                 let headers = &head.headers;
                 let meant = meant(call, &mut asked, headers, &method, params);
-                let (call, deed) = meant.map_err(|refused| *refused)?;
+                let (call, params, deed) = meant.map_err(|refused| *refused)?;
                 let brought = Brought {
                     call,
                     asked,
@@ -82,7 +81,7 @@ impl Connectors {
                     bytes: bytes.clone(),
                     place,
                 };
-                Box::pin(self.asked_of_all(brought, &method, params, deed)).await
+                Box::pin(self.asked_of_all(brought, &method, &params, deed)).await
             }
             // What is told to all of them is for none.
             Ok(Message::Notification { method, .. }) if method.starts_with("notifications/") => {
@@ -105,7 +104,7 @@ impl Connectors {
         self: &Arc<Self>,
         brought: Brought<'_, Identified>,
         method: &str,
-        params: Option<&str>,
+        params: &Params<'_>,
         deed: Deed<'_>,
     ) -> Result<Response, Response> {
         let Brought {
@@ -133,7 +132,7 @@ impl Connectors {
             ("initialize", Era::Legacy, _) => Ok(self.greets(brought, params)),
             ("server/discover", Era::Modern, _) => Ok(told(brought, &discovered())),
             ("ping", _, _) => Ok(told(brought, &json!({}))),
-            (_, _, Deed::Act(act)) if act.named.is_some() => {
+            (_, _, Deed::Act(act)) if act.is_listed => {
                 Box::pin(self.at_one(brought, (method, params), session.as_ref(), act)).await
             }
             _ => {
@@ -149,12 +148,12 @@ impl Connectors {
         call: Call<Identified>,
         asked: &Asked,
         headers: &HeaderMap,
-        (method, params, deed): (&str, Option<&str>, &Deed<'_>),
+        (method, params, deed): (&str, &Params<'_>, &Deed<'_>),
     ) -> Result<(Call<Identified>, Option<Opened>), Box<Response>> {
         let is_named = matches!(deed, Deed::Act(act) if act.named.is_some());
         let (spoken, complete): (&[&str], _) = match asked.era {
             Era::Modern => (&[MODERN], headers::complete(headers, is_named, params)),
-            Era::Legacy => (&grants::SPOKEN, Ok(())),
+            Era::Legacy => (&LEGACY, Ok(())),
         };
         let version = complete.and_then(|()| headers::version(headers, params));
         let version = match version {
@@ -166,7 +165,7 @@ impl Connectors {
             && !spoken.contains(&&**version)
         {
             let refusal = call.refuse(Refusal::plain(ReasonCode::McpVersion));
-            let all = [&[MODERN][..], &grants::SPOKEN].concat();
+            let all = [&[MODERN][..], &LEGACY].concat();
             return Err(Box::new(asked.other_version(&refusal, version, &all)));
         }
         let mut given = headers.get_all(SESSION).iter();
@@ -187,12 +186,12 @@ impl Connectors {
     }
 
     /// The greeting of a client with sessions.
-    fn greets(&self, brought: Brought<'_, Identified>, params: Option<&str>) -> Response {
-        let opens_pages = approval::greets_with_pages(params);
+    fn greets(&self, brought: Brought<'_, Identified>, params: &Params<'_>) -> Response {
+        let opens_pages = approval::greets_with_pages(params.text());
         let caller = &brought.call.who().caller;
         let given = self.sessions.given(caller, ALL, (NO_UPSTREAM, opens_pages));
         let mut hello = about_us();
-        hello["protocolVersion"] = grants::spoken(params).into();
+        hello["protocolVersion"] = grants::spoken(params.text()).into();
         let mut response = told(brought, &hello);
         if let Some(given) = given
             && let Ok(value) = HeaderValue::from_str(&given)
@@ -206,7 +205,7 @@ impl Connectors {
     async fn at_one(
         self: &Arc<Self>,
         brought: Brought<'_, Identified>,
-        (method, params): (&str, Option<&str>),
+        (method, params): (&str, &Params<'_>),
         session: Option<&Opened>,
         act: Act<'_>,
     ) -> Result<Response, Response> {
@@ -247,7 +246,8 @@ impl Connectors {
             call.refuse(Refusal::plain(ReasonCode::BodyMalformed));
             return Err(asked.malformed(-32602, "params cannot be read in one way"));
         };
-        let Ok(Deed::Act(act)) = deed(&method, params) else {
+        let params = Params::read(params).unwrap_or_default();
+        let Ok(Deed::Act(act)) = deed(&method, &params) else {
             call.refuse(Refusal::plain(ReasonCode::BodyMalformed));
             return Err(asked.malformed(-32602, "params cannot be read in one way"));
         };
@@ -263,7 +263,7 @@ impl Connectors {
         call: &Call<Identified>,
         method: &str,
         name: &str,
-    ) -> Result<Option<(Connector, String)>, Refusal> {
+    ) -> Result<Option<(Arc<Connector>, String)>, Refusal> {
         let is_uri = method == "resources/read";
         let split = if is_uri {
             alias::split_uri(name)
@@ -276,7 +276,7 @@ impl Connectors {
         let Some(connector) = alias::at_prefix(call.policy().reachable(), prefix) else {
             return Ok(None);
         };
-        let found = |own: &str| Ok(Some((connector.clone(), own.to_owned())));
+        let found = |own: &str| Ok(Some((Arc::clone(connector), own.to_owned())));
         if is_uri {
             return found(rest);
         }
@@ -286,35 +286,15 @@ impl Connectors {
             }
             return Ok(None);
         }
-        if method == "tools/call" {
-            let held = self.pins.held(connector).await;
-            let held = held.map_err(|_| Refusal::plain(ReasonCode::StoreUnavailable))?;
-            let known = held.actions.keys().map(String::as_str);
-            return match alias::named(connector, name, known) {
-                Some(own) => found(own),
-                None => Ok(None),
-            };
-        }
-        // Nothing is known of prompts but what their connector says, which is asked where they may have one.
-        let standing = call.policy().standing(&ActionAsk {
-            connector,
-            action: method,
-            class: ActionClass::Read,
-            meets: None,
-        });
-        if standing.state == ActionState::Blocked {
-            return Ok(None);
-        }
-        let time = Duration::from_millis(limits::LISTS_MS);
-        let listed = timeout(time, self.own_list(connector, call.who(), &PROMPTS)).await;
-        let listed = listed.map_err(|_| Refusal::plain(ReasonCode::UpstreamTimeout))??;
-        let names = listed.iter().filter_map(|prompt| {
-            let members = Members::read(prompt, &["name"]).ok()?;
-            members.string("name")
-        });
-        let names: Vec<_> = names.collect();
-        let own = alias::named(connector, name, names.iter().map(|own| &**own));
-        own.map_or(Ok(None), found)
+        let held = self.pins.held(connector).await;
+        let held = held.map_err(|_| Refusal::plain(ReasonCode::StoreUnavailable))?;
+        let known = match method {
+            "tools/call" => &held.actions,
+            _ => &held.prompts,
+        };
+        let known = known.keys().map(String::as_str);
+        let own = alias::named(connector, name, known).map(str::to_owned);
+        own.map_or(Ok(None), |own| found(&own))
     }
 }
 
@@ -338,7 +318,7 @@ fn discovered() -> Value {
 
 /// An answer of ours. It leaves no record.
 fn told(brought: Brought<'_, Identified>, result: &Value) -> Response {
-    let text = brought.asked.enclosed("result", result);
+    let text = envelope::result(brought.asked.answers(), result);
     brought.call.done();
     answer::json(StatusCode::OK, text)
 }

@@ -16,8 +16,10 @@ use super::Connectors;
 use super::shown::{Across, Speaker};
 use crate::envelope::Id;
 use crate::headers::{Era, SESSION};
+use crate::look::{Seen, look};
 use crate::refused::Asked;
-use crate::stream::{self, Seen};
+use crate::session::whose;
+use crate::stream::{self, Watch};
 use crate::upstream::{Answer, Body as Came, Coming, refusal_of_status, whole};
 
 impl Connectors {
@@ -43,13 +45,16 @@ impl Connectors {
             let caller = &speaker.who.caller;
             self.sessions.given(
                 caller,
-                &speaker.connector.name,
+                &whose(&speaker.connector),
                 (session, speaker.opens_pages),
             )
         });
         let mut response = match answer.body {
             Came::Events(body) if answer.status.is_success() => {
-                let watch = speaker.watch(asked, running, inspection);
+                let watch = Watch {
+                    giving: answer.giving,
+                    ..speaker.watch(asked, running, inspection, &self.pipeline.rules)
+                };
                 events(stream::passed_on(body, watch))
             }
             Came::Json(body) => {
@@ -107,10 +112,10 @@ async fn judged(
         _ = live.revoked() => return Err(Refusal::plain(ReasonCode::PersonRevoked)),
         bytes = whole(body) => bytes?,
     };
-    match stream::look(&bytes, asked.expected(), &speaker.keep(), inspection) {
+    match look(&bytes, asked.expected(), &speaker.keep(), inspection) {
         Seen::Answer(None, well) if status.is_success() || !well => Ok((bytes, well)),
         Seen::Answer(Some(text), well) if status.is_success() || !well => Ok((text.into(), well)),
-        Seen::Answer(..) | Seen::Pass | Seen::Drop | Seen::Answered | Seen::Garbled => {
+        Seen::Answer(..) | Seen::Pass(_) | Seen::Drop | Seen::Answered | Seen::Garbled => {
             Err(Refusal::plain(ReasonCode::UpstreamGarbled))
         }
     }

@@ -20,7 +20,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::Connectors;
 use super::act::Doing;
 use super::answer;
+use super::shown::Awaited;
 use crate::approval::{self, Reply, Sought, Wanted};
+use crate::envelope;
 use crate::headers::Era;
 use crate::refused::Asked;
 use crate::stream::{self, Events};
@@ -34,7 +36,7 @@ pub(super) struct Able {
     pub(super) is_asked_back: bool,
     /// Take an answer event by event.
     pub(super) hears_events: bool,
-    /// What it has said to our own question.
+    /// What it has said to our own question, which only modern clients are asked so.
     pub(super) reply: Option<Reply>,
     /// What its progress is told under, as it is written.
     pub(super) progress: Option<String>,
@@ -70,7 +72,7 @@ pub(super) fn way(able: &Able, era: Era) -> Way {
             Era::Legacy => able.opens_pages || able.progress.is_some(),
         };
     match era {
-        _ if able.reply == Some(Reply::Refused) => Way::Tell,
+        Era::Modern if able.reply == Some(Reply::Refused) => Way::Tell,
         Era::Modern if able.opens_pages && able.is_asked_back && able.reply.is_none() => {
             Way::OpenAndCall
         }
@@ -86,16 +88,13 @@ impl Connectors {
         self: &Arc<Self>,
         mut call: Call<Admitted>,
         asked: Asked,
-        mut doing: Doing,
+        doing: Doing,
         standing: Standing,
     ) -> Result<Response, Response> {
         // Nobody is asked about what may not leave in any case.
         let inspection = doing.inspection(&self.pipeline, &call);
         if let Err(refusal) = self.pipeline.may_leave(&mut call, inspection) {
             return Err(asked.refused(&call.refuse(refusal)));
-        }
-        if let Some(kept) = approval::without_our_answer(&doing.outgoing.body) {
-            doing.outgoing.body = kept.into();
         }
         let Some(said) = doing.said() else {
             let text = "It needs an approval, and nobody can approve it: a number in its arguments cannot be told apart from others.";
@@ -141,10 +140,7 @@ impl Connectors {
             return self.held(call, asked, doing, wanted, (sought.clone(), hold));
         }
         let refusal = call.refuse(approval::refusal(&wanted, sought, &self.public_url));
-        let request = asked
-            .id
-            .as_ref()
-            .map_or_else(|| "null".to_owned(), ToString::to_string);
+        let request = asked.answers();
         let ask = match way {
             Way::OpenAndCall => approval::asks_to_open,
             Way::OpenFirst => approval::open_first,
@@ -212,10 +208,12 @@ impl Connectors {
 
     /// Whether a call that has waited is still what was decided: under the same policy, by the same definition.
     async fn is_unchanged(&self, call: &Call<Admitted>, doing: &Doing) -> Result<(), Refusal> {
-        let now = self.approved(call.connector(), b"").await?;
-        let definition = now.held.hash(&doing.action).filter(|_| doing.is_tool);
-        let is_same_policy = self.pipeline.rules.current().version == call.policy().version;
-        let is_offered = !doing.is_tool || now.held.may_call(&doing.action);
+        let now = self.approved(call.connector(), Awaited::Content).await?;
+        let definition = doing.definition_in(&now.held);
+        let rules = self.pipeline.rules.current();
+        let is_there = rules.connector_there(&call.connector().name).is_some();
+        let is_same_policy = is_there && rules.version == call.policy().version;
+        let is_offered = doing.is_offered_by(&now.held);
         if is_same_policy && is_offered && definition == doing.definition() {
             return Ok(());
         }
@@ -244,8 +242,12 @@ impl Waiting {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         looks.tick().await;
         let asks_to_open = era == Era::Legacy && doing.able.opens_pages;
-        if asks_to_open && let Sought::Waits { id, .. } = &self.sought {
-            let question = approval::question(&self.wanted, *id, &door.public_url);
+        let asked = match &self.sought {
+            Sought::Waits { id, .. } if asks_to_open => Some(*id),
+            _ => None,
+        };
+        if let Some(id) = asked {
+            let question = approval::question(&self.wanted, id, &door.public_url);
             self.tell(&question).await;
         }
         for look in 0u32.. {
@@ -259,10 +261,12 @@ impl Waiting {
                 break;
             }
         }
-        if asks_to_open && let Sought::Granted(id) | Sought::Denied { id, .. } = &self.sought {
+        if let Some(id) = asked
+            && !matches!(self.sought, Sought::Waits { .. })
+        {
             let params = json!({"elicitationId": id.to_string()});
-            let done = json!({"jsonrpc": "2.0", "method": "notifications/elicitation/complete", "params": params});
-            self.tell(&done.to_string()).await;
+            let done = envelope::notification("notifications/elicitation/complete", params);
+            self.tell(&done).await;
         }
         Ok(self.sought.clone())
     }
@@ -275,9 +279,9 @@ impl Waiting {
         };
         let page = approval::page(&door.public_url, *id);
         let message = serde_json::Value::from(format!("Waits for approval: {page}"));
-        let event = format!(
-            "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\"progress\":{look},\"message\":{message}}}}}"
-        );
+        let params =
+            format!("{{\"progressToken\":{token},\"progress\":{look},\"message\":{message}}}");
+        let event = envelope::notification("notifications/progress", params);
         self.tell(&event).await;
     }
 
@@ -351,6 +355,11 @@ mod tests {
             (Era::Legacy, able(false, true, true, None), Way::Wait),
             (Era::Legacy, able(false, true, false, None), Way::Tell),
             (Era::Legacy, able(false, false, true, None), Way::Tell),
+            (
+                Era::Legacy,
+                able(true, true, false, Some(Reply::Refused)),
+                Way::Wait,
+            ),
         ] {
             assert_eq!(way(&able, era), expected, "{era:?} {able:?}");
         }

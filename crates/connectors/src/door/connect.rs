@@ -4,6 +4,8 @@
 use axum::response::Response;
 use bytes::Bytes;
 use domain::Refusal;
+use domain::connectors::DefinitionKind;
+use domain::policy::Connector;
 use http::StatusCode;
 use http::header::HeaderValue;
 use pipeline::{Admitted, Call};
@@ -16,6 +18,7 @@ use crate::envelope::Message;
 use crate::grants::{self, NOBODY_BEHIND};
 use crate::headers::SESSION;
 use crate::refused::Asked;
+use crate::session::whose;
 
 impl Connectors {
     /// A call for which its caller has to connect first.
@@ -31,10 +34,18 @@ impl Connectors {
         }
         let connector = std::sync::Arc::clone(call.connector());
         let refusal = call.refuse(refusal);
-        let request = asked
-            .id
-            .as_ref()
-            .map_or_else(|| "null".to_owned(), ToString::to_string);
+        self.leads_there(asked, able, &connector, &refusal)
+    }
+
+    /// The way to the page on which somebody connects, as their client knows to go it.
+    pub(super) fn leads_there(
+        &self,
+        asked: &Asked,
+        able: &Able,
+        connector: &Connector,
+        refusal: &Refusal,
+    ) -> Response {
+        let request = asked.answers();
         // It is not kept waiting: the page leads to somebody else's, and takes as long as it does there.
         let able = Able {
             opens_pages: able.opens_pages,
@@ -43,12 +54,12 @@ impl Connectors {
             ..Able::default()
         };
         let body = match way(&able, asked.era) {
-            Way::OpenAndCall => grants::asks_to_open(&request, &connector, &self.public_url),
+            Way::OpenAndCall => grants::asks_to_open(&request, connector, &self.public_url),
             Way::OpenFirst => {
                 let elicitation = asked.request.to_string();
-                grants::open_first(&request, &connector, &self.public_url, &elicitation)
+                grants::open_first(&request, connector, &self.public_url, &elicitation)
             }
-            Way::Wait | Way::Tell => return asked.refused(&refusal),
+            Way::Wait | Way::Tell => return asked.refused(refusal),
         };
         answer::json(StatusCode::OK, body)
     }
@@ -68,8 +79,10 @@ impl Connectors {
         let tools = || {
             let keep = speaker.keep();
             let listed = grants::last_listed(&speaker.shown.held);
-            let shown =
-                listed.filter_map(|(name, text)| Some(keep.shown(name, text)?.into_owned()));
+            let shown = listed.filter_map(|(name, text)| {
+                let shown = keep.shown(DefinitionKind::Tool, name, text);
+                shown.map(std::borrow::Cow::into_owned)
+            });
             shown.collect()
         };
         let request = (&*id.to_string(), &*method, params);
@@ -82,7 +95,7 @@ impl Connectors {
         let session = (NOBODY_BEHIND, speaker.opens_pages);
         let given = self
             .sessions
-            .given(&speaker.who.caller, &connector.name, session);
+            .given(&speaker.who.caller, &whose(connector), session);
         if begins
             && let Some(given) = given
             && let Ok(value) = HeaderValue::from_str(&given)

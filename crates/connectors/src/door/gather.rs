@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actions::definition::{INSTRUCTIONS, of_instructions};
 use axum::response::Response;
+use domain::connectors::DefinitionKind;
 use domain::policy::{ActionAsk, CallerPolicy, Connector};
 use domain::{ActionClass, ActionState, ReasonCode, Refusal, limits};
 use http::StatusCode;
@@ -16,14 +18,15 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::shown::Shown;
+use super::shown::{Awaited, Shown};
 use super::{Brought, Connectors, answer};
 use crate::headers::Era;
 use crate::line::{Has, Whose};
 use crate::listing::Lists as _;
+use crate::params::Params;
 use crate::pins::Listed;
 use crate::strict::{self, Members};
-use crate::{alias, grants};
+use crate::{alias, envelope, grants};
 
 /// A list of what connectors have.
 #[derive(Debug)]
@@ -33,34 +36,42 @@ pub(super) struct List {
     member: &'static str,
     /// What of a thing says which one it is.
     named: &'static str,
+    /// What its things are, where what is said of them is pinned.
+    kind: Option<DefinitionKind>,
     has: fn(Has) -> bool,
 }
 
-pub(super) const PROMPTS: List = List {
+const TOOLS: List = List {
+    method: "tools/list",
+    member: "tools",
+    named: "name",
+    kind: Some(DefinitionKind::Tool),
+    has: |has| has.tools,
+};
+
+const PROMPTS: List = List {
     method: "prompts/list",
     member: "prompts",
     named: "name",
+    kind: Some(DefinitionKind::Prompt),
     has: |has| has.prompts,
 };
 
 const LISTS: [List; 4] = [
-    List {
-        method: "tools/list",
-        member: "tools",
-        named: "name",
-        has: |has| has.tools,
-    },
+    TOOLS,
     PROMPTS,
     List {
         method: "resources/list",
         member: "resources",
         named: "uri",
+        kind: None,
         has: |has| has.resources,
     },
     List {
         method: "resources/templates/list",
         member: "resourceTemplates",
         named: "uriTemplate",
+        kind: None,
         has: |has| has.resources,
     },
 ];
@@ -71,7 +82,7 @@ impl List {
     }
 
     fn is_of_tools(&self) -> bool {
-        self.member == "tools"
+        self.kind == Some(DefinitionKind::Tool)
     }
 
     /// Whether somebody may see what of it a connector has.
@@ -101,18 +112,18 @@ async fn of_each<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     let turns = Arc::new(Semaphore::new(limits::LISTS_AT_ONCE));
     let until = Instant::now() + Duration::from_millis(limits::LISTS_MS);
     let mut all = JoinSet::new();
-    for (place, ask) in asks.enumerate() {
+    for (nth, ask) in asks.enumerate() {
         let turns = Arc::clone(&turns);
         all.spawn(timeout_at(until, async move {
             let _turn = turns.acquire_owned().await;
-            (place, ask.await)
+            (nth, ask.await)
         }));
     }
     let mut answered = Vec::new();
     while let Some(one) = all.join_next().await {
         answered.extend(one.ok().and_then(Result::ok));
     }
-    answered.sort_by_key(|(place, _)| *place);
+    answered.sort_by_key(|(nth, _)| *nth);
     answered.into_iter().map(|(_, one)| one).collect()
 }
 
@@ -129,11 +140,11 @@ impl Connectors {
         self: &Arc<Self>,
         brought: Brought<'_, Identified>,
         list: &'static List,
-        params: Option<&str>,
+        params: &Params<'_>,
     ) -> Result<Response, Response> {
         let Brought { call, asked, .. } = brought;
-        let said = Members::read(params.unwrap_or("{}"), &["cursor"]);
-        if !said.is_ok_and(|said| said.get("cursor").is_none_or(strict::is_null)) {
+        let is_from_start = params.get("cursor").is_none_or(strict::is_null);
+        if params.unmistakable(&["cursor"]).is_err() || !is_from_start {
             call.refuse(Refusal::plain(ReasonCode::BodyMalformed));
             return Err(asked.malformed(
                 -32602,
@@ -145,7 +156,7 @@ impl Connectors {
         let theirs = theirs.filter(|connector| list.is_for(&policy, connector));
         let asks = theirs.map(|connector| {
             let one = One {
-                connector: Arc::new(connector.clone()),
+                connector: Arc::clone(connector),
                 policy: Arc::clone(&policy),
                 who: Arc::clone(&who),
             };
@@ -182,13 +193,13 @@ impl Connectors {
         let result = format!("{{\"{}\":[{items}]{more}}}", list.member);
         Ok(answer::json(
             StatusCode::OK,
-            asked.enclosed("result", result),
+            envelope::result(asked.answers(), result),
         ))
     }
 
     /// What one connector has, by the names of the list of all, with commas between.
     async fn of_one(&self, one: &One, list: &'static List) -> String {
-        let Ok(approved) = self.approved(&one.connector, b"").await else {
+        let Ok(approved) = self.approved(&one.connector, Awaited::Other).await else {
             return String::new();
         };
         let shown = Shown {
@@ -200,11 +211,12 @@ impl Connectors {
         };
         let items = match self.within_time(one, list).await {
             Ok(items) => {
-                if list.is_of_tools() {
+                if let Some(kind) = list.kind {
                     let named = |item: &String| Some((name_of(item, list)?, item.clone()));
                     // Some list more to a client that can do more, and this one can nothing: what it does not see is not gone.
                     shown.listed(Listed {
-                        actions: items.iter().filter_map(named).collect(),
+                        kind,
+                        definitions: items.iter().filter_map(named).collect(),
                         is_whole: false,
                     });
                 }
@@ -229,28 +241,74 @@ impl Connectors {
         let overloaded = |_| Refusal::plain(ReasonCode::Overloaded);
         let _turn = self.lists.acquire().await.map_err(overloaded)?;
         let time = Duration::from_millis(limits::LIST_MS);
-        let listed = timeout(time, self.own_list(&one.connector, &one.who, list));
+        let whose = Whose::of(&one.who.caller, &one.who.live);
+        let listed = timeout(time, self.own_list(&one.connector, &whose, list));
         listed
             .await
             .map_err(|_| Refusal::plain(ReasonCode::UpstreamTimeout))?
     }
 
-    /// What a connector lists, page by page.
-    pub(super) async fn own_list(
+    /// Every definition of a connector that somebody is shown, over a line that is begun anew: whether it answers is a part of the
+    /// question. Nobody sees anything of it, and nothing is noted here.
+    pub async fn listed_anew(
         &self,
         connector: &Connector,
-        who: &Verified,
+        whose: &Whose,
+    ) -> Result<Vec<Listed>, Refusal> {
+        let overloaded = |_| Refusal::plain(ReasonCode::Overloaded);
+        let _turn = self.lists.acquire().await.map_err(overloaded)?;
+        let time = Duration::from_millis(limits::LISTS_MS);
+        let all = timeout(time, async {
+            let instructions = self.upstream.begin_anew(connector, whose).await?;
+            let instructions = instructions.map(|said| of_instructions(&said));
+            let mut all = vec![(
+                DefinitionKind::Instructions,
+                instructions
+                    .map(|one| (INSTRUCTIONS.to_owned(), one))
+                    .into_iter()
+                    .collect(),
+            )];
+            for (kind, list) in [
+                (DefinitionKind::Prompt, &PROMPTS),
+                (DefinitionKind::Tool, &TOOLS),
+            ] {
+                let items = self.own_list(connector, whose, list).await?;
+                let named = |item: String| Some((name_of(&item, list)?, item));
+                all.push((
+                    kind,
+                    items.into_iter().filter_map(named).collect::<Vec<_>>(),
+                ));
+            }
+            Ok::<_, Refusal>(all)
+        });
+        let all = all
+            .await
+            .map_err(|_| Refusal::plain(ReasonCode::UpstreamTimeout))??;
+        let listed = |(kind, definitions)| Listed {
+            kind,
+            definitions,
+            // Some list more to a client that can do more, and this one can nothing: what it does not see is not gone.
+            is_whole: false,
+        };
+        Ok(all.into_iter().map(listed).collect())
+    }
+
+    /// What a connector lists, page by page.
+    async fn own_list(
+        &self,
+        connector: &Connector,
+        whose: &Whose,
         list: &List,
     ) -> Result<Vec<String>, Refusal> {
         let garbled = |_| Refusal::plain(ReasonCode::UpstreamGarbled);
-        let (mut items, whose) = (Vec::new(), Whose::of(&who.caller, &who.live));
-        if !(list.has)(self.upstream.line(connector, &whose).await?.has) {
+        let mut items = Vec::new();
+        if !(list.has)(self.upstream.line(connector, whose).await?.has) {
             return Ok(items);
         }
         let (mut cursor, mut bytes) = (None::<String>, 0);
         for _ in 0..limits::LIST_PAGES_MAX {
             let asked = (list.method, cursor.as_deref());
-            let page = self.upstream.page(connector, &whose, asked).await?;
+            let page = self.upstream.page(connector, whose, asked).await?;
             bytes += page.len();
             if bytes > limits::LIST_BYTES_MAX {
                 return Err(Refusal::plain(ReasonCode::UpstreamGarbled));
@@ -288,16 +346,18 @@ fn called(items: &[String], list: &List, shown: &Shown) -> String {
         };
         let called = list.called(&shown.connector, &own);
         *times.entry(called.clone()).or_default() += 1;
-        let item = if list.is_of_tools() {
-            shown.shown(&own, item).map(std::borrow::Cow::into_owned)
-        } else {
-            strict::value(item).is_ok().then(|| item.clone())
+        let item = match list.kind {
+            Some(kind) => {
+                let item = shown.shown(kind, &own, item);
+                item.map(std::borrow::Cow::into_owned)
+            }
+            None => strict::value(item).is_ok().then(|| item.clone()),
         };
         let renamed = item.and_then(|item| {
             let members = Members::read(&item, &[list.named]).ok()?;
             let spelt = Value::from(called.as_str()).to_string();
-            let place = members.get(list.named)?;
-            Some(strict::spliced(&item, &[(place, spelt)]))
+            let own = members.get(list.named)?;
+            Some(strict::spliced(&item, &[(own, spelt)]))
         });
         all.extend(renamed.map(|item| (called, item)));
     }
@@ -312,12 +372,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_never_answers_does_not_take_the_others_along() {
-        let asks = (0..200).map(|place| async move {
-            if place % 50 == 7 {
+        let asks = (0..200).map(|nth| async move {
+            if nth % 50 == 7 {
                 std::future::pending::<()>().await;
             }
-            assert_ne!(place, 100, "one that fails");
-            place
+            assert_ne!(nth, 100, "one that fails");
+            nth
         });
         let answered = of_each(asks).await;
         let expected: Vec<i32> = (0..200).filter(|n| n % 50 != 7 && *n != 100).collect();

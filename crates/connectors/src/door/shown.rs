@@ -1,25 +1,27 @@
-//! What of a connector's actions a person sees: what was approved, and is not blocked for them.
+//! What of what a connector says a person's client sees: what was approved, and is not blocked for them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use domain::connectors::DefinitionKind;
 use domain::policy::{ActionAsk, CallerPolicy, Connector};
 use domain::{ActionState, ReasonCode, Refusal, limits};
 use pipeline::identity::{Live, Verified};
-use pipeline::{Admitted, Call, Inspection, Running};
+use pipeline::{Admitted, Call, Inspection, Rules, Running};
 
 use super::Connectors;
 use crate::approval;
-use crate::envelope::{Id, Message};
+use crate::envelope::{self, Id, Message};
 use crate::line::{Line, Whose};
 use crate::listing::Lists;
+use crate::look::Keep;
 use crate::method::{class_of_tool, is_tool_name};
 use crate::pins::{Held, Listed, Pins};
 use crate::place::Place;
 use crate::refused::Asked;
 use crate::seam::Seam;
-use crate::stream::{Keep, Watch};
+use crate::stream::{Source, Watch};
 use crate::strict::{self, Malformed, Members};
 use crate::upstream::Upstream;
 
@@ -62,11 +64,13 @@ impl Across {
         if self.answered.fetch_add(1, Ordering::Relaxed) >= limits::ASKED_IN_VAIN_MAX {
             return Err(Malformed::Shape { line: 1, column: 1 });
         }
-        let said = match method {
-            "ping" => "\"result\":{}",
-            _ => "\"error\":{\"code\":-32601,\"message\":\"Nobody can be asked here.\"}",
+        let message = match method {
+            "ping" => envelope::result(id, "{}"),
+            _ => envelope::error(
+                id,
+                r#"{"code":-32601,"message":"Nobody can be asked here."}"#,
+            ),
         };
-        let message = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},{said}}}");
         let whose = Whose::of(&of.who.caller, &of.who.live);
         let outgoing = Upstream::saying(&whose, &self.line, message);
         let (upstream, connector) = (Arc::clone(&self.upstream), Arc::clone(&of.connector));
@@ -83,16 +87,29 @@ impl Across {
     }
 }
 
+/// What answer is awaited, as far as that says what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// All of a kind: a list from its beginning, or a greeting. What does not come is not there.
+    Whole(DefinitionKind),
+    /// What something that was done gives: content.
+    Content,
+    /// Anything else.
+    Other,
+    /// Whatever a stream brings that nobody's request began: what is said of its own accord, and answers of before, taken up again.
+    /// Nobody can tell there what is a list and what is content.
+    Unasked,
+}
+
 /// What was approved there, and where what is listed is noted.
 #[derive(Clone)]
 pub(super) struct Approved {
     pub(super) held: Arc<Held>,
     pins: Arc<dyn Pins>,
-    /// Whether a list that comes is one from its beginning.
-    from_start: bool,
+    awaited: Awaited,
 }
 
-/// What one person is shown of one connector's actions.
+/// What one person is shown of one connector.
 pub(super) struct Shown {
     pub(super) connector: Arc<Connector>,
     pub(super) policy: Arc<CallerPolicy>,
@@ -102,22 +119,36 @@ pub(super) struct Shown {
 }
 
 impl Lists for Shown {
-    fn shown<'d>(&self, name: &str, definition: &'d str) -> Option<Cow<'d, str>> {
+    fn shown<'d>(
+        &self,
+        kind: DefinitionKind,
+        name: &str,
+        definition: &'d str,
+    ) -> Option<Cow<'d, str>> {
+        // Who may have prompts at all was decided before they were asked for, and a greeting is for whoever may speak there.
+        let is_theirs = kind != DefinitionKind::Tool || self.may_see(name);
         let held = &self.approved.held;
-        let ask = ActionAsk {
-            connector: &self.connector,
-            action: name,
-            class: held.class(name).unwrap_or_else(|| class_of_tool(name)),
-            meets: None,
-        };
-        let is_theirs =
-            is_tool_name(name) && self.policy.standing(&ask).state != ActionState::Blocked;
-        is_theirs.then(|| held.shown(name, definition)).flatten()
+        is_theirs
+            .then(|| held.shown(kind, name, definition))
+            .flatten()
     }
 
     fn listed(&self, mut listed: Listed) {
-        listed.is_whole &= self.approved.from_start;
-        self.approved.pins.note(&self.connector, listed);
+        if self.approved.awaited == Awaited::Unasked {
+            return;
+        }
+        listed.is_whole &= self.approved.awaited == Awaited::Whole(listed.kind);
+        // Most of what comes is no greeting, and most greetings say nothing of what to do.
+        let says_nothing =
+            listed.kind == DefinitionKind::Instructions && listed.definitions.is_empty();
+        let is_gone = listed.is_whole && self.approved.held.instructions.is_some();
+        if !says_nothing || is_gone {
+            self.approved.pins.note(&self.connector, listed);
+        }
+    }
+
+    fn is_content(&self) -> bool {
+        self.approved.awaited == Awaited::Content
     }
 
     fn handed_on(&self, answer: &str) -> Result<Option<String>, Malformed> {
@@ -135,15 +166,41 @@ impl Lists for Shown {
     }
 }
 
-/// Whether a message asks for a list from its beginning: one that goes on tells of nothing that is gone.
-fn is_from_start(body: &[u8]) -> bool {
-    let Ok(Message::Request { method, params, .. }) = Message::read(body) else {
-        return false;
-    };
-    let params = Members::read(params.unwrap_or("{}"), &["cursor"]);
-    let goes_on =
-        |params: &Members<'_>| params.get("cursor").is_some_and(|at| !strict::is_null(at));
-    method == "tools/list" && params.is_ok_and(|params| !goes_on(&params))
+impl Shown {
+    /// Whether a tool of this name is not blocked for them.
+    fn may_see(&self, name: &str) -> bool {
+        let class = self.approved.held.class(name);
+        let ask = ActionAsk {
+            connector: &self.connector,
+            action: name,
+            class: class.unwrap_or_else(|| class_of_tool(name)),
+            meets: None,
+        };
+        is_tool_name(name) && self.policy.standing(&ask).state != ActionState::Blocked
+    }
+}
+
+impl Awaited {
+    /// The answer to a message that does nothing. A list that goes on tells of nothing that is gone.
+    fn by(body: &[u8]) -> Self {
+        let Ok(Message::Request { method, params, .. }) = Message::read(body) else {
+            return Self::Other;
+        };
+        let kind = match &*method {
+            "tools/list" => DefinitionKind::Tool,
+            "prompts/list" => DefinitionKind::Prompt,
+            "initialize" | "server/discover" => DefinitionKind::Instructions,
+            _ => return Self::Other,
+        };
+        let params = Members::read(params.unwrap_or("{}"), &["cursor"]);
+        let goes_on =
+            |params: &Members<'_>| params.get("cursor").is_some_and(|at| !strict::is_null(at));
+        if params.is_ok_and(|params| !goes_on(&params)) {
+            Self::Whole(kind)
+        } else {
+            Self::Other
+        }
+    }
 }
 
 /// Whether a message is the greeting of a client that can lead its person to a page.
@@ -157,17 +214,17 @@ fn greets_with_pages(body: &[u8]) -> bool {
 }
 
 impl Connectors {
-    /// What was approved of a connector's actions. Without it nothing is served.
+    /// What was approved of what a connector says, for the answer that is awaited. Without it nothing is served.
     pub(super) async fn approved(
         &self,
         connector: &Connector,
-        body: &[u8],
+        awaited: Awaited,
     ) -> Result<Approved, Refusal> {
         let held = self.pins.held(connector).await;
         Ok(Approved {
             held: held.map_err(|_| Refusal::plain(ReasonCode::StoreUnavailable))?,
             pins: Arc::clone(&self.pins),
-            from_start: is_from_start(body),
+            awaited,
         })
     }
 
@@ -177,7 +234,11 @@ impl Connectors {
         body: &[u8],
         place: Place,
     ) -> Result<Speaker, Refusal> {
-        match self.approved(call.connector(), body).await {
+        let awaited = match body {
+            b"" => Awaited::Unasked,
+            body => Awaited::by(body),
+        };
+        match self.approved(call.connector(), awaited).await {
             Ok(approved) => Ok(Speaker {
                 opens_pages: greets_with_pages(body),
                 ..Speaker::of(call, approved, place)
@@ -217,6 +278,7 @@ impl Speaker {
         asked: Asked,
         running: Option<Running>,
         inspection: Option<Inspection>,
+        rules: &Arc<Rules>,
     ) -> Watch {
         let live: Arc<Live> = Arc::clone(&self.who.live);
         Watch {
@@ -226,6 +288,14 @@ impl Speaker {
             running,
             live,
             place: self.place,
+            source: Source {
+                connector: self.connector,
+                who: self.who,
+                rules: Arc::clone(rules),
+                judged: None,
+            },
+            is_resumed: false,
+            giving: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
-use super::discover::{Found, Server};
+use super::discover::{Discovered, Server};
 use super::{Asking, At, CALLBACK, DOCUMENT, OauthClient, Unlinked};
 
 /// What people at an authorization server read of us.
@@ -34,12 +34,22 @@ pub struct ConnectorClient {
     /// The authorization server, where it is not the one that the connector names; its addresses may lie in the company's network.
     #[serde(default)]
     pub issuer: Option<String>,
+    /// Where alone an account's token goes, whatever address the policy has; only an account has one.
+    #[serde(default)]
+    pub origin: Option<Url>,
     /// What is asked for, instead of what the connector says it needs.
     #[serde(default)]
     pub scopes: Vec<String>,
 }
 
 impl ConnectorClient {
+    /// Whether Doorward can come as itself with it: it proves who it is, to whom is said, and so is where its token goes and what that is for.
+    /// Neither the connector nor the policy can turn it elsewhere.
+    pub fn is_account(&self) -> bool {
+        let is_bound = self.issuer.is_some() && self.origin.is_some();
+        self.client_secret.is_some() && is_bound && !self.scopes.is_empty()
+    }
+
     /// What is wrong with it: a key and why.
     pub fn mistake(&self) -> Option<&'static str> {
         let is_text = |text: &str| {
@@ -58,6 +68,13 @@ impl ConnectorClient {
             return Some(
                 "issuer: must be the authorization server's https address, as its metadata states it",
             );
+        }
+        if self
+            .origin
+            .as_ref()
+            .is_some_and(|origin| !origin.origin().is_tuple())
+        {
+            return Some("origin: is no origin of a connector, such as https://mcp.example.org");
         }
         if self.scopes.iter().any(|scope| !is_text(scope)) {
             return Some("scopes: each is one word");
@@ -132,8 +149,16 @@ pub fn document(public_url: &str) -> Value {
 }
 
 fn about(public_url: &str, method: Method) -> Value {
+    // Without it a server takes a client for one of the web, and refuses a redirect address on somebody's own computer (OpenID Connect
+    // Registration, section 2).
+    let application_type = if public_url.starts_with("https://") {
+        "web"
+    } else {
+        "native"
+    };
     json!({
         "client_name": NAME,
+        "application_type": application_type,
         "redirect_uris": [format!("{public_url}{CALLBACK}")],
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
@@ -161,7 +186,7 @@ impl Method {
 pub(super) async fn choose(
     client: &OauthClient,
     at: At<'_>,
-    found: &Found,
+    found: &Discovered,
 ) -> Result<Used, Unlinked> {
     let server = &found.server;
     if let Some(known) = client.known.get(at.name) {
@@ -277,6 +302,7 @@ mod tests {
             client_id: "abc".to_owned(),
             client_secret: None,
             issuer: Some("https://login.example/t1".to_owned()),
+            origin: None,
             scopes: vec!["read".to_owned()],
         };
         assert_eq!(sound.mistake(), None);
@@ -312,5 +338,17 @@ mod tests {
             "https://ai.example/connect/callback"
         );
         assert_eq!(document["token_endpoint_auth_method"], "none");
+    }
+
+    #[test]
+    fn what_kind_of_application_it_is_goes_by_where_browsers_come_back_to() {
+        for (public_url, kind) in [
+            ("https://ai.example", "web"),
+            ("http://localhost:8080", "native"),
+        ] {
+            for about in [document(public_url), about(public_url, Method::Basic)] {
+                assert_eq!(about["application_type"], kind, "{public_url}");
+            }
+        }
     }
 }

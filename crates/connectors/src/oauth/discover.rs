@@ -15,7 +15,7 @@ use super::{Asking, At, OauthClient, Unlinked};
 
 /// What was found of a connector.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct Discovered {
     /// What a token is to be for.
     pub(super) resource: String,
     /// What it says it needs.
@@ -73,9 +73,10 @@ struct Metadata {
 }
 
 /// The authorization server of a connector.
-pub(super) async fn server(client: &OauthClient, at: At<'_>) -> Result<Found, Unlinked> {
+pub(super) async fn server(client: &OauthClient, at: At<'_>) -> Result<Discovered, Unlinked> {
     let address = Url::parse(at.address).map_err(|_| Unlinked::Unfit("has no address"))?;
     let (pointer, needed) = pointer(client, at, &address).await?;
+    let pointer = pointer.filter(|pointer| !client.is_of_another(at, pointer, None));
     let about = about(client, at, (&address, pointer)).await?;
     let set_up = client.known.get(at.name);
     let set_up = set_up.and_then(|client| client.issuer.clone());
@@ -90,7 +91,7 @@ pub(super) async fn server(client: &OauthClient, at: At<'_>) -> Result<Found, Un
         Some(about) => (about.address, about.scopes_supported),
         None => (plain(&address), Vec::new()),
     };
-    Ok(Found {
+    Ok(Discovered {
         resource,
         scopes: match needed {
             Some(needed) => needed.split_ascii_whitespace().map(str::to_owned).collect(),
@@ -187,8 +188,12 @@ fn judged(
             "has an authorization server without PKCE (S256)",
         ));
     }
+    let speaks = Url::parse(issuer).ok();
     let endpoint = |url: &str| {
         let url = Url::parse(url).ok()?;
+        if client.is_of_another(at, &url, speaks.as_ref()) {
+            return None;
+        }
         let is_named = client.named(at).any(|origin| origin == url.origin());
         let reach = if is_named {
             Reach::Operator
@@ -290,6 +295,13 @@ fn covers(resource: &str, address: &Url) -> bool {
             .is_none_or(|query| address.query() == Some(query))
 }
 
+/// The scopes that a connector says it wants more of, where that is why it refuses a token (RFC 6750, section 3.1).
+pub(crate) fn wanted(headers: &HeaderMap) -> Option<String> {
+    let error = parameter(headers, "error")?;
+    let scope = parameter(headers, "scope")?;
+    (error == "insufficient_scope").then_some(scope)
+}
+
 /// A parameter of a bearer challenge (RFC 9110, section 11.6.1).
 fn parameter(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get_all(WWW_AUTHENTICATE).iter().find_map(|value| {
@@ -341,6 +353,23 @@ mod tests {
         check("Bearer", None);
         check("Bearer error=\"resource_metadata=\", x=\"y\"", None);
         check("Bearer resource_metadata=\"https://a", None);
+    }
+
+    #[test]
+    fn more_is_wanted_only_where_too_little_is_why_a_token_is_refused() {
+        for (text, expected) in [
+            (
+                "Bearer scope=\"a b\", resource_metadata=\"https://a.example\", error=\"insufficient_scope\"",
+                Some("a b"),
+            ),
+            ("Bearer error=\"insufficient_scope\"", None),
+            ("Bearer error=\"invalid_token\", scope=\"a\"", None),
+            ("Bearer scope=\"a\"", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(WWW_AUTHENTICATE, http::HeaderValue::from_static(text));
+            assert_eq!(wanted(&headers).as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

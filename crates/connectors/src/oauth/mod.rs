@@ -1,7 +1,7 @@
 //! Doorward as an OAuth client of connectors: it finds the authorization server of one, sends a person's browser there, and gets, renews
 //! and ends that person's tokens. Whoever runs a connector writes what is read here, so every address in it is held against what the
-//! operator has named: the connector's own origin and the issuer of its `[[connector_client]]` may lie in the company's network, any other
-//! must be on the public Internet. Follows no redirect, keeps nothing, and knows no store.
+//! operator has named: the connector's own origin, the issuer of its `[[connector_client]]` and every `[[connector_issuer]]` may lie in the
+//! company's network, any other must be on the public Internet. Follows no redirect, keeps nothing, and knows no store.
 //!
 //! | file | what |
 //! |---|---|
@@ -22,9 +22,10 @@ use domain::{Ids, limits};
 use pipeline::fetch::{Ask, Fetch, FetchError, Fetched};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Origin, Url};
 
 pub use client::{ConnectorClient, Method, Used, document};
+pub(crate) use discover::wanted;
 pub use token::Tokens;
 
 /// Where browsers come back to, below the origin that clients use.
@@ -102,6 +103,15 @@ pub struct Brought<'b> {
     pub issuer: Option<&'b str>,
 }
 
+/// What somebody has given already, and is asked for again beside what is asked for now, by who gave it.
+#[derive(Debug, Clone)]
+pub struct Before {
+    /// The authorization server.
+    pub issuer: String,
+    /// What it covers, and what it lacked.
+    pub scope: String,
+}
+
 /// The client.
 #[derive(Debug)]
 pub struct OauthClient {
@@ -111,15 +121,18 @@ pub struct OauthClient {
     public: Fetch,
     /// Clients that were registered by hand, by connector.
     known: BTreeMap<String, ConnectorClient>,
+    /// Authorization servers in the company's network that connectors may name.
+    inside: Vec<Origin>,
     public_url: String,
     ids: Arc<dyn Ids>,
 }
 
 impl OauthClient {
-    /// With a client for the addresses that the operator named, one for the public Internet alone, and what was set up.
+    /// With a client for the addresses that the operator named, one for the public Internet alone, and what was set up: clients, and
+    /// authorization servers in the company's network.
     pub fn new(
         (operator, public): (Fetch, Fetch),
-        known: BTreeMap<String, ConnectorClient>,
+        (known, inside): (BTreeMap<String, ConnectorClient>, Vec<Origin>),
         public_url: &str,
         ids: Arc<dyn Ids>,
     ) -> Self {
@@ -127,6 +140,7 @@ impl OauthClient {
             operator,
             public,
             known,
+            inside,
             public_url: public_url.trim_end_matches('/').to_owned(),
             ids,
         }
@@ -139,11 +153,16 @@ impl OauthClient {
 
     /// Finds where a person authorises Doorward at a connector: the address for their browser, which carries `state`, and what is needed
     /// when they come back.
-    pub async fn begin(&self, at: At<'_>, state: &str) -> Result<(Url, Pending), Unlinked> {
+    pub async fn begin(
+        &self,
+        at: At<'_>,
+        state: &str,
+        before: Option<&Before>,
+    ) -> Result<(Url, Pending), Unlinked> {
         let found = discover::server(self, at).await?;
         let client = client::choose(self, at, &found).await?;
         let verifier = self.verifier();
-        let scope = self.scope(at, &found);
+        let scope = self.scope(at, &found, before);
         let mut url = found.server.authorization_endpoint.clone();
         {
             let mut query = url.query_pairs_mut();
@@ -173,19 +192,39 @@ impl OauthClient {
         Ok((url, pending))
     }
 
-    /// What is asked for: what was set up, else what the connector says it needs; and to be let in again later, where there is a word
-    /// for it.
-    fn scope(&self, at: At<'_>, found: &discover::Found) -> String {
-        let set_up = self.known.get(at.name);
-        let set_up = set_up.filter(|client| !client.scopes.is_empty());
-        let mut scopes =
-            set_up.map_or_else(|| found.scopes.clone(), |client| client.scopes.clone());
+    /// What is asked for: what was set up, else what the connector says it needs and what the same server gave before; and to be let in
+    /// again later, where there is a word for it.
+    fn scope(&self, at: At<'_>, found: &discover::Discovered, before: Option<&Before>) -> String {
+        let mut scopes = if let Some(scopes) = self.set_up(at) {
+            scopes.to_vec()
+        } else {
+            let before = before.filter(|before| before.issuer == found.server.issuer);
+            let before = before.map_or("", |before| &before.scope);
+            let all = together(&found.scopes.join(" "), before);
+            all.split_ascii_whitespace().map(str::to_owned).collect()
+        };
         if found.server.scopes.iter().any(|scope| scope == OFFLINE)
             && !scopes.iter().any(|scope| scope == OFFLINE)
         {
             scopes.push(OFFLINE.to_owned());
         }
         bounded(&scopes.join(" "))
+    }
+
+    /// What is asked for whatever the connector says.
+    fn set_up(&self, at: At<'_>) -> Option<&[String]> {
+        let client = self.known.get(at.name)?;
+        (!client.scopes.is_empty()).then_some(&*client.scopes)
+    }
+
+    /// What a connector wants beyond what a grant covers. None where that is nothing, or where asking for more is not for its person: what
+    /// was set up is asked for, and nothing else.
+    pub fn lacking(&self, at: At<'_>, covered: &str, wanted: &str) -> Option<String> {
+        let has = |word: &&str| covered.split_ascii_whitespace().any(|had| had == *word);
+        let wanted = bounded(wanted);
+        let missing = wanted.split_ascii_whitespace().filter(|word| !has(word));
+        let missing = missing.collect::<Vec<_>>().join(" ");
+        (self.set_up(at).is_none() && !missing.is_empty()).then_some(missing)
     }
 
     /// A PKCE verifier: 32 random bytes (RFC 7636, section 4.1).
@@ -206,8 +245,13 @@ impl OauthClient {
         fetch.send(ask.ask).await
     }
 
-    /// The origins that the operator named for a connector.
-    fn named<'c>(&'c self, at: At<'c>) -> impl Iterator<Item = url::Origin> + 'c {
+    /// The origins that the operator named for a connector: its own, and those of authorization servers.
+    fn named<'c>(&'c self, at: At<'c>) -> impl Iterator<Item = Origin> + 'c {
+        self.own(at).chain(self.inside.iter().cloned())
+    }
+
+    /// The origins that the operator named for this connector alone.
+    fn own<'c>(&'c self, at: At<'c>) -> impl Iterator<Item = Origin> + 'c {
         let issuer = self.known.get(at.name);
         let issuer = issuer.and_then(|client| client.issuer.as_deref());
         let all = [Some(at.address), issuer];
@@ -217,12 +261,35 @@ impl OauthClient {
             .filter_map(|url| Url::parse(url).ok());
         all.map(|url| url.origin())
     }
+
+    /// Whether an address lies with an authorization server in the company's network, and it is not that server that `speaks` of it: then nobody
+    /// goes there.
+    fn is_of_another(&self, at: At<'_>, url: &Url, speaks: Option<&Url>) -> bool {
+        let origin = url.origin();
+        self.inside.contains(&origin)
+            && !self.own(at).any(|own| own == origin)
+            && speaks.is_none_or(|speaks| speaks.origin() != origin)
+    }
 }
 
 /// A request, and where it goes.
 struct Asking<'a> {
     url: &'a Url,
     ask: Ask<'a>,
+}
+
+/// The words of both, each once, within their bound.
+pub fn together(first: &str, second: &str) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    for word in [first, second]
+        .into_iter()
+        .flat_map(str::split_ascii_whitespace)
+    {
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    bounded(&words.join(" "))
 }
 
 /// A scope within its bound, cut off at a word.
@@ -277,6 +344,99 @@ mod tests {
             challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
             "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
         );
+    }
+
+    fn client(known: Option<ConnectorClient>, inside: &[&str]) -> OauthClient {
+        use pipeline::fetch::Reach;
+        let fetch = |reach| Fetch::new(reach, None).unwrap();
+        let known = known.map(|client| (client.connector.clone(), client));
+        let inside = inside.iter().map(|url| Url::parse(url).unwrap().origin());
+        OauthClient::new(
+            (fetch(Reach::Operator), fetch(Reach::Public)),
+            (known.into_iter().collect(), inside.collect()),
+            "https://ai.example",
+            Arc::new(testkit::SeededIds::new(1)),
+        )
+    }
+
+    const CRM: At<'static> = At {
+        name: "crm",
+        address: "https://crm.corp.example/mcp",
+    };
+
+    #[test]
+    fn in_the_companys_network_only_what_the_operator_named_is_asked() {
+        let known = ConnectorClient {
+            connector: "crm".to_owned(),
+            client_id: "abc".to_owned(),
+            client_secret: None,
+            issuer: Some("https://login.crm.example/t1".to_owned()),
+            origin: None,
+            scopes: Vec::new(),
+        };
+        let client = client(Some(known), &["https://login.corp.example:8443"]);
+        let is_named = |url: &str| {
+            let origin = Url::parse(url).unwrap().origin();
+            client.named(CRM).any(|named| named == origin)
+        };
+        for (url, expected) in [
+            ("https://crm.corp.example/oauth", true),
+            ("https://login.crm.example/t2", true),
+            ("https://login.corp.example:8443/anything", true),
+            ("https://login.corp.example/", false),
+            ("http://login.corp.example:8443/", false),
+            ("https://wiki.corp.example/", false),
+        ] {
+            assert_eq!(is_named(url), expected, "{url}");
+        }
+        let url = |url: &str| Url::parse(url).unwrap();
+        let inside = url("https://login.corp.example:8443/token");
+        let evil = url("https://login.evil.example/");
+        assert!(
+            client.is_of_another(CRM, &inside, None),
+            "the connector points there"
+        );
+        assert!(client.is_of_another(CRM, &inside, Some(&evil)));
+        assert!(!client.is_of_another(CRM, &inside, Some(&inside)));
+        assert!(!client.is_of_another(CRM, &url(CRM.address), None));
+    }
+
+    #[test]
+    fn more_is_asked_for_only_where_it_is_missing_and_nothing_was_set_up() {
+        let mut known = ConnectorClient {
+            connector: "crm".to_owned(),
+            client_id: "abc".to_owned(),
+            client_secret: None,
+            issuer: None,
+            origin: None,
+            scopes: Vec::new(),
+        };
+        let free = client(Some(known.clone()), &[]);
+        for (covered, wanted, expected) in [
+            ("read", "write", Some("write")),
+            ("read", "read write", Some("write")),
+            ("read write", "write read", None),
+            ("", "read", Some("read")),
+            ("read", "", None),
+            ("read", "\u{e9} \"x\"", None),
+        ] {
+            let missing = free.lacking(CRM, covered, wanted);
+            assert_eq!(missing.as_deref(), expected, "{covered} {wanted}");
+        }
+        known.scopes.push("read".to_owned());
+        assert_eq!(client(Some(known), &[]).lacking(CRM, "read", "write"), None);
+    }
+
+    #[test]
+    fn two_scopes_together_are_the_words_of_both() {
+        for (first, second, expected) in [
+            ("a b", "b c", "a b c"),
+            ("", "a a", "a"),
+            ("a", "", "a"),
+            ("", "", ""),
+        ] {
+            assert_eq!(together(first, second), expected);
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::client::signed;
-use super::{Asking, At, Brought, Kept, OauthClient, Pending, Unlinked, Used, bounded};
+use super::client::{self, signed};
+use super::{Asking, At, Brought, Kept, OauthClient, Pending, Unlinked, Used, bounded, discover};
 
 /// What came of a code, or of renewing.
 #[derive(Debug)]
@@ -149,6 +149,38 @@ impl OauthClient {
             // A server that does not rotate says nothing.
             refresh: newer.or_else(|| kept.refresh.clone()),
             ..kept.clone()
+        }))
+    }
+
+    /// A token of Doorward's own account, for the scope that was declared with it (RFC 6749, section 4.4).
+    pub async fn account(&self, at: At<'_>) -> Result<Tokens, Unlinked> {
+        let known = self.known.get(at.name);
+        let known = known.filter(|known| known.is_account());
+        let known = known.ok_or(Unlinked::NoClient)?;
+        let origin = known.origin.as_ref().map(Url::origin);
+        let address = Url::parse(at.address).ok().map(|address| address.origin());
+        if origin.is_none() || origin != address {
+            return Err(Unlinked::Unfit(
+                "is at another origin than its [[connector_client]] says",
+            ));
+        }
+        let found = discover::server(self, at).await?;
+        let client = client::choose(self, at, &found).await?;
+        let scope = bounded(&known.scopes.join(" "));
+        let fields = [
+            ("grant_type", "client_credentials"),
+            ("scope", &scope),
+            ("resource", &found.resource),
+        ];
+        let place = found.server.token_endpoint.as_str().to_owned();
+        let given = self.given(at, (&place, &client), &fields).await?;
+        Ok(tokens(given, &scope, |access, refresh| Kept {
+            access,
+            refresh,
+            resource: found.resource,
+            token_endpoint: place,
+            revocation_endpoint: None,
+            client,
         }))
     }
 

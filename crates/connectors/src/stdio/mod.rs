@@ -17,6 +17,7 @@ pub mod sandbox;
 mod wire;
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,13 +27,17 @@ use http::header::ACCEPT;
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use pipeline::identity::Live;
+use secrecy::SecretString;
 use tokio::sync::{Mutex as Turn, Semaphore};
 use tokio::time::{Instant, timeout};
 
-use self::process::{Process, SPOKEN};
-use self::wire::{Events, Heard, Whose};
-use crate::envelope::{Id, Message};
+use self::process::Process;
+use self::wire::{Asker, Events, Heard};
+use crate::envelope::{self, Id, Message};
+use crate::grants::{NOBODY_BEHIND, Token};
 use crate::headers::{self, Era};
+use crate::params::Params;
+use crate::revision::TO_CONNECTORS;
 use crate::stream::one_line;
 use crate::strict::{Members, spliced};
 use crate::upstream::{Answer, Body, Cut, Outgoing};
@@ -54,11 +59,13 @@ pub struct Programs {
 
 /// Where one program runs, or will. Whoever holds the turn may start or end it.
 #[derive(Debug, Default)]
-struct Slot(Turn<Held>);
+struct Slot(Turn<Seat>);
 
 #[derive(Debug, Default)]
-struct Held {
+struct Seat {
     program: Option<(Arc<ConnectorProgram>, Arc<Process>)>,
+    /// Which key of its person it was started with; none where it has none of theirs.
+    key: Option<i64>,
     /// How often in a row it ended by itself.
     failures: u32,
     /// Until when it is not started again.
@@ -76,13 +83,14 @@ impl Programs {
         }
     }
 
-    /// Sends a message to a connector's program, which is started if it does not run.
+    /// Sends a message to a connector's program, which is started if it does not run. `key` finds the caller's own, where it needs one.
     pub(crate) async fn send(
         &self,
         connector: &Connector,
         outgoing: Outgoing,
+        key: impl Future<Output = Result<Option<Token>, Refusal>> + Send,
     ) -> Result<Answer, Refusal> {
-        let nothing = |status| Ok(answer(status, Body::Nothing));
+        let nothing = |status| Ok(Answer::new(status, Body::Nothing));
         match outgoing.method {
             Method::POST => {}
             // Sessions are names here, and end with whoever holds them.
@@ -105,12 +113,19 @@ impl Programs {
             }
             Message::Response { .. } => return nothing(StatusCode::ACCEPTED),
         };
-        if headers::agreed(&outgoing.headers, &method, None, params)? == Era::Modern {
+        let read = Params::read(params)
+            .map_err(|error| Refusal::new(ReasonCode::BodyMalformed, error.to_string()))?;
+        if headers::agreed(&outgoing.headers, &method, None, &read)? == Era::Modern {
             return Ok(unspoken(&id));
         }
-        let process = self.process(connector, (whose.0, &outgoing.live)).await?;
+        let key = key.await?;
+        if outgoing.session.as_deref() == Some(NOBODY_BEHIND) {
+            return Err(Refusal::plain(ReasonCode::McpSessionUnknown));
+        }
+        let who = (whose.0, &outgoing.live);
+        let process = self.process(connector, who, key).await?;
         if method == "initialize" {
-            return self.greets(&process, &id, params);
+            return self.greets(&process, &id, &read);
         }
         let accepted = outgoing.headers.get_all(ACCEPT).iter();
         let hears_events = accepted
@@ -120,28 +135,25 @@ impl Programs {
     }
 
     /// The answer to a greeting: what the program has answered to ours, and a session of the client's own.
-    fn greets(&self, process: &Process, id: &Id, params: Option<&str>) -> Result<Answer, Refusal> {
+    fn greets(&self, process: &Process, id: &Id, params: &Params<'_>) -> Result<Answer, Refusal> {
         let garbled = |_| Refusal::plain(ReasonCode::UpstreamGarbled);
         let greeting = &process.greeting;
         let members = Members::read(greeting, &["protocolVersion"]).map_err(garbled)?;
-        let wanted = Members::read(params.unwrap_or("{}"), &["protocolVersion"]);
-        let wanted = wanted
-            .ok()
-            .and_then(|params| params.string("protocolVersion"));
+        let wanted = params.string("protocolVersion");
         let theirs = members.string("protocolVersion").unwrap_or_default();
         let mut changes = Vec::new();
         if let (Some(wanted), Some(written)) = (wanted, members.get("protocolVersion"))
             // Each version adds to those before it, so who speaks the newer understands the older.
-            && SPOKEN.contains(&&*wanted)
+            && TO_CONNECTORS.contains(&&*wanted)
             && *wanted < *theirs
         {
             changes.push((written, format!("\"{wanted}\"")));
         }
         let result = spliced(greeting, &changes);
-        let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}");
+        let text = envelope::result(id, result);
         Ok(Answer {
             session: Some(format!("{:032x}", self.ids.random_bits())),
-            ..answer(StatusCode::OK, whole(text))
+            ..Answer::new(StatusCode::OK, whole(text))
         })
     }
 
@@ -152,20 +164,22 @@ impl Programs {
 
     fn known(&self, connector: &Connector) -> Option<&Arc<ConnectorProgram>> {
         let mut known = self.known.iter();
-        known.find(|program| program.command == connector.command)
+        known.find(|program| {
+            program.command == connector.command && program.variable == connector.variable
+        })
     }
 
     /// The process, if it runs.
     async fn running(&self, connector: &Connector, whose: Option<Subject>) -> Option<Arc<Process>> {
         let program = self.known(connector)?;
-        let person = whose.filter(|_| program.per_person);
+        let person = whose.filter(|_| program.is_per_person());
         let key = (connector.name.clone(), person);
         let slot = {
             let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(pool.get(&key)?)
         };
-        let held = slot.0.lock().await;
-        let (_, process) = held.program.as_ref()?;
+        let seat = slot.0.lock().await;
+        let (_, process) = seat.program.as_ref()?;
         Some(Arc::clone(process))
     }
 
@@ -174,62 +188,85 @@ impl Programs {
         &self,
         connector: &Connector,
         (subject, live): (Option<Subject>, &Arc<Live>),
+        key: Option<Token>,
     ) -> Result<Arc<Process>, Refusal> {
         let Some(program) = self.known(connector) else {
             tracing::error!(
                 connector = connector.name,
                 command = connector.command.first(),
-                "no [[connector_program]] of doorward.toml has this very command"
+                "no [[connector_program]] of doorward.toml has this very command, with this variable for people's own keys or none"
             );
             return Err(refusal(
                 "It is a program that this installation does not allow.",
             ));
         };
-        let slot = self.slot(&connector.name, subject.filter(|_| program.per_person));
+        let slot = self.slot(&connector.name, subject.filter(|_| program.is_per_person()));
         let (name, program) = (connector.name.clone(), Arc::clone(program));
         let (live, places) = (Arc::clone(live), Arc::clone(&self.places));
         // A task of its own, so that whoever leaves meanwhile does not leave half a start behind. It runs on a thread that lives as
         // long as the runtime: the kernel ends the sandbox when the thread ends that started it.
         let started = tokio::spawn(async move {
-            let mut held = slot.0.lock().await;
-            held.process(&name, &program, live, &places).await
+            let mut seat = slot.0.lock().await;
+            seat.process(&name, (&program, key), live, &places).await
         });
         let started = started.await;
         started.map_err(|_| Refusal::plain(ReasonCode::Internal))?
     }
 
-    /// Ends what is no longer needed or allowed: programs that the policy no longer has, those of people who were shut out, and those
-    /// that nobody has called for a while. `command` says what the policy has for a connector now.
-    pub fn look_after(&self, command: impl Fn(&str) -> Option<Vec<String>>) {
+    /// Whose own keys programs run with: the connector, whose, and which.
+    pub fn with_keys(&self) -> Vec<(String, Subject, i64)> {
+        let pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let keyed = pool.iter().filter_map(|((connector, person), slot)| {
+            let seat = slot.0.try_lock().ok()?;
+            seat.program.as_ref()?;
+            Some((connector.clone(), (*person)?, seat.key?))
+        });
+        keyed.collect()
+    }
+
+    /// Ends what is no longer needed or allowed: programs that the policy no longer has, those of people who were shut out, those of keys
+    /// that are `gone`, and those that nobody has called for a while. `entry` says what the policy has for a connector now.
+    pub fn look_after(
+        &self,
+        entry: impl Fn(&str) -> Option<Connector>,
+        gone: &[(String, Subject, i64)],
+    ) {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         pool.retain(|(connector, person), slot| {
             // Somebody starts it right now.
-            let Ok(mut held) = slot.0.try_lock() else {
+            let Ok(mut seat) = slot.0.try_lock() else {
                 return true;
             };
-            held.settle();
-            let ends = held.program.as_ref().is_some_and(|(program, process)| {
+            seat.settle();
+            let ends = seat.program.as_ref().is_some_and(|(program, process)| {
                 let idle = Duration::from_secs(program.idle_s.into());
-                command(connector).as_ref() != Some(&program.command)
+                let is_named = entry(connector).is_some_and(|entry| {
+                    entry.command == program.command && entry.variable == program.variable
+                });
+                let is_gone = |(of, whose, key): &(String, Subject, i64)| {
+                    of == connector && Some(*whose) == *person && Some(*key) == seat.key
+                };
+                !is_named
+                    || gone.iter().any(is_gone)
                     || (person.is_some() && process.is_of_somebody_shut_out())
                     || process
                         .wire
                         .unused_since()
                         .is_some_and(|since| since.elapsed() >= idle)
             });
-            if ends && let Some((_, process)) = held.program.take() {
+            if ends && let Some((_, process)) = seat.program.take() {
                 process.stop();
             }
             // How often it has ended is remembered for a while, and nothing is forgotten that somebody has in hand.
             let long = Duration::from_millis(limits::PROGRAM_AGAIN_MAX_MS);
-            held.program.is_some()
-                || held.not_before.is_some_and(|until| until.elapsed() < long)
+            seat.program.is_some()
+                || seat.not_before.is_some_and(|until| until.elapsed() < long)
                 || Arc::strong_count(slot) > 1
         });
     }
 }
 
-impl Held {
+impl Seat {
     /// Notes that a process has ended by itself.
     fn settle(&mut self) {
         let Some((_, process)) = self.program.take_if(|(_, process)| process.wire.is_over()) else {
@@ -250,15 +287,17 @@ impl Held {
     async fn process(
         &mut self,
         name: &str,
-        program: &Arc<ConnectorProgram>,
+        (program, key): (&Arc<ConnectorProgram>, Option<Token>),
         live: Arc<Live>,
         places: &Arc<Semaphore>,
     ) -> Result<Arc<Process>, Refusal> {
         self.settle();
-        // The policy has changed to another command since.
+        let version = key.as_ref().map(|key| key.version);
+        // The policy has changed to another command since, or its person has brought another key.
+        let is_older = self.key < version;
         if let Some((_, process)) = self
             .program
-            .take_if(|(other, _)| !Arc::ptr_eq(other, program))
+            .take_if(|(other, _)| is_older || !Arc::ptr_eq(other, program))
         {
             process.stop();
         }
@@ -277,8 +316,10 @@ impl Held {
         }
         let place = Arc::clone(places).try_acquire_owned();
         let place = place.map_err(|_| Refusal::plain(ReasonCode::Overloaded))?;
-        match start(name, program, live, place).await {
+        let secret = key.map(|key| key.bearer);
+        match start(name, (program, secret), live, place).await {
             Ok(process) => {
+                self.key = version;
                 let process = Arc::new(process);
                 self.program = Some((Arc::clone(program), Arc::clone(&process)));
                 Ok(process)
@@ -310,7 +351,7 @@ pub async fn examine(program: &ConnectorProgram) -> Result<(), StartError> {
         command: vec!["/usr/bin/true".to_owned()],
         ..program.clone()
     };
-    let mut command = sandboxed(&Arc::new(instead)).await?;
+    let mut command = sandboxed(&Arc::new(instead), None).await?;
     let done = command.kill_on_drop(true).output().await?;
     if done.status.success() {
         return Ok(());
@@ -320,21 +361,24 @@ pub async fn examine(program: &ConnectorProgram) -> Result<(), StartError> {
 }
 
 /// The command that starts a program, once it is what was pinned.
-async fn sandboxed(program: &Arc<ConnectorProgram>) -> Result<tokio::process::Command, StartError> {
+async fn sandboxed(
+    program: &Arc<ConnectorProgram>,
+    key: Option<SecretString>,
+) -> Result<tokio::process::Command, StartError> {
     let bubblewrap = sandbox::bubblewrap().ok_or(StartError::NoSandbox)?;
     let pinned = Arc::clone(program);
     let checked = tokio::task::spawn_blocking(move || pin::check(&pinned.pinned)).await;
     checked.map_err(std::io::Error::other)??;
-    Ok(sandbox::command(&bubblewrap, program))
+    Ok(sandbox::command(&bubblewrap, program, key.as_ref()))
 }
 
 async fn start(
     name: &str,
-    program: &Arc<ConnectorProgram>,
+    (program, key): (&Arc<ConnectorProgram>, Option<SecretString>),
     live: Arc<Live>,
     place: tokio::sync::OwnedSemaphorePermit,
 ) -> Result<Process, StartError> {
-    Process::start(name, sandboxed(program).await?, live, place).await
+    Process::start(name, sandboxed(program, key).await?, live, place).await
 }
 
 /// Asks, and gives the answer: whole where it comes at once, otherwise as events.
@@ -342,7 +386,7 @@ async fn said(
     process: &Process,
     text: &str,
     hears_events: bool,
-    whose: Whose,
+    whose: Asker,
 ) -> Result<Answer, Refusal> {
     let asking = async {
         let mut asked = process.wire.ask(text, hears_events, whose).await?;
@@ -360,16 +404,7 @@ async fn said(
             Body::Events(Events { first, asked }.boxed_unsync())
         }
     };
-    Ok(answer(StatusCode::OK, body))
-}
-
-fn answer(status: StatusCode, body: Body) -> Answer {
-    Answer {
-        status,
-        session: None,
-        body,
-        seam: None,
-    }
+    Ok(Answer::new(StatusCode::OK, body))
 }
 
 fn whole(text: String) -> Body {
@@ -381,12 +416,10 @@ fn whole(text: String) -> Body {
 fn unspoken(id: &Id) -> Answer {
     let error = serde_json::json!({
         "code": -32022, "message": "This connector speaks versions with sessions.",
-        "data": {"supported": SPOKEN, "reason": ReasonCode::McpVersion.as_str()},
+        "data": {"supported": TO_CONNECTORS, "reason": ReasonCode::McpVersion.as_str()},
     });
-    let text = one_line(&format!(
-        "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}"
-    ));
-    answer(StatusCode::BAD_REQUEST, whole(text))
+    let text = one_line(&envelope::error(id, error));
+    Answer::new(StatusCode::BAD_REQUEST, whole(text))
 }
 
 fn refusal(why: &str) -> Refusal {
@@ -402,11 +435,11 @@ mod tests {
     fn a_program_that_goes_on_ending_is_started_ever_less_often() {
         let waits = [0, 1, 2, 8, 9, u32::MAX].map(|failures| again_after(failures).as_secs());
         assert_eq!(waits, [1, 2, 4, 256, 300, 300]);
-        let mut held = Held::default();
-        held.failed();
-        held.failed();
-        assert_eq!(held.failures, 2);
-        let wait = held.not_before.unwrap() - Instant::now();
+        let mut seat = Seat::default();
+        seat.failed();
+        seat.failed();
+        assert_eq!(seat.failures, 2);
+        let wait = seat.not_before.unwrap() - Instant::now();
         assert!(wait > again_after(0), "the second time it is longer");
     }
 }

@@ -18,10 +18,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout};
 
 use super::wire::{Heard, Wire};
+use crate::revision::TO_CONNECTORS;
 use crate::strict::Members;
-
-/// Versions of the protocol that are spoken with programs, the newest first.
-pub(super) const SPOKEN: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
 /// Why a program does not run.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +122,7 @@ impl Process {
         let hello = serde_json::json!({
             "jsonrpc": "2.0", "id": 0, "method": "initialize",
             "params": {
-                "protocolVersion": SPOKEN[0], "capabilities": {},
+                "protocolVersion": TO_CONNECTORS[0], "capabilities": {},
                 "clientInfo": {"name": "doorward", "version": env!("CARGO_PKG_VERSION")},
             },
         });
@@ -144,7 +142,7 @@ impl Process {
         let result = members.get("result").ok_or(StartError::Greeted)?;
         let read: Value = serde_json::from_str(result).map_err(|_| StartError::Greeted)?;
         let version = read["protocolVersion"].as_str();
-        if !version.is_some_and(|version| SPOKEN.contains(&version)) {
+        if !version.is_some_and(|version| TO_CONNECTORS.contains(&version)) {
             return Err(StartError::Version);
         }
         self.wire

@@ -34,6 +34,9 @@ pub struct ConnectorProgram {
     /// Whether each person has a process of their own.
     #[serde(default)]
     pub per_person: bool,
+    /// The variable that a person's own API key goes in, where the policy has it so; then each person has a process of their own.
+    #[serde(default)]
+    pub variable: Option<String>,
     /// Mebibytes of memory.
     #[serde(default = "default_memory")]
     pub memory_mib: u32,
@@ -104,6 +107,13 @@ impl ConnectorProgram {
         if let Some(name) = self.env.keys().find(|name| !is_variable(name)) {
             return Some(format!("env: {name} is no variable that can be set"));
         }
+        if let Some(name) = &self.variable
+            && (!is_variable(name) || self.env.contains_key(name))
+        {
+            return Some(format!(
+                "variable: {name} is no variable that can be set, or is one of env"
+            ));
+        }
         let is_counted = |count: u32| (1..=1_000_000).contains(&count);
         let counts = [self.processes, self.files, self.idle_s];
         if !counts.into_iter().all(is_counted) || !(16..=1_048_576).contains(&self.memory_mib) {
@@ -113,6 +123,11 @@ impl ConnectorProgram {
             );
         }
         None
+    }
+
+    /// Whether nobody shares a process of it.
+    pub(super) fn is_per_person(&self) -> bool {
+        self.per_person || self.variable.is_some()
     }
 
     /// What is shown to it besides the system's folders.
@@ -190,6 +205,11 @@ pub(super) mod tests {
         for name in ["PATH", "LD_PRELOAD", "1A", "A-B", "\"A=B\"", "\"\""] {
             with(&format!("env = {{ {name} = \"x\" }}"), Some("env"));
         }
+        with("variable = \"API_KEY\"", None);
+        with("variable = \"LD_PRELOAD\"", Some("variable"));
+        with("variable = \"A=B\"", Some("variable"));
+        let twice = "variable = \"API_KEY\"\nenv = { API_KEY = \"x\" }";
+        with(twice, Some("variable"));
         with("idle_s = 0", Some("processes"));
         with("memory_mib = 1", Some("processes"));
     }

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use domain::limits;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::process::Command;
 
 use super::program::ConnectorProgram;
@@ -24,8 +24,12 @@ pub fn bubblewrap() -> Option<PathBuf> {
     found.map(Path::to_owned)
 }
 
-/// The command that starts a program, with its environment.
-pub(super) fn command(bubblewrap: &Path, program: &ConnectorProgram) -> Command {
+/// The command that starts a program, with its environment and, where it is one person's own, the key of theirs.
+pub(super) fn command(
+    bubblewrap: &Path,
+    program: &ConnectorProgram,
+    key: Option<&SecretString>,
+) -> Command {
     let mut command = Command::new(bubblewrap);
     command.args(arguments(program));
     // bubblewrap hands on what it has itself, which others of this machine cannot read, as they could an argument.
@@ -37,6 +41,9 @@ pub(super) fn command(bubblewrap: &Path, program: &ConnectorProgram) -> Command 
     ]);
     for (name, value) in &program.env {
         command.env(name, value.expose_secret());
+    }
+    if let (Some(name), Some(key)) = (&program.variable, key) {
+        command.env(name, key.expose_secret());
     }
     command
 }
@@ -122,8 +129,10 @@ mod tests {
 
     #[test]
     fn a_secret_stands_in_the_environment_and_in_no_argument() {
-        let program = program(&format!("{SOUND}env = {{ API_KEY = \"very-secret\" }}\n"));
-        let command = command(Path::new("/usr/bin/bwrap"), &program);
+        let rest = "env = { API_KEY = \"very-secret\" }\nvariable = \"OWN_KEY\"\n";
+        let program = program(&format!("{SOUND}{rest}"));
+        let key = SecretString::from("very-secret, too");
+        let command = command(Path::new("/usr/bin/bwrap"), &program, Some(&key));
         let command = command.as_std();
         assert!(
             !command
@@ -132,6 +141,6 @@ mod tests {
         );
         let mut names: Vec<_> = command.get_envs().map(|(name, _)| name).collect();
         names.sort();
-        assert_eq!(names, ["API_KEY", "HOME", "LANG", "PATH"]);
+        assert_eq!(names, ["API_KEY", "HOME", "LANG", "OWN_KEY", "PATH"]);
     }
 }

@@ -13,7 +13,7 @@ use http_body::Frame;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::envelope::{Id, Message};
+use crate::envelope::{self, Id, Message};
 use crate::stream::one_line;
 use crate::strict::{Malformed, Members, spliced};
 use crate::upstream::Cut;
@@ -45,11 +45,11 @@ struct Waiting {
     id: String,
     /// Under what its client hears of progress, as they wrote it.
     token: Option<String>,
-    whose: Whose,
+    whose: Asker,
 }
 
 /// Whose request it is: somebody, in one session of theirs.
-pub(super) type Whose = (Option<Subject>, Option<String>);
+pub(super) type Asker = (Option<Subject>, Option<String>);
 
 /// What a program says to one request.
 #[derive(Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Wire {
         self: &Arc<Self>,
         text: &str,
         hears_events: bool,
-        whose: Whose,
+        whose: Asker,
     ) -> Result<Asked, Refusal> {
         let garbled = |_: Malformed| Refusal::plain(ReasonCode::BodyMalformed);
         let members = Members::read(text, &[]).map_err(garbled)?;
@@ -138,7 +138,7 @@ impl Wire {
         self: &Arc<Self>,
         id: &str,
         token: Option<&str>,
-        whose: Whose,
+        whose: Asker,
     ) -> Result<Asked, Refusal> {
         let mut calls = self.calls();
         if let Some(why) = calls.over {
@@ -172,7 +172,7 @@ impl Wire {
     }
 
     /// Tells of a request that its client wants no more.
-    pub(super) fn cancel(&self, params: Option<&str>, whose: &Whose) {
+    pub(super) fn cancel(&self, params: Option<&str>, whose: &Asker) {
         let Ok(Some(id)) = within(params, "requestId") else {
             return;
         };
@@ -245,7 +245,7 @@ fn within<'t>(object: Option<&'t str>, name: &'static str) -> Result<Option<&'t 
     }
 }
 
-/// The text with something else at a place.
+/// The text with something else for one member of it.
 fn renamed(text: &str, path: &[&'static str], to: &str) -> Result<String, ReasonCode> {
     let mut at = Some(text.trim());
     for name in path {
@@ -256,17 +256,17 @@ fn renamed(text: &str, path: &[&'static str], to: &str) -> Result<String, Reason
 }
 
 fn cancelled(number: i64) -> String {
-    format!(
-        "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{{\"requestId\":{number}}}}}"
-    )
+    let params = format!("{{\"requestId\":{number}}}");
+    envelope::notification("notifications/cancelled", params)
 }
 
 /// What a program hears that asks something: there is nobody behind us whom it could mean.
 fn answer_to(id: &Id, method: &str) -> String {
     match method {
-        "ping" => format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}}}}"),
-        _ => format!(
-            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":-32601,\"message\":\"A program is not answered what it asks of clients.\"}}}}"
+        "ping" => envelope::result(id, "{}"),
+        _ => envelope::error(
+            id,
+            r#"{"code":-32601,"message":"A program is not answered what it asks of clients."}"#,
         ),
     }
 }
@@ -328,7 +328,7 @@ mod tests {
         (Wire::new(to), from)
     }
 
-    fn of(person: u128) -> Whose {
+    fn of(person: u128) -> Asker {
         let subject = Subject::Person(PersonId::from_parts(1, person));
         (Some(subject), Some("s".to_owned()))
     }

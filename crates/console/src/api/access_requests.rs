@@ -1,5 +1,5 @@
 //! Asking for access beyond what one may use, and answering those who ask. An answer never edits the policy: a grant of a budget sets the
-//! person's spend limit in the same step, every other grant is kept by hand.
+//! person's spend limit in the same step, one of a connector or an action is given once it is so, and the others are kept by hand.
 
 use axum::Json;
 use control::access_requests::{self, AccessRequest, Answer, Wish};
@@ -23,9 +23,10 @@ pub struct AccessRequestView {
     person: String,
     /// Who that is, for reading.
     label: String,
-    /// `model`, `budget` or `group`.
+    /// `model`, `budget`, `group`, `connector` or `action`.
     kind: &'static str,
-    /// Which: a model's id, a budget's period (`daily`, `weekly`, `monthly`), a group's name.
+    /// Which: a model's id, a budget's period (`daily`, `weekly`, `monthly`), a group's name, a connector's name, title or https address, or
+    /// `connector/action`.
     thing: String,
     /// Of a budget: how much was asked for, US cents as a decimal text.
     amount_cents: Option<String>,
@@ -85,11 +86,12 @@ fn shown(call: &Call, (found, more): (Vec<AccessRequest>, bool)) -> Json<Page<Ac
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccessToAsk {
-    /// `model`, `budget` or `group`.
+    /// `model`, `budget`, `group`, `connector` or `action`.
     #[schema(value_type = String, example = "budget")]
     kind: AskedKind,
-    /// Which: a model's id, a budget's period (`daily`, `weekly`, `monthly`), a group's name.
-    #[schema(max_length = 128, example = "monthly")]
+    /// Which: a model's id, a budget's period (`daily`, `weekly`, `monthly`), a group's name, a connector's name, title or https address of
+    /// at most 128 characters, or `connector/action`: the name of a connector that you have, and of an action as it lists it.
+    #[schema(max_length = 161, example = "monthly")]
     thing: String,
     /// Of a budget, and of nothing else: how much, US cents as a decimal text.
     #[schema(max_length = 32, example = "12000")]
@@ -111,8 +113,8 @@ pub async fn list_own(
     Ok(shown(&call, found))
 }
 
-/// Ask for a model that you may not use, for a budget of your own, or to be in a group. Of each there is one open request; it expires after
-/// 30 days.
+/// Ask for a model that you may not use, for a budget of your own, to be in a group, for a connector, or for an action of a connector that
+/// you have. What is hidden from you is asked for as what is not there. Of each there is one open request; it expires after 30 days.
 #[utoipa::path(post, path = "/me/access-requests", operation_id = "me_access_requests_ask", tag = "me",
     request_body = AccessToAsk, responses((status = 201, body = AccessRequestView)))]
 pub async fn ask(
@@ -229,7 +231,8 @@ pub struct AnswerToGive {
 }
 
 /// Answer a request, once. A grant of a budget sets the person's spend limit in the same step; no other grant changes what they may use:
-/// the policy, or the directory's group, is for somebody to change. Nobody answers their own.
+/// the policy, or the directory's group, is for somebody to change. A connector or an action is granted once they have it, by the policy,
+/// the reviews and the approved definitions; before that a grant is refused, with what is missing. Nobody answers their own.
 #[utoipa::path(post, path = "/access-requests/{id}/answer", operation_id = "access_requests_answer", tag = "access requests",
     params(("id" = String, Path)), request_body = AnswerToGive, responses((status = 200, body = AccessRequestView)))]
 pub async fn answer(
@@ -243,6 +246,7 @@ pub async fn answer(
         words: given.reason,
         amount_cents: given.amount_cents,
     };
-    let request = access_requests::answer(&operation, id, &answer).await?;
+    let issuers = call.rules().issuers_for_people();
+    let request = access_requests::answer(&operation, id, &answer, issuers).await?;
     Ok(Json(view(request, operation.clock.now())))
 }

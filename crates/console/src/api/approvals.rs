@@ -75,7 +75,7 @@ fn view(shown: Shown) -> ApprovalView {
         definition: approval.binding.definition,
         policy_version: approval.binding.policy_version,
         rule: approval.about.rule,
-        approver: approval.approver.to_text(),
+        approver: approval.binding.approver.to_text(),
         asked: approval.asked.to_string(),
         expires: approval.expires.to_string(),
         state: state.as_str(),

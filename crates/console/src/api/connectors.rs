@@ -1,9 +1,10 @@
-//! Connectors: what each lists, how it stands against what was approved, and what was found about it. Which connectors there are and who
+//! Connectors: what each lists and says of itself, how it stands against what was approved, and what was found about it. Which connectors there are and who
 //! may do what there is the policy's; what is decided here is whether a definition may be served at all.
 
+use actions::definition::Difference;
 use axum::Json;
 use control::connectors::{self, ConnectorReview, Decision, Pin, Seen, Summary, Wish};
-use domain::connectors::ActionClass;
+use domain::connectors::{ActionClass, DefinitionKind};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +13,7 @@ use super::call::{Body, Call, Id};
 use super::page::Page;
 use crate::Problem;
 
-/// How many of a connector's actions stand how.
+/// How many of a connector's definitions stand how: of its actions, its prompts and its instructions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ActionCounts {
     /// Offered as they were approved.
@@ -42,11 +43,11 @@ pub struct ConnectorView {
     definitions: &'static str,
     /// Whether the shipped catalogue knows its address.
     in_catalogue: bool,
-    /// Whether nothing of it can be approved before a review says that it may be used.
+    /// Whether it is there for nobody until somebody reviews it.
     needs_review: bool,
     /// When it last listed its actions; none before the first time at this address.
     listed_at: Option<String>,
-    /// How its actions stand.
+    /// How its definitions stand, of every kind.
     actions: ActionCounts,
 }
 
@@ -130,20 +131,8 @@ pub struct ActionView {
 
 impl From<Pin> for ActionView {
     fn from(pin: Pin) -> Self {
-        let differences = pin
-            .differences()
-            .into_iter()
-            .map(|difference| DifferenceView {
-                part: difference.part.as_str(),
-                gone: difference.gone,
-                came: difference.came,
-            });
-        let differences = differences.collect();
+        let (differences, findings) = (differences(&pin), suspicions(&pin));
         let kept_blocked = pin.is_kept();
-        let findings = pin
-            .findings
-            .into_iter()
-            .map(|(kind, what)| SuspicionView { kind, what });
         let (approved_hash, approved_by, approved_at) = match pin.approved {
             Some(approved) => (
                 Some(approved.hash),
@@ -159,7 +148,7 @@ impl From<Pin> for ActionView {
             class: pin.class.as_str(),
             class_by: pin.basis,
             proposed: pin.proposed.as_str(),
-            findings: findings.collect(),
+            findings,
             hash: pin.hash,
             offered_at: pin.offered_at.to_string(),
             unfit: pin.unfit,
@@ -167,6 +156,75 @@ impl From<Pin> for ActionView {
             approved_by,
             approved_at,
             differences,
+            offered: pin.offered,
+        }
+    }
+}
+
+fn differences(pin: &Pin) -> Vec<DifferenceView> {
+    let view = |difference: Difference| DifferenceView {
+        part: difference.part.as_str(),
+        gone: difference.gone,
+        came: difference.came,
+    };
+    pin.differences().into_iter().map(view).collect()
+}
+
+fn suspicions(pin: &Pin) -> Vec<SuspicionView> {
+    let view = |(kind, what): &(String, String)| SuspicionView {
+        kind: kind.clone(),
+        what: what.clone(),
+    };
+    pin.findings.iter().map(view).collect()
+}
+
+/// What else Claude reads of a connector: its instructions, or a prompt.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SaidView {
+    /// `instructions` or `prompt`.
+    kind: &'static str,
+    /// Its name; that of instructions is `instructions`.
+    name: String,
+    /// `new`, `changed`, `approved` or `removed`.
+    state: &'static str,
+    /// Whether somebody looked at what is offered and left it blocked.
+    kept_blocked: bool,
+    /// What is suspicious about it.
+    findings: Vec<SuspicionView>,
+    /// The hash of what is offered, which a decision names.
+    hash: String,
+    /// Since when it is offered so.
+    offered_at: String,
+    /// Why it cannot be read, and so never approved.
+    unfit: Option<String>,
+    /// The hash that was approved.
+    approved_hash: Option<String>,
+    /// By whom.
+    approved_by: Option<String>,
+    /// When.
+    approved_at: Option<String>,
+    /// What is offered otherwise than it was approved.
+    differences: Vec<DifferenceView>,
+    /// What is offered, as canonical JSON in a text; instructions are the description there.
+    offered: Option<String>,
+}
+
+impl From<Pin> for SaidView {
+    fn from(pin: Pin) -> Self {
+        let approved = pin.approved.as_ref();
+        Self {
+            kind: pin.kind.as_str(),
+            state: pin.state.as_str(),
+            kept_blocked: pin.is_kept(),
+            findings: suspicions(&pin),
+            offered_at: pin.offered_at.to_string(),
+            approved_hash: approved.map(|approved| approved.hash.clone()),
+            approved_by: approved.map(|approved| approved.by.clone()),
+            approved_at: approved.map(|approved| approved.at.to_string()),
+            differences: differences(&pin),
+            name: pin.name,
+            hash: pin.hash,
+            unfit: pin.unfit,
             offered: pin.offered,
         }
     }
@@ -182,7 +240,7 @@ pub struct ConnectorReviewView {
     at: String,
     /// By whom.
     by: String,
-    /// Whether its actions may be approved.
+    /// Whether it may be used, as far as the policy lets it; otherwise it is there for nobody.
     enabled: bool,
     /// `low`, `medium` or `high`.
     risk: String,
@@ -213,6 +271,8 @@ pub struct ConnectorWhole {
     connector: ConnectorView,
     /// Its actions: first those that wait for somebody, then by name.
     actions: Vec<ActionView>,
+    /// Its instructions and its prompts, in the same order.
+    texts: Vec<SaidView>,
     /// Its reviews, newest first.
     reviews: Vec<ConnectorReviewView>,
 }
@@ -222,6 +282,7 @@ impl From<Seen> for ConnectorWhole {
         Self {
             connector: ConnectorView::from(&seen.summary),
             actions: seen.actions.into_iter().map(ActionView::from).collect(),
+            texts: seen.texts.into_iter().map(SaidView::from).collect(),
             reviews: seen
                 .reviews
                 .into_iter()
@@ -242,7 +303,7 @@ pub async fn list(call: Call) -> Result<Json<Page<ConnectorView>>, Problem> {
     })))
 }
 
-/// One connector: its actions with what changed of each, and its reviews.
+/// One connector: its actions and whatever else Claude reads of it, with what changed of each, and its reviews.
 #[utoipa::path(get, path = "/connectors/{name}", operation_id = "connectors_read", tag = "connectors",
     params(("name" = String, Path)), responses((status = 200, body = ConnectorWhole)))]
 pub async fn read(call: Call, Id(name): Id<String>) -> Result<Json<ConnectorWhole>, Problem> {
@@ -264,7 +325,11 @@ pub enum ServeOrNot {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DefinitionDecision {
-    /// The action.
+    /// What the definition is of: `tool`, `prompt` or `instructions`. Left out, a tool.
+    #[serde(default = "tool")]
+    #[schema(value_type = String, example = "tool")]
+    kind: DefinitionKind,
+    /// The action, or the name of the prompt or of the instructions.
     #[schema(max_length = 256, example = "members.export")]
     action: String,
     /// The hash of the definition you looked at; another one is not touched.
@@ -282,7 +347,11 @@ pub struct DefinitionDecision {
     reason: String,
 }
 
-/// Approve an action's definition, or leave it blocked. Names the hash you looked at: when the connector offers another by then, nothing is
+const fn tool() -> DefinitionKind {
+    DefinitionKind::Tool
+}
+
+/// Approve a definition, or leave it blocked. Names the hash you looked at: when the connector offers another by then, nothing is
 /// done (412).
 #[utoipa::path(post, path = "/connectors/{name}/decisions", operation_id = "connectors_decide", tag = "connectors",
     params(("name" = String, Path)), request_body = DefinitionDecision, responses((status = 204)))]
@@ -292,7 +361,8 @@ pub async fn decide(
     Body(given): Body<DefinitionDecision>,
 ) -> Result<StatusCode, Problem> {
     let decision = Decision {
-        action: given.action,
+        kind: given.kind,
+        name: given.action,
         hash: given.hash,
         approves: given.decision == ServeOrNot::Approve,
         reason: given.reason,
@@ -359,8 +429,8 @@ pub struct ConnectorReviewToKeep {
     reason: String,
 }
 
-/// Keep what you found about a connector at its present address. One that the shipped catalogue does not know needs a review before any of
-/// its actions can be approved.
+/// Keep what you found about a connector at its present address. One that the shipped catalogue does not know is there
+/// for nobody before.
 #[utoipa::path(post, path = "/connectors/{name}/reviews", operation_id = "connectors_review", tag = "connectors",
     params(("name" = String, Path)), request_body = ConnectorReviewToKeep, responses((status = 201, body = ConnectorReviewView)))]
 pub async fn review(

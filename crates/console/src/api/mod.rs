@@ -20,7 +20,7 @@
 //! | [`ledger`], [`checkpoints`] | what was done, and what proves it |
 //! | [`evidence`] | what checks have found |
 //! | [`artefacts`] | the files that Claude's clients receive |
-//! | [`connectors`] | what connectors list, and what of it was approved |
+//! | [`connectors`], [`grants`] | what connectors list, and what of it was approved; who has connected an account of their own there |
 //! | [`config`], [`upstreams`] | what is configured; how the providers stand |
 //! | [`description`] | `/openapi.json` |
 
@@ -40,6 +40,7 @@ pub mod description;
 pub mod directory_tokens;
 pub mod drills;
 pub mod evidence;
+pub mod grants;
 pub mod groups;
 pub mod ledger;
 pub mod me;
@@ -191,6 +192,9 @@ fn of_connectors() -> OpenApiRouter<Arc<Console>> {
         .routes(routes!(connectors::say_class))
         .routes(routes!(connectors::review))
         .routes(routes!(connectors::own))
+        .routes(routes!(grants::at_connector))
+        .routes(routes!(grants::of_person))
+        .routes(routes!(grants::end))
 }
 
 /// The description of every operation.

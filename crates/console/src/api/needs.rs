@@ -27,6 +27,7 @@ const NEEDS: &[(&str, &str, &[Right])] = &[
     ("POST", "/people/{id}/revoke", &[Right::PeopleWrite]),
     ("POST", "/people/{id}/restore", &[Right::PeopleWrite]),
     ("POST", "/sessions/{id}/end", &[Right::SessionsWrite]),
+    ("POST", "/people/{id}/grants/end", &[Right::GrantsWrite]),
     ("POST", "/service-keys", &[Right::ServicesWrite]),
     ("POST", "/service-keys/{id}/revoke", &[Right::ServicesWrite]),
     ("POST", "/roles", &[Right::RolesWrite]),

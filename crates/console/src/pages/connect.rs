@@ -1,5 +1,8 @@
-//! A person's own account at connectors: what one has connected, connecting it at the connector's authorization server, and taking it back.
+//! A person's own account at connectors: what one has connected, connecting it at the connector's authorization server or by a key of one's
+//! own ([`key`]), and taking it back.
 //! What a browser brings back counts only in the session that went there.
+
+mod key;
 
 use askama::Template;
 use axum::Router;
@@ -8,6 +11,7 @@ use axum::response::Response;
 use axum::routing::{any, get, post};
 use control::grants::{self, Grant, Own};
 use domain::limits;
+use domain::policy::connectors::Credentials;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -19,16 +23,41 @@ use super::parts::{self, Badge, Notice, Tone, badge};
 use super::shell::Shell;
 use super::show::{Said, When};
 use super::visit::Visitor;
-use super::wrong::Wrong;
+use super::wrong::{Words, Wrong};
 use crate::Console;
 use crate::linking::{Came, Linked};
+
+/// Where authorization servers send browsers back to. What stands behind it in an address is for nobody to read.
+pub const CALLBACK: &str = "/connect/callback";
+
+/// What is said where an authorization server, or what a connector says of it, cannot be used.
+static UNLINKED: Words = Words {
+    title: "It is not connected",
+    help: "Try again in a moment. If it says the same then, tell whoever runs Doorward here what stands above.",
+    fault: "The connector's or its authorization server's, not yours.",
+};
+
+/// What is said where somebody comes back with what nobody began here.
+static NOT_BEGUN: Words = Words {
+    title: "It is not connected",
+    help: "Begin once more, and come back in the same browser, in the time that the page names.",
+    fault: "Nobody's: it was begun in another browser, or too long ago.",
+};
+
+/// What is said where somebody did not agree at the authorization server.
+static DENIED: Words = Words {
+    title: "It was not connected",
+    help: "Nothing, if that is how you meant it. Otherwise connect it once more.",
+    fault: "Nobody's: somebody said no.",
+};
 
 /// Everything under `/connect`.
 pub fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/connect", get(list))
-        .route("/connect/callback", get(callback))
+        .route(CALLBACK, get(callback))
         .route("/connect/{connector}", get(read).post(begin))
+        .route("/connect/{connector}/key", post(key::bring))
         .route("/connect/{connector}/disconnect", post(disconnect))
         .route("/connect/{connector}/{*rest}", any(nothing_here))
 }
@@ -81,6 +110,8 @@ struct Page {
     badge: Badge,
     says: String,
     button: &'static str,
+    /// Whether connecting is what there is to do here.
+    is_due: bool,
     has: Option<Has>,
 }
 
@@ -89,8 +120,10 @@ struct Page {
 struct Has {
     issuer: Said,
     scope: Said,
+    wants: Said,
     since: When,
     renewed: When,
+    refused: Option<When>,
 }
 
 #[derive(Template)]
@@ -112,7 +145,11 @@ pub async fn own(visitor: &Visitor) -> Result<Vec<Line>, Wrong> {
 }
 
 fn line(own: &Own) -> Line {
-    let (badge, says) = standing(own.grant.as_ref());
+    let (badge, says) = if is_by_key(own) {
+        key::standing(own.grant.as_ref())
+    } else {
+        standing(own.grant.as_ref())
+    };
     Line {
         title: Said::from(&own.title),
         to: path(&own.connector),
@@ -131,6 +168,10 @@ fn standing(grant: Option<&Grant>) -> (Badge, String) {
             badge(Tone::Stop, "no longer accepted"),
             "Its authorization server no longer accepts what you gave. Connect it anew.".to_owned(),
         ),
+        Some(grant) if !grant.wants.is_empty() => (
+            badge(Tone::Ask, "wants more"),
+            "A call was refused there, because it needs more than you gave. Connect it anew to allow that; what you gave holds until then.".to_owned(),
+        ),
         Some(_) => (
             badge(Tone::Allow, "connected"),
             "Calls go out with your own account, as far as the rules here let them.".to_owned(),
@@ -138,7 +179,11 @@ fn standing(grant: Option<&Grant>) -> (Badge, String) {
     }
 }
 
-fn path(connector: &str) -> String {
+fn is_by_key(own: &Own) -> bool {
+    own.entry.credential == Credentials::ApiKey
+}
+
+pub(super) fn path(connector: &str) -> String {
     format!("/connect/{connector}")
 }
 
@@ -157,6 +202,9 @@ pub async fn read(
 ) -> Result<Response, Wrong> {
     let own = find(&visitor, &name).await?;
     let told = match asked::given(which.done.as_ref()) {
+        "kept" if own.grant.is_some() => Some(Notice::done(
+            "Your key is kept. Make the call in Claude again.",
+        )),
         "connected" if own.grant.is_some() => Some(Notice::done(
             "It is connected. Make the call in Claude again.",
         )),
@@ -165,6 +213,9 @@ pub async fn read(
         )),
         _ => None,
     };
+    if is_by_key(&own) {
+        return Ok(answer(&key::Page::of(&visitor, &own, told)));
+    }
     let (badge, says) = standing(own.grant.as_ref());
     Ok(answer(&Page {
         shell: Shell::apart(&visitor, "Connection").telling(told),
@@ -176,11 +227,17 @@ pub async fn read(
             None => "Connect",
             Some(_) => "Connect anew",
         },
+        is_due: own
+            .grant
+            .as_ref()
+            .is_none_or(|grant| grant.dead_since.is_some() || !grant.wants.is_empty()),
         has: own.grant.as_ref().map(|grant| Has {
             issuer: Said::from(&grant.issuer),
             scope: Said::from(&grant.scope),
+            wants: Said::from(&grant.wants),
             since: When::full(grant.connected),
             renewed: When::full(grant.renewed),
+            refused: grant.dead_since.map(When::full),
         }),
     }))
 }
@@ -189,7 +246,7 @@ async fn find(visitor: &Visitor, name: &str) -> Result<Own, Wrong> {
     let issuers = visitor.console().rules.issuers_for_people();
     let own = grants::own(&visitor.operation(), issuers).await?;
     let found = own.into_iter().find(|own| own.connector == name);
-    found.ok_or_else(Wrong::nothing_here)
+    found.ok_or_else(|| Wrong::nothing_here().leading_to("All your connections", "/connect"))
 }
 
 /// `POST /connect/{connector}`: the way to its authorization server, as a link that shows where it leads.
@@ -263,15 +320,17 @@ fn wrong(error: Linked, name: Option<&str>) -> Wrong {
         Linked::Begin => back(
             Wrong::new(
                 domain::ReasonCode::ParameterInvalid,
-                "Nothing was begun in this browser that this could end, or it was too long ago. Begin it here.",
-            ),
+                "Nothing was begun in this browser that this could end, or it was too long ago.",
+            )
+            .in_words(&NOT_BEGUN),
             name,
         ),
         Linked::Denied(connector) => back(
             Wrong::new(
                 domain::ReasonCode::ParameterInvalid,
-                "You, or the authorization server for you, said no. Nothing is connected.",
-            ),
+                "You, or the authorization server for you, said no. Everything is as it was.",
+            )
+            .in_words(&DENIED),
             Some(&connector),
         ),
         Linked::TooOften => back(
@@ -282,7 +341,7 @@ fn wrong(error: Linked, name: Option<&str>) -> Wrong {
             name,
         ),
         Linked::Unlinked(why) => back(
-            Wrong::new(domain::ReasonCode::UpstreamUnavailable, why),
+            Wrong::new(domain::ReasonCode::UpstreamUnavailable, why).in_words(&UNLINKED),
             name,
         ),
         Linked::Control(error) => error.into(),

@@ -10,12 +10,9 @@ use axum::routing::get;
 use control::records::{self, Place as Row};
 use control::{ControlError, Right, groups, people, service_keys, sessions};
 use domain::{DirectoryGroupId, PersonId, ReasonCode, RequestId, ServiceId, SessionId, limits};
-use http::HeaderValue;
-use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use super::answer;
 use super::asked::{self, Asked};
 use super::parts::{self, Empty};
 use super::people::{access_of, name_of};
@@ -24,6 +21,7 @@ use super::show::{self, Said};
 use super::table::Filters;
 use super::visit::Visitor;
 use super::wrong::Wrong;
+use super::{answer, module};
 use crate::Console;
 
 /// `GET /console/find`.
@@ -106,24 +104,6 @@ async fn read(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Response, 
             "Looked for in the names of people, groups, services and pages and in the codes of refusals, as far as your role shows them. An id must be whole.",
         ),
     }))
-}
-
-/// The same as a module, whose one export is the groups: data alone, in a form in which nothing ends a string or a script.
-fn module(found: &[Group]) -> Response {
-    let data = serde_json::to_string(found).unwrap_or_else(|_| "[]".to_owned());
-    let data = data
-        .replace('<', "\\u003c")
-        .replace('\u{2028}', "\\u2028")
-        .replace('\u{2029}', "\\u2029");
-    let mut response = format!("export default {data};\n").into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/javascript; charset=utf-8"),
-    );
-    let own = HeaderValue::from_static("same-origin");
-    headers.insert("cross-origin-resource-policy", own);
-    response
 }
 
 fn group(name: &'static str, hits: Vec<Hit>) -> Group {
@@ -365,7 +345,7 @@ mod tests {
         };
         let response = module(&[group("Go", vec![hit])]);
         assert_eq!(
-            response.headers()[CONTENT_TYPE],
+            response.headers()["content-type"],
             "text/javascript; charset=utf-8"
         );
         assert_eq!(

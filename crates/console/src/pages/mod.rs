@@ -16,6 +16,7 @@
 //! | [`models`], [`budgets`] | what somebody may use, and what they used, for their page and their own |
 //! | [`trend`] | how use went, where it leads, and who stands out |
 //! | [`overview`], [`usage`], [`spending`], [`catalogue`], [`ledger`], [`people`], [`sessions`], [`requests`], [`approvals`], [`tasks`], [`members`], [`drills`], [`acceptable_use`], [`clients`], [`policy`], [`connectors`], [`connect`], [`me`] | the pages themselves |
+//! | [`needs`] | what needs somebody, on the first page |
 //! | [`find`] | the find box, and what the palette shows |
 //! | [`checkpoints`], [`own_keys`], [`settings`] | what proves it, and what all of it stands on |
 //! | [`groups`], [`services`], [`directory`], [`roles`], [`tokens`] | who there is beside people, and what they hold |
@@ -58,6 +59,7 @@ pub mod ledger;
 pub mod me;
 pub mod members;
 pub mod models;
+pub mod needs;
 pub mod offers;
 pub mod once;
 pub mod overview;
@@ -93,8 +95,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use domain::ReasonCode;
-use http::header::CONTENT_SECURITY_POLICY;
-use http::{HeaderMap, StatusCode};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use self::shell::Shell;
 use self::visit::Visitor;
@@ -146,6 +148,24 @@ pub fn router(console: Arc<Console>) -> Router {
 /// A page that was made.
 pub fn answer(page: &impl Template) -> Response {
     web::page::respond(StatusCode::OK, page, HeaderMap::new())
+}
+
+/// Data as a module whose one export it is, for a script of a page: nothing in it ends a string or a script (decision record 13).
+fn module(data: &impl serde::Serialize) -> Response {
+    let data = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
+    let data = data
+        .replace('<', "\\u003c")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029");
+    let mut response = format!("export default {data};\n").into_response();
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/javascript; charset=utf-8"),
+    );
+    let own = HeaderValue::from_static("same-origin");
+    headers.insert("cross-origin-resource-policy", own);
+    response
 }
 
 async fn nothing_here() -> Wrong {

@@ -7,13 +7,13 @@ use askama::Template;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
-use control::overview::{Need, Needs, Waiting};
+use control::overview::Needs;
 use control::people::PeopleCount;
 use control::records::Copied;
 use control::sensors::{self, Heard, Sensor};
 use control::trend::{Forecast, NoForecast};
 use control::usage::{HourSum, RefusalSum};
-use control::{Right, tasks, usage};
+use control::{Right, usage};
 use domain::window::{DAY_MS, Period};
 use domain::{ReasonCode, Timestamp, Usd};
 use serde::Deserialize;
@@ -21,9 +21,8 @@ use serde::Deserialize;
 use super::answer;
 use super::asked::{Asked, given};
 use super::chart::{Bar, Chart, Ink, Series, Share, Unit};
-use super::parts::{
-    self, Badge, Empty, Figure, Icon, Notice, Source, State, Tone, badge, icon, state, tag,
-};
+use super::needs::{NeedLine, line};
+use super::parts::{self, Empty, Figure, Notice, Source, State, Tone, state};
 use super::shell::{Place, Shell};
 use super::show::{self, Said};
 use super::trend::{self, FarLines, Trend};
@@ -52,16 +51,6 @@ struct Choice {
     word: &'static str,
     to: &'static str,
     is_on: bool,
-}
-
-/// Something that needs somebody, as a line.
-#[derive(Debug, Clone)]
-struct NeedLine {
-    drawing: Icon,
-    what: Said,
-    sub: Said,
-    to: Option<String>,
-    badge: Badge,
 }
 
 /// How often one reason refused something.
@@ -205,7 +194,7 @@ impl Seen {
                 .needs
                 .first
                 .iter()
-                .map(|need| self.need(need))
+                .map(|need| line(need, self.now))
                 .collect(),
             needs_say: self.needs_say(),
             tasks: self.needs.open_tasks.map(|_| Place::Tasks.path()),
@@ -223,7 +212,7 @@ impl Seen {
             },
             spend_says: self.month_says(),
             refusals: refusal_lines(&self.refusals),
-            refusals_say: refused_of(refused, requests),
+            refusals_say: refused_of(refused, requests, &self.refusals),
             is_ledger_shown: visitor.actor().may(Right::LedgerRead),
             none_refused: Empty::new(
                 "shield",
@@ -305,7 +294,7 @@ impl Seen {
             None => figure(
                 "Refused",
                 show::count(refused),
-                refused_of(refused, requests),
+                refused_of(refused, requests, &self.refusals),
                 Vec::new(),
             ),
         };
@@ -314,7 +303,7 @@ impl Seen {
                 "Requests",
                 show::count(requests),
                 String::new(),
-                vec![refused_of(refused, requests)],
+                vec![refused_of(refused, requests, &self.refusals)],
             ),
             figure(
                 "People active",
@@ -409,124 +398,6 @@ impl Seen {
             None => String::new(),
         }
     }
-
-    fn need(&self, need: &Need) -> NeedLine {
-        match need {
-            Need::Approvals { open, since } => approvals(*open, self.now.ms_since(*since)),
-            Need::Definitions {
-                connector,
-                title,
-                waiting,
-            } => definitions(connector, title, *waiting),
-            Need::Task(task) => NeedLine {
-                drawing: icon("task"),
-                what: Said::from(task.kind.title().trim_end_matches('.')),
-                sub: Said::from(&task.label),
-                to: Some(format!("/console/tasks/{}", task.id)),
-                badge: due(tasks::standing(task, self.now), task.due),
-            },
-            Need::Requests { open, since } => NeedLine {
-                drawing: icon("approval"),
-                what: Said::from(show::counted(
-                    *open,
-                    "request for access",
-                    "requests for access",
-                )),
-                sub: Said::from(format!(
-                    "The oldest waits since {}.",
-                    show::short_day(*since)
-                )),
-                to: Some(Place::Requests.path().to_owned()),
-                badge: badge(Tone::Ask, "to be answered"),
-            },
-            Need::Bulk(bulk) => NeedLine {
-                drawing: icon("connector"),
-                what: Said::from(format!("{} used {} in bulk", bulk.label, bulk.title)),
-                sub: Said::from(format!(
-                    "{} within ten minutes, {} before now.",
-                    show::counted(bulk.calls, "call", "calls"),
-                    show::length(self.now.ms_since(bulk.from))
-                )),
-                to: Some(format!("/console/ledger?who={}", bulk.subject)),
-                badge: badge(Tone::Ask, "bulk use"),
-            },
-            Need::UseOutdated { version } => NeedLine {
-                drawing: icon("policy"),
-                what: "The acceptable-use policy no longer says what is recorded".into(),
-                sub: Said::from(format!("Version {version} is in force. Publish a new one.")),
-                to: Some(Place::AcceptableUse.path().to_owned()),
-                badge: badge(Tone::Ask, "outdated"),
-            },
-            Need::Owners(warning) => NeedLine {
-                drawing: icon("key"),
-                what: "The number of owners".into(),
-                sub: Said::from(warning.replace('`', "")),
-                to: None,
-                badge: badge(Tone::Ask, "owners"),
-            },
-            Need::Ends { what, name, at } => NeedLine {
-                drawing: icon("key"),
-                what: Said::from(format!("A {what} ends on {}", show::short_day(*at))),
-                sub: Said::from(name),
-                to: Some(where_kept(what).path().to_owned()),
-                badge: badge(Tone::Ask, show::length(at.ms_since(self.now))),
-            },
-        }
-    }
-}
-
-/// Calls that wait for who looks.
-fn approvals(open: u64, oldest_ms: i64) -> NeedLine {
-    let calls = show::counted(open, "call waits", "calls wait");
-    NeedLine {
-        drawing: icon("approval"),
-        what: Said::from(format!("{calls} for your yes or no")),
-        sub: Said::from(format!(
-            "The oldest has waited {}.",
-            show::length(oldest_ms)
-        )),
-        to: Some("/approvals".to_owned()),
-        badge: badge(Tone::Ask, "to be decided"),
-    }
-}
-
-/// A connector that waits for a review, or definitions of it.
-fn definitions(connector: &str, title: &str, waiting: Waiting) -> NeedLine {
-    let open = (waiting.new + waiting.changed) as u64;
-    let actions = show::counted(open, "action waits", "actions wait");
-    NeedLine {
-        drawing: icon("connector"),
-        what: Said::from(if waiting.is_whole {
-            format!("{title}: nobody has reviewed it")
-        } else {
-            format!("{title}: {actions} for a review")
-        }),
-        sub: Said::from(to_review(waiting)),
-        to: Some(super::connectors::path(connector)),
-        badge: match (waiting.suspicious, waiting.changed) {
-            (1.., _) => badge(Tone::Stop, "suspicious"),
-            (0, 1..) => badge(Tone::Ask, "changed"),
-            (0, 0) => badge(Tone::Ask, "to review"),
-        },
-    }
-}
-
-/// What of a connector waits, in a sentence.
-fn to_review(waiting: Waiting) -> String {
-    let parts = [
-        (waiting.new, "new"),
-        (waiting.changed, "changed since it was approved"),
-        (waiting.suspicious, "suspicious"),
-    ];
-    let parts = parts.iter().filter(|(number, _)| *number > 0);
-    let parts: Vec<String> = parts
-        .map(|(number, what)| format!("{} {what}", show::count(*number as u64)))
-        .collect();
-    if parts.is_empty() {
-        "Nothing of it can be approved before that.".to_owned()
-    } else {
-        format!("{}.", parts.join(", "))
-    }
 }
 
 /// The first moment of what a period shows, and the first after it. Of a day the last 24 whole hours, the one under way among them: after
@@ -538,15 +409,6 @@ fn window(period: Period, now: Timestamp) -> (Timestamp, Timestamp) {
     let hour = Timestamp::from_unix_ms(now.unix_ms().div_euclid(HOUR_MS) * HOUR_MS);
     let next = hour.plus_ms(HOUR_MS);
     (next.plus_ms(-DAY_MS), next)
-}
-
-/// The place where a key or token that ends is followed by a new one.
-fn where_kept(what: &str) -> Place {
-    if what == "directory token" {
-        Place::Directory
-    } else {
-        Place::Services
-    }
 }
 
 /// A silent sensor and how long it is so, for a sentence.
@@ -578,33 +440,30 @@ fn sensor_line(sensor: &Sensor, now: Timestamp) -> SensorLine {
     }
 }
 
-/// How a task stands, as a badge.
-pub(super) fn due(standing: tasks::Standing, due: Timestamp) -> Badge {
-    match standing {
-        tasks::Standing::Open => tag(format!("due {}", show::short_day(due))),
-        tasks::Standing::Overdue { days } => badge(
-            Tone::Stop,
-            format!("{} late", show::counted(days.unsigned_abs(), "day", "days")),
-        ),
-        tasks::Standing::Done => badge(Tone::Allow, "done"),
-        tasks::Standing::Late { .. } => badge(Tone::Ask, "done late"),
-        tasks::Standing::NotNeeded => badge(Tone::None, "not needed"),
-    }
-}
-
-fn refused_of(refused: u64, requests: u64) -> String {
+/// How many were refused of so many, and how many of them only until somebody approves: those were asked about, and most are sent later.
+fn refused_of(refused: u64, requests: u64, why: &[RefusalSum]) -> String {
     let tenths = show::tenths_of_percent(
         i64::try_from(refused).unwrap_or(i64::MAX),
         i64::try_from(requests).unwrap_or(i64::MAX),
     );
     match tenths {
         None => "none refused".to_owned(),
-        Some(tenths) => format!(
-            "{} refused ({}.{} %)",
-            show::count(refused),
-            tenths / 10,
-            tenths % 10
-        ),
+        Some(tenths) => {
+            let held = why
+                .iter()
+                .find(|sum| sum.code == ReasonCode::ApprovalNeeded.as_str());
+            let held = held.map(|sum| {
+                let many = show::count(sum.refusals);
+                format!(", {many} of them until an approval")
+            });
+            format!(
+                "{} refused ({}.{} %){}",
+                show::count(refused),
+                tenths / 10,
+                tenths % 10,
+                held.unwrap_or_default()
+            )
+        }
     }
 }
 
@@ -635,38 +494,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_of_a_connector_is_told_with_the_worst_of_it() {
-        let waiting = |is_whole, new, changed, suspicious| Waiting {
-            is_whole,
-            new,
-            changed,
-            suspicious,
+    fn what_only_waits_for_an_approval_is_told_apart_from_a_no() {
+        let sum = |code: ReasonCode, refusals| RefusalSum {
+            code: code.as_str().to_owned(),
+            refusals,
         };
-        for (waits, what, sub, mark) in [
-            (
-                waiting(false, 2, 1, 1),
-                "CRM: 3 actions wait for a review",
-                "2 new, 1 changed since it was approved, 1 suspicious.",
-                "suspicious",
-            ),
-            (
-                waiting(false, 0, 1, 0),
-                "CRM: 1 action waits for a review",
-                "1 changed since it was approved.",
-                "changed",
-            ),
-            (
-                waiting(true, 0, 0, 0),
-                "CRM: nobody has reviewed it",
-                "Nothing of it can be approved before that.",
-                "to review",
-            ),
-        ] {
-            let line = definitions("crm", "CRM", waits);
-            assert_eq!((line.what.plain(), line.sub.plain()), (what, sub));
-            assert!(line.badge.to_string().contains(mark), "{mark}");
-            assert_eq!(line.to.as_deref(), Some("/console/connectors/crm"));
-        }
+        let no = sum(ReasonCode::ModelNotAllowed, 2);
+        assert_eq!(
+            refused_of(2, 100, std::slice::from_ref(&no)),
+            "2 refused (2.0 %)"
+        );
+        let both = [no, sum(ReasonCode::ApprovalNeeded, 3)];
+        assert_eq!(
+            refused_of(5, 100, &both),
+            "5 refused (5.0 %), 3 of them until an approval"
+        );
+        assert_eq!(refused_of(0, 0, &[]), "none refused");
     }
 
     #[test]

@@ -127,6 +127,8 @@ pub struct Item {
     pub drawing: Icon,
     /// Whether the page belongs to it.
     pub is_here: bool,
+    /// How many wait there for somebody; none where nothing is counted.
+    pub tally: Option<u64>,
     /// The letter that, after `g`, goes there; nothing for most.
     pub key: &'static str,
 }
@@ -332,6 +334,7 @@ fn sections(visitor: &Visitor, here: Option<Place>) -> Vec<Section> {
         drawing: icon(place.icon_name()),
         key: key(place.path()),
         is_here: here == Some(*place),
+        tally: visitor.waiting().filter(|_| *place == Place::Approvals),
     };
     let of_part = |part: Part| Section {
         word: part.word(),

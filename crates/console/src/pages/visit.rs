@@ -8,15 +8,17 @@ use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
 use control::people::Person;
-use control::{Actor, Entry, Operation, Visit};
+use control::{Actor, Entry, Operation, Visit, approvals};
 use domain::{Refusal, SessionId, Timestamp};
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use web::assets::Assets;
 use web::browser::{self, Browser, Browsers};
 use web::page::guard;
 use web::sign_in_address;
 
+use super::approvals::WAITING;
+use super::connect::CALLBACK;
 use super::shell::Theme;
 use super::theme;
 use crate::Console;
@@ -30,6 +32,7 @@ pub struct Visitor {
     address: Arc<str>,
     answers_form: bool,
     theme: Theme,
+    waiting: Option<u64>,
 }
 
 impl Visitor {
@@ -61,6 +64,11 @@ impl Visitor {
     /// Since when the break-glass account is open.
     pub fn glass_broken(&self) -> Option<Timestamp> {
         self.visit.glass_broken
+    }
+
+    /// How many calls wait for somebody else's yes; none for whoever may not know.
+    pub fn waiting(&self) -> Option<u64> {
+        self.waiting
     }
 
     /// The token of this browser's forms, for the hidden field `csrf`.
@@ -134,21 +142,31 @@ impl FromRequestParts<Arc<Console>> for Visitor {
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(known.clone());
         }
-        let asked = parts.uri.path_and_query();
-        let address = asked.map_or_else(String::new, ToString::to_string);
+        let address = address_of(&parts.uri);
         let stranger = || elsewhere(&sign_in_address(&address, false));
         let browser: Browser = browsers(console)
             .known(&parts.headers)
             .ok_or_else(stranger)?;
-        match console.control.enter_by_cookie(browser.secret()).await {
-            Ok(visit) => Ok(Self {
-                console: Arc::clone(console),
-                visit: Arc::new(visit),
-                csrf: browser.csrf().into(),
-                address: address.as_str().into(),
-                answers_form: parts.method == Method::POST,
-                theme: theme::of(&parts.headers),
-            }),
+        let (control, secret) = (&console.control, browser.secret());
+        let entered = match parts.uri.path() {
+            // A page that asks by itself keeps nobody signed in.
+            WAITING => control.look_by_cookie(secret).await,
+            _ => control.enter_by_cookie(secret).await,
+        };
+        match entered {
+            Ok(visit) => {
+                let waiting = approvals::waiting(&console.control.operation(&visit.actor)).await;
+                Ok(Self {
+                    console: Arc::clone(console),
+                    visit: Arc::new(visit),
+                    csrf: browser.csrf().into(),
+                    address: address.as_str().into(),
+                    answers_form: parts.method == Method::POST,
+                    theme: theme::of(&parts.headers),
+                    // Where it cannot be counted the page says what is wrong, and a count is missed by nobody.
+                    waiting: waiting.ok().map(|(count, _)| count),
+                })
+            }
             Err(Entry::Control(error)) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -167,6 +185,14 @@ fn browsers(console: &Console) -> Browsers<'_> {
         public_url: &console.installation.public_url,
         ids: &*console.control.ids,
         cookie: browser::CONSOLE,
+    }
+}
+
+/// The path and query that were asked for, as they may stand on a page: never with a code that an authorization server gave.
+fn address_of(uri: &Uri) -> String {
+    match uri.path_and_query() {
+        Some(asked) if asked.path() != CALLBACK => asked.to_string(),
+        _ => uri.path().to_owned(),
     }
 }
 

@@ -22,6 +22,19 @@ pub struct Wrong {
     mistakes: Vec<String>,
     /// A way on that helps, and its words.
     way_on: Option<(String, String)>,
+    /// What it says in the place of what its code says.
+    words: Option<&'static Words>,
+}
+
+/// What a page says of what went wrong, where its code has no word of that.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    /// Its heading.
+    pub title: &'static str,
+    /// What to do.
+    pub help: &'static str,
+    /// Whose fault it is.
+    pub fault: &'static str,
 }
 
 impl Wrong {
@@ -34,6 +47,7 @@ impl Wrong {
             detail: detail.into(),
             mistakes: Vec::new(),
             way_on: None,
+            words: None,
         }
     }
 
@@ -65,6 +79,15 @@ impl Wrong {
         }
     }
 
+    /// The same in these words.
+    #[must_use]
+    pub fn in_words(self, words: &'static Words) -> Self {
+        Self {
+            words: Some(words),
+            ..self
+        }
+    }
+
     /// The stable code.
     pub const fn code(&self) -> ReasonCode {
         self.code
@@ -72,6 +95,9 @@ impl Wrong {
 
     /// What to do. The table's words are for programs as well; these are for somebody who looks at a page.
     const fn help(&self) -> &'static str {
+        if let Some(words) = self.words {
+            return words.help;
+        }
         match self.code {
             ReasonCode::PathUnknown => "Look at the address once more, or begin at the first page.",
             ReasonCode::MethodNotAllowed => "Open the page that leads here, and go on from there.",
@@ -86,9 +112,13 @@ impl Wrong {
     pub(super) fn page(&self, shell: Shell) -> Response {
         let page = WrongPage {
             shell,
-            title: title(self.code),
+            title: self
+                .words
+                .map_or_else(|| title(self.code), |words| words.title),
             wrong: self,
-            fault: fault(self.code.fault()),
+            fault: self
+                .words
+                .map_or_else(|| fault(self.code.fault()), |words| words.fault),
             again: if self.code.retryable() {
                 "Asking again may help."
             } else {
@@ -154,7 +184,7 @@ impl From<Refusal> for Wrong {
 }
 
 /// With a capital letter and a full stop.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let mut out: String = letters
         .next()

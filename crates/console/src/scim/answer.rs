@@ -117,6 +117,8 @@ impl From<ControlError> for Refused {
             | Cause::NoDraft
             | Cause::LastOwner
             | Cause::NotReviewed
+            | Cause::Unasked(_)
+            | Cause::NotSoYet(_)
             | Cause::Ambiguous(_) => ScimError::Bad(ScimType::InvalidValue, error.detail()).into(),
             Cause::Linked | Cause::LimitStands(_) | Cause::AskedAlready(_) => {
                 ScimError::Bad(ScimType::Uniqueness, error.detail()).into()
@@ -125,6 +127,7 @@ impl From<ControlError> for Refused {
             | Cause::Changed(_)
             | Cause::DraftChanged
             | Cause::DefinitionChanged
+            | Cause::GoesElsewhere
             | Cause::RequestClosed { .. }
             | Cause::RequestExpired
             | Cause::ApprovalOver { .. }

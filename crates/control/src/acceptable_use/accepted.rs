@@ -127,7 +127,7 @@ impl Asked {
         let published = operation.store.published_use(operation.org).await?;
         Ok(Self {
             published: published.ok_or(ControlError::NothingPublished)?,
-            policy: super::policy(operation).await?,
+            policy: operation.policy().await?,
         })
     }
 
@@ -212,7 +212,7 @@ pub async fn own(
     let version = latest.ok_or(ControlError::NothingPublished)?;
     let asked = Asked {
         published: version.published(),
-        policy: super::policy(operation).await?,
+        policy: operation.policy().await?,
     };
     let accepted = store.acceptances_of(org, person.id, 1).await?.pop();
     let settings = super::in_force(operation, installation).await?;

@@ -206,15 +206,7 @@ async fn in_force(
     operation: &Operation<'_>,
     installation: &Installation,
 ) -> Result<Settings, ControlError> {
-    Ok(Settings::in_force(&policy(operation).await?, installation))
-}
-
-async fn policy(operation: &Operation<'_>) -> Result<Policy, ControlError> {
-    let latest = operation.store.latest_policy(operation.org).await?;
-    Ok(match latest {
-        Some(latest) => Policy::parse(latest.version, &latest.text)?,
-        None => Policy::empty(),
-    })
+    Ok(Settings::in_force(&operation.policy().await?, installation))
 }
 
 /// Refuses rules that demand what nobody can do yet.

@@ -8,7 +8,6 @@ use domain::window::DAY_MS;
 use domain::{Timestamp, limits};
 use store::ConnectorMinute;
 
-use super::policy;
 use crate::access::Right;
 use crate::{ControlError, Operation};
 
@@ -34,7 +33,7 @@ pub struct BulkUse {
 /// Bulk use of the last day, the newest first.
 pub async fn in_bulk(operation: &Operation<'_>) -> Result<Vec<BulkUse>, ControlError> {
     operation.require(Right::LedgerRead)?;
-    let policy = policy(operation).await?;
+    let policy = operation.policy().await?;
     let many: BTreeMap<&str, (&Connector, u32)> = policy
         .document()
         .connector

@@ -5,11 +5,11 @@ use actions::catalogue::Catalogue;
 use actions::classify::{Known, classify};
 use actions::definition::Definition;
 use domain::ConnectorReviewId;
-use domain::connectors::ActionClass;
+use domain::connectors::{ActionClass, DefinitionKind};
 use ledger::record::ChangeKind;
 use store::ConnectorReview;
 
-use super::{DEFINITION, REVIEW, find};
+use super::{REVIEW, find, noun};
 use crate::access::Right;
 use crate::text::{self, Unusable};
 use crate::{ControlError, Operation};
@@ -17,8 +17,10 @@ use crate::{ControlError, Operation};
 /// What somebody decides about one definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// The action.
-    pub action: String,
+    /// What it is of.
+    pub kind: DefinitionKind,
+    /// The name of what it is of.
+    pub name: String,
     /// The hash of the definition they looked at: another one is not touched.
     pub hash: String,
     /// Whether it may be served; otherwise it stays blocked.
@@ -55,7 +57,7 @@ impl Risk {
 /// What somebody found about a connector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
-    /// Whether its actions may be approved.
+    /// Whether it may be used, and its actions approved.
     pub enables: bool,
     /// `low`, `medium` or `high`.
     pub risk: String,
@@ -63,6 +65,15 @@ pub struct Wish {
     pub vendor: String,
     /// Why: 1 to [`domain::limits::REASON_CHARS_MAX`] characters on one line.
     pub reason: String,
+}
+
+/// What a caller names when they name something of this kind.
+const fn thing(kind: DefinitionKind) -> &'static str {
+    match kind {
+        DefinitionKind::Tool => "action",
+        DefinitionKind::Prompt => "prompt",
+        DefinitionKind::Instructions => "instructions",
+    }
 }
 
 /// Approves a definition, or leaves it blocked.
@@ -75,31 +86,26 @@ pub async fn decide(
     let reason = text::reason("reason", &decision.reason)?;
     let (found, place) = find(operation, connector).await?;
     let (store, org) = (operation.store, operation.org);
-    let named = (connector, &*place, &*decision.action);
-    let row = store
-        .connector_action(org, connector, &place, &decision.action)
-        .await?;
-    let row = row.ok_or(ControlError::NoSuch("action"))?;
+    let named = (connector, &*place, decision.kind, &*decision.name);
+    let row = store.connector_definition(org, named).await?;
+    let row = row.ok_or(ControlError::NoSuch(thing(decision.kind)))?;
     if row.seen.hash != decision.hash {
         return Err(ControlError::DefinitionChanged);
     }
     if decision.approves {
         if let Some(why) = row.seen.unfit {
             let why = format!("cannot be approved: {why}");
-            return Err(Unusable::new("action", why).into());
+            return Err(Unusable::new(thing(decision.kind), why).into());
         }
-        let catalogue = Catalogue::shipped();
-        let is_known = found
-            .url
-            .as_deref()
-            .is_some_and(|url| catalogue.at(url).is_some());
         let reviews = store.connector_reviews(org, connector, &place).await?;
-        if !is_known && !reviews.first().is_some_and(|review| review.enabled) {
+        let word = reviews.first().map(|review| review.enabled);
+        if !Catalogue::shipped().may_be_used(&found, word) {
             return Err(ControlError::NotReviewed);
         }
     }
-    let name = format!("{connector}/{}", decision.action);
-    let mut change = operation.change(DEFINITION, &name, ChangeKind::Updated);
+    let name = format!("{connector}/{}", decision.name);
+    let noun = noun(decision.kind);
+    let mut change = operation.change(noun, &name, ChangeKind::Updated);
     change.before = row.approved.map(|approved| approved.hash.as_str().into());
     change.after = Some(decision.hash.as_str().into());
     let word = if decision.approves {
@@ -111,13 +117,17 @@ pub async fn decide(
     operation.record(change).await?;
     let by = (operation.actor.label(), operation.clock.now());
     let done = if decision.approves {
-        store.approve_action(org, named, &decision.hash, by).await?
+        store
+            .approve_definition(org, named, &decision.hash, by)
+            .await?
     } else {
-        store.keep_action(org, named, &decision.hash, by).await?
+        store
+            .keep_definition(org, named, &decision.hash, by)
+            .await?
     };
     if !done {
         let why = "another definition was offered by then";
-        operation.record_not_made(DEFINITION, &name, why).await?;
+        operation.record_not_made(noun, &name, why).await?;
         return Err(ControlError::DefinitionChanged);
     }
     Ok(())
@@ -134,9 +144,8 @@ pub async fn say_class(
     let reason = text::reason("reason", reason)?;
     let (found, place) = find(operation, connector).await?;
     let (store, org) = (operation.store, operation.org);
-    let row = store
-        .connector_action(org, connector, &place, action)
-        .await?;
+    let tool = (connector, &*place, DefinitionKind::Tool, action);
+    let row = store.connector_definition(org, tool).await?;
     let row = row.ok_or(ControlError::NoSuch("action"))?;
     let offered = row.seen.offered.as_deref().unwrap_or_default();
     let definition = Definition::read(offered.as_bytes());
@@ -151,7 +160,7 @@ pub async fn say_class(
     };
     let (class, basis) = classify(&definition, known);
     let name = format!("{connector}/{action}");
-    let mut change = operation.change(DEFINITION, &name, ChangeKind::Updated);
+    let mut change = operation.change(noun(DefinitionKind::Tool), &name, ChangeKind::Updated);
     let said_word = said.map_or("nothing", ActionClass::as_str);
     let line = format!(
         "said to be {said_word}, counts as {class} (was {}): {reason}",
@@ -168,7 +177,7 @@ pub async fn say_class(
     Ok(class)
 }
 
-/// Keeps what was found about a connector. One that may not be used takes no approval back by itself: the policy says what is served.
+/// Keeps what was found about a connector. One that may not be used is there for nobody from then on; what was approved of it is kept.
 pub async fn review(
     operation: &Operation<'_>,
     connector: &str,

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use actions::catalogue::Catalogue;
 use actions::pin::{PinState, Served};
+use domain::Policy;
 use domain::connectors::{ActionClass, ActionState};
 use domain::policy::CallerPolicy;
 use domain::policy::reach::{ActionAsk, Determined};
 
 use super::look::{Pin, Seen, of};
-use super::policy;
+use super::reviewed_policy;
 use crate::access::Right;
 use crate::may_use::{caller_of, somebody};
 use crate::{ControlError, Operation, people};
@@ -41,7 +42,7 @@ pub async fn matrix(
     issuers_for_people: usize,
 ) -> Result<Matrix, ControlError> {
     operation.require(Right::PolicyRead)?;
-    let policy = policy(operation).await?.among_issuers(issuers_for_people);
+    let policy = operation.policy().await?.among_issuers(issuers_for_people);
     let connector = &seen.summary.connector;
     let entries = policy
         .document()
@@ -51,14 +52,11 @@ pub async fn matrix(
     let whose = entries.map(|entry| &entry.who).chain([&connector.who]);
     let names: BTreeSet<&String> = whose.flat_map(|who| &who.groups).collect();
     let groups: Vec<Option<String>> = names.into_iter().cloned().map(Some).chain([None]).collect();
-    let callers = groups.iter().map(|group| {
-        let groups = group.iter().cloned().collect();
-        policy.for_caller(&somebody(operation.org, "", "", groups))
-    });
+    let callers = groups
+        .iter()
+        .map(|group| rules_of(operation, &policy, group.as_ref()));
     let callers: Vec<CallerPolicy> = callers.collect();
-    let listed = seen.actions.iter().enumerate();
-    let listed = listed.filter(|(_, pin)| pin.state != PinState::Removed);
-    let rows = listed.map(|(at, pin)| {
+    let rows = seen.listed().map(|(at, pin)| {
         let cells = callers
             .iter()
             .map(|rules| cell(rules, &connector.name, &pin.name, pin.class));
@@ -69,6 +67,27 @@ pub async fn matrix(
         rows: rows.collect(),
         groups,
     })
+}
+
+/// What somebody who is in this group alone may do with each listed action; in none, where none is given.
+pub async fn of_group(
+    operation: &Operation<'_>,
+    seen: &Seen,
+    issuers_for_people: usize,
+    group: Option<&String>,
+) -> Result<Vec<(usize, Cell)>, ControlError> {
+    operation.require(Right::PolicyRead)?;
+    let policy = operation.policy().await?.among_issuers(issuers_for_people);
+    let rules = rules_of(operation, &policy, group);
+    let name = &seen.summary.connector.name;
+    let cells = seen.listed();
+    let cells = cells.map(|(at, pin)| (at, cell(&rules, name, &pin.name, pin.class)));
+    Ok(cells.collect())
+}
+
+fn rules_of(operation: &Operation<'_>, policy: &Policy, group: Option<&String>) -> CallerPolicy {
+    let groups = group.into_iter().cloned().collect();
+    policy.for_caller(&somebody(operation.org, "", "", groups))
 }
 
 fn cell(rules: &CallerPolicy, connector: &str, action: &str, class: ActionClass) -> Cell {
@@ -128,12 +147,14 @@ pub async fn own(
 ) -> Result<Vec<OwnConnector>, ControlError> {
     operation.require(Right::OwnRead)?;
     let person = people::own(operation).await?;
-    let policy = policy(operation).await?.among_issuers(issuers_for_people);
+    let policy = reviewed_policy(operation)
+        .await?
+        .among_issuers(issuers_for_people);
     let rules = policy.for_caller(&caller_of(&person));
     let catalogue = Catalogue::shipped();
     let mut found = Vec::new();
     for connector in rules.reachable() {
-        let seen = of(operation, connector.clone(), &catalogue).await?;
+        let seen = of(operation, (**connector).clone(), &catalogue).await?;
         let (mut may, mut not) = (Vec::new(), 0);
         for pin in seen.actions {
             let cell = cell(&rules, &connector.name, &pin.name, pin.class);

@@ -4,14 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::policy::{
-    Action, Budget, BudgetFor, CallerAction, CallerPolicy, Connector, InspectAction, Limit,
-    Require, Who,
-};
+use domain::connectors::ActionState;
+use domain::policy::{Budget, BudgetFor, CallerPolicy, InspectAction, Limit, Require, Who};
 use domain::window::Period;
 use domain::{Policy, Subject, Usd};
 
 use super::everyone::{Everyone, Known};
+use super::reached::{Listed, Reached};
 
 /// People or services that are named; the rest are counted.
 pub const NAMED_MAX: usize = 5;
@@ -87,8 +86,19 @@ pub enum Effect {
     LosesConnectors(Vec<String>),
     /// Connectors that become theirs.
     GainsConnectors(Vec<String>),
-    /// What they may do at their connectors, or how these are reached.
-    Actions,
+    /// Actions of a connector that stand otherwise.
+    Actions {
+        /// The connector.
+        connector: String,
+        /// How they stand now.
+        before: ActionState,
+        /// And then.
+        after: ActionState,
+        /// The actions.
+        actions: Vec<String>,
+    },
+    /// What is said of arguments and approvers at their connectors, of actions that are not listed, or how these are reached.
+    AtConnectors,
 }
 
 /// Whether somebody is better off, worse off, or only otherwise.
@@ -119,13 +129,15 @@ impl Effect {
                     Turn::Better
                 }
             }
+            Self::Actions { before, after, .. } if after > before => Turn::Worse,
+            Self::Actions { .. } => Turn::Better,
             Self::Pace { .. }
             | Self::Regions { .. }
             | Self::Demands
             | Self::Inspection
             | Self::ManagedSettings
             | Self::DesktopSettings
-            | Self::Actions => Turn::Otherwise,
+            | Self::AtConnectors => Turn::Otherwise,
         }
     }
 }
@@ -194,15 +206,23 @@ pub struct Blast {
     pub shared: Vec<Shared>,
 }
 
-/// Decides both for everybody, and tells what differs. Models are those that are known here; a pattern may cover more.
-pub fn effects(before: &Policy, after: &Policy, everyone: &Everyone, models: &[String]) -> Blast {
+/// Decides both for everybody, and tells what differs. Models are those that are known here, actions those that connectors were last seen
+/// to list; a pattern may cover more.
+pub fn effects(
+    before: &Policy,
+    after: &Policy,
+    everyone: &Everyone,
+    models: &[String],
+    actions: &[Listed],
+) -> Blast {
+    let mut reached = Reached::new(actions);
     let mut blast = Blast {
         shared: shared(before, after),
         ..Blast::default()
     };
     let mut sums: BTreeMap<Effect, (Gathered, Gathered)> = BTreeMap::new();
     for (number, known) in everyone.all().enumerate() {
-        let found = differences(before, after, known, models);
+        let found = differences((before, after), known, models, &mut reached);
         if found.is_empty() {
             continue;
         }
@@ -302,7 +322,12 @@ fn group_sizes(people: &[Known]) -> BTreeMap<&str, u64> {
 }
 
 /// What becomes otherwise for one of them.
-fn differences(before: &Policy, after: &Policy, known: &Known, models: &[String]) -> Vec<Effect> {
+fn differences(
+    (before, after): (&Policy, &Policy),
+    known: &Known,
+    models: &[String],
+    reached: &mut Reached<'_>,
+) -> Vec<Effect> {
     let caller = &known.caller;
     let (old, new) = (before.for_caller(caller), after.for_caller(caller));
     let mut found = Vec::new();
@@ -347,7 +372,8 @@ fn differences(before: &Policy, after: &Policy, known: &Known, models: &[String]
         (demands(&old) != demands(&new), Effect::Demands),
         (inspections(&old) != inspections(&new), Effect::Inspection),
         (
-            before.managed_settings(caller) != after.managed_settings(caller),
+            before.managed_settings(caller) != after.managed_settings(caller)
+                || before.is_closed(caller) != after.is_closed(caller),
             Effect::ManagedSettings,
         ),
         (
@@ -359,59 +385,8 @@ fn differences(before: &Policy, after: &Policy, known: &Known, models: &[String]
             found.push(effect);
         }
     }
-    connectors(&old, &new, &mut found);
+    reached.differences(&old, &new, &mut found);
     found
-}
-
-/// Which connectors become theirs or cease to be, and whether anything else about them differs.
-fn connectors(old: &CallerPolicy, new: &CallerPolicy, found: &mut Vec<Effect>) {
-    let names = |rules: &CallerPolicy| -> BTreeSet<String> {
-        rules.reachable().map(|known| known.name.clone()).collect()
-    };
-    let (had, has) = (names(old), names(new));
-    let only = |some: &BTreeSet<String>, others: &BTreeSet<String>| -> Vec<String> {
-        some.difference(others).cloned().collect()
-    };
-    let (lost, gained) = (only(&had, &has), only(&has, &had));
-    let stays = |name: &String| had.contains(name) && has.contains(name);
-    if at_connectors(old, &stays) != at_connectors(new, &stays) {
-        found.push(Effect::Actions);
-    }
-    if !lost.is_empty() {
-        found.push(Effect::LosesConnectors(lost));
-    }
-    if !gained.is_empty() {
-        found.push(Effect::GainsConnectors(gained));
-    }
-}
-
-/// How these connectors are reached, and what is said of their actions, without the names of who says it.
-fn at_connectors(
-    rules: &CallerPolicy,
-    stays: &dyn Fn(&String) -> bool,
-) -> (Vec<Connector>, Vec<CallerAction>) {
-    let reached = rules.connectors.iter().filter(|known| stays(&known.name));
-    let reached: Vec<Connector> = reached
-        .map(|known| Connector {
-            who: Who::default(),
-            ..known.clone()
-        })
-        .collect();
-    let about = rules.actions.iter().filter(|known| {
-        reached
-            .iter()
-            .any(|connector| known.entry.is_at(&connector.name))
-    });
-    let about = about.map(|known| CallerAction {
-        entry: Action {
-            name: String::new(),
-            who: Who::default(),
-            ..known.entry.clone()
-        },
-        permits: known.permits,
-    });
-    let about = about.collect();
-    (reached, about)
 }
 
 fn cap(rules: &CallerPolicy, period: Period) -> Option<Cap> {

@@ -1,6 +1,7 @@
 //! What becomes otherwise for somebody when a policy follows another.
 
 use super::*;
+use domain::connectors::ActionClass;
 use domain::{Caller, Credential, OrgId, PersonId, ServiceId};
 
 const MODELS: [&str; 2] = ["claude-opus-5-5", "claude-sonnet-5-5"];
@@ -44,13 +45,34 @@ fn everyone() -> Everyone {
     }
 }
 
+/// What the connector `crm` lists.
+fn listed() -> Vec<Listed> {
+    let actions = [
+        ("get_member", ActionClass::Read),
+        ("delete_contact", ActionClass::Destructive),
+        ("merge", ActionClass::Destructive),
+    ];
+    let listed = actions.map(|(action, class)| Listed {
+        connector: "crm".to_owned(),
+        action: action.to_owned(),
+        class,
+    });
+    listed.into()
+}
+
 fn policy(text: &str) -> Policy {
     Policy::parse(1, text).unwrap()
 }
 
 fn blast(before: &str, after: &str) -> Blast {
     let models = MODELS.map(str::to_owned);
-    effects(&policy(before), &policy(after), &everyone(), &models)
+    effects(
+        &policy(before),
+        &policy(after),
+        &everyone(),
+        &models,
+        &listed(),
+    )
 }
 
 /// Each effect as `people/services: who`.
@@ -239,4 +261,77 @@ fn a_budget_turns_worse_when_it_shrinks_or_begins_to_refuse() {
     assert_eq!(turn(Some(dollars(1)), Some(dollars(2))), Turn::Better);
     assert_eq!(turn(Some(soft), Some(dollars(5))), Turn::Worse);
     assert_eq!(turn(Some(dollars(5)), Some(soft)), Turn::Better);
+}
+
+const CRM: &str = "[[connector]]\nname = \"crm\"\nurl = \"https://crm.example/mcp\"\n";
+
+fn action(name: &str, who: &str, actions: &str, rest: &str) -> String {
+    format!(
+        "[[action]]\nname = \"{name}\"\nwho = {{ {who} }}\nconnector = \"*\"\nactions = [{actions}]\n{rest}\n"
+    )
+}
+
+#[test]
+fn which_actions_turn_and_which_way_is_told_and_what_no_state_shows_apart() {
+    use ActionState::{Allow, Ask, Blocked};
+    let acts = |before, after, actions: &[&str]| Effect::Actions {
+        connector: "crm".to_owned(),
+        before,
+        after,
+        actions: actions.iter().map(|&one| one.to_owned()).collect(),
+    };
+    let (all, makers) = ("3/1: Ada Grace Edsger nightly", "2/0: Ada Grace");
+    let research = "groups = [\"research\"]";
+    let allow = "state = \"allow\"";
+    let open = format!("{CRM}{}", action("open", "", "\"*\"", allow));
+    let more = |rest: &str| format!("{open}{rest}");
+    let blocked = more(&action("no", research, "\"merge\"", "state = \"blocked\""));
+    let asked = more(&action(
+        "ask",
+        "",
+        "\"merge\", \"delete_*\"",
+        "state = \"ask\"",
+    ));
+    check(&open, &open.replace("open", "else"), &[]);
+    check(
+        &open,
+        &blocked,
+        &[(acts(Allow, Blocked, &["merge"]), makers)],
+    );
+    check(
+        &blocked,
+        &open,
+        &[(acts(Blocked, Allow, &["merge"]), makers)],
+    );
+    let both = ["delete_contact", "merge"];
+    check(&open, &asked, &[(acts(Allow, Ask, &both), all)]);
+    // Of two that turn for different people, each with theirs.
+    check(
+        &blocked,
+        &asked,
+        &[
+            (acts(Allow, Ask, &["delete_contact"]), makers),
+            (acts(Allow, Ask, &both), "1/1: Edsger nightly"),
+            (acts(Blocked, Ask, &["merge"]), makers),
+        ],
+    );
+    let second = asked.replace("state = \"ask\"", "state = \"ask\"\napprover = \"second\"");
+    let elsewhere = open.replace("crm.example", "elsewhere.example");
+    let narrowed = more(
+        &(action("only", research, "\"get_*\"", allow)
+            + "argument = [{ at = \"/id\", is = \"present\", then = \"blocked\" }]\n"),
+    );
+    let unlisted = more(&action("x", research, "\"unlisted\"", "state = \"ask\""));
+    for (before, after, whom) in [
+        (&asked, &second, all),
+        (&open, &elsewhere, all),
+        (&open, &narrowed, makers),
+        (&open, &unlisted, makers),
+    ] {
+        check(before, after, &[(Effect::AtConnectors, whom)]);
+    }
+    let with_both = [(acts(Allow, Ask, &both), all), (Effect::AtConnectors, all)];
+    check(&open, &second, &with_both);
+    assert_eq!(acts(Allow, Ask, &both).turn(), Turn::Worse);
+    assert_eq!(acts(Blocked, Ask, &both).turn(), Turn::Better);
 }

@@ -2,7 +2,7 @@
 //! comments survive.
 //!
 //! - [`everyone`]: everybody for whom it decides something
-//! - [`rehearse`], with [`effects`] and [`programs`]: what another text would change for whom
+//! - [`rehearse`], with [`effects`], [`reached`] and [`programs`]: what another text would change for whom
 //! - [`places`], [`edit`]: where entries stand in a text, and changing one of them
 //! - [`beside`]: changing what stands beside the entries
 
@@ -12,6 +12,7 @@ pub mod effects;
 pub mod everyone;
 pub mod places;
 pub mod programs;
+pub mod reached;
 pub mod rehearse;
 
 use std::collections::BTreeSet;

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use domain::policy::{Budget, Permit};
+use actions::pin::place;
+use domain::connectors::{ActionClass, DefinitionKind};
+use domain::policy::{ActionAsk, Budget, Connector, Determined, Permit, Standing};
 use domain::{Policy, Reason, ReasonCode, Refusal, limits};
 use store::SpendLimit;
 use tokio::sync::Semaphore;
@@ -13,8 +15,10 @@ use super::effects::{Blast, effects};
 use super::everyone::{Known, everyone};
 use super::places::{self, Place, Section};
 use super::programs::{Programs, programs};
+use super::reached::Listed;
 use super::{Examine, Plan, plan};
 use crate::access::Right;
+use crate::connectors::as_reviewed;
 use crate::may_use::{self, Tried};
 use crate::{ControlError, Operation, people};
 
@@ -37,6 +41,8 @@ pub struct Rehearsal {
     pub people: u64,
     /// How many services; none where who asks may not see them.
     pub services: Option<u64>,
+    /// How many actions of connectors.
+    pub actions: usize,
     /// Whether there are more of either than were looked at.
     pub is_cut: bool,
 }
@@ -77,11 +83,13 @@ pub async fn rehearse(
     let looks = looks(&before, &text) + looks(&after, &plan.text);
     let everyone = everyone(operation, looks).await?;
     let models = here.models.to_vec();
+    let actions = listed(operation, &before, &after).await?;
+    let listed = actions.len();
     // Beside the requests of others: it may take a second, and anybody who reads the policy may ask for it.
     let decided = tokio::task::spawn_blocking(move || {
         // Until it is decided, also when whoever asked has left.
         let _turn = turn;
-        let blast = effects(&before, &after, &everyone, &models);
+        let blast = effects(&before, &after, &everyone, &models, &actions);
         (blast, before, after, everyone)
     });
     let decided = decided.await;
@@ -96,8 +104,41 @@ pub async fn rehearse(
             .is_some()
             .then(|| everyone.services_count()),
         is_cut: everyone.is_cut,
+        actions: listed,
         plan,
     })
+}
+
+/// What the connectors of both were last seen to list.
+async fn listed(
+    operation: &Operation<'_>,
+    before: &Policy,
+    after: &Policy,
+) -> Result<Vec<Listed>, ControlError> {
+    let mut found = Vec::new();
+    let stays = |one: &&Connector| {
+        let mut those = after.document().connector.iter();
+        those.any(|other| other.name == one.name)
+    };
+    for connector in before.document().connector.iter().filter(stays) {
+        let (name, place) = (&*connector.name, place(connector));
+        let rows = operation.store.connector_definitions(
+            operation.org,
+            (name, &place),
+            DefinitionKind::Tool,
+        );
+        let rows = rows.await?.into_iter().filter(|row| row.listed);
+        found.extend(rows.map(|row| Listed {
+            connector: name.to_owned(),
+            action: row.seen.name,
+            class: row.seen.class,
+        }));
+        if found.len() > limits::POLICY_ACTIONS_MAX {
+            found.truncate(limits::POLICY_ACTIONS_MAX);
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// What deciding by a policy for one person costs: its entries, and a share of everything that is listed in them, which is looked
@@ -154,11 +195,34 @@ pub async fn somebody(operation: &Operation<'_>, text: &str) -> Result<Known, Co
     found.ok_or(ControlError::NoSuchPerson)
 }
 
+/// What is tried.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'q> {
+    /// A model.
+    Model(&'q str),
+    /// An action of a connector, before anybody has looked at arguments.
+    Action {
+        /// The connector.
+        connector: &'q str,
+        /// The action.
+        action: &'q str,
+    },
+}
+
+/// What somebody may do.
+#[derive(Debug, Clone)]
+pub enum Allowed {
+    /// They may use the model.
+    Model(Permit),
+    /// How the action stands, by what it does to the world; none of that where it is not listed.
+    Action(Standing, Option<ActionClass>),
+}
+
 /// One decision, and what decided.
 #[derive(Debug, Clone)]
 pub struct Trial {
     /// The decision itself.
-    pub decided: Result<Permit, Refusal>,
+    pub decided: Result<Allowed, Refusal>,
     /// The entries that decided, as they are written.
     pub rules: Vec<Rule>,
 }
@@ -176,15 +240,60 @@ pub struct Rule {
     pub text: String,
 }
 
-/// Decides one model by the rules of a text. Of more rules than people read the first are told.
-pub fn trial(text: &str, policy: &Policy, known: &Known, model: &str, tried: Tried) -> Trial {
-    let decided = may_use::decided(policy, &known.caller, model, tried);
-    let mut named: Vec<(Section, &str)> = match &decided {
-        Ok(permit) => permit
+/// Decides one question by the rules of a text. Of more rules than people read the first are told.
+async fn trial(
+    operation: &Operation<'_>,
+    (text, policy): (&str, Policy),
+    (known, wanted, tried): (&Known, Wanted<'_>, Tried),
+) -> Result<Trial, ControlError> {
+    let decided = match wanted {
+        Wanted::Model(model) => {
+            may_use::decided(&policy, &known.caller, model, tried).map(Allowed::Model)
+        }
+        Wanted::Action { connector, action } => {
+            let policy = as_reviewed(operation, policy).await?;
+            let rules = policy.for_caller(&known.caller);
+            match rules.admit(&known.caller, &tried.ask(None), connector) {
+                Ok(connector) => {
+                    let class = class_of(operation, connector, action).await?;
+                    // What is not known to be less counts as destructive.
+                    let ask = ActionAsk {
+                        connector,
+                        action,
+                        class: class.unwrap_or(ActionClass::Destructive),
+                        meets: None,
+                    };
+                    Ok(Allowed::Action(rules.standing(&ask), class))
+                }
+                Err(refusal) => Err(refusal),
+            }
+        }
+    };
+    let rules = rules(text, &decided);
+    Ok(Trial { decided, rules })
+}
+
+/// What an action does to the world, as it was last seen where this policy has the connector.
+async fn class_of(
+    operation: &Operation<'_>,
+    connector: &Connector,
+    action: &str,
+) -> Result<Option<ActionClass>, ControlError> {
+    let place = place(connector);
+    let at = (&*connector.name, &*place, DefinitionKind::Tool, action);
+    let found = operation.store.connector_definition(operation.org, at);
+    let listed = found.await?.filter(|found| found.listed);
+    Ok(listed.map(|found| found.seen.class))
+}
+
+fn rules(text: &str, decided: &Result<Allowed, Refusal>) -> Vec<Rule> {
+    let mut named: Vec<(Section, &str)> = match decided {
+        Ok(Allowed::Model(permit)) => permit
             .granted_by
             .iter()
             .map(|name| (Section::Grant, name.as_str()))
             .collect(),
+        Ok(Allowed::Action(standing, _)) => standing.by.iter().filter_map(entry_of).collect(),
         Err(refusal) => refusal.reasons().filter_map(rule_of).collect(),
     };
     named.dedup();
@@ -202,9 +311,17 @@ pub fn trial(text: &str, policy: &Policy, known: &Known, model: &str, tried: Tri
             }),
         }
     });
-    Trial {
-        rules: rules.collect(),
-        decided,
+    rules.collect()
+}
+
+/// The entry that had a say: of the connector itself where its data is why.
+fn entry_of(determined: &Determined) -> Option<(Section, &str)> {
+    match determined {
+        Determined::Entry(name) | Determined::Argument { entry: name, .. } => {
+            Some((Section::Action, name))
+        }
+        Determined::Ceiling { connector, .. } => Some((Section::Connector, connector)),
+        Determined::Default => None,
     }
 }
 
@@ -223,7 +340,7 @@ pub struct Trials {
 pub async fn tried_by_both(
     operation: &Operation<'_>,
     draft: Option<&str>,
-    (known, model, tried): (&Known, &str, Tried),
+    question: (&Known, Wanted<'_>, Tried),
     issuers_for_people: usize,
 ) -> Result<Trials, ControlError> {
     operation.require(Right::PolicyRead)?;
@@ -232,13 +349,13 @@ pub async fn tried_by_both(
     let then = match draft {
         Some(draft) if draft.len() <= limits::POLICY_BYTES_MAX => {
             let rules = Policy::parse(0, draft)?.among_issuers(issuers_for_people);
-            Some(trial(draft, &rules, known, model, tried))
+            Some(trial(operation, (draft, rules), question).await?)
         }
         _ => None,
     };
     Ok(Trials {
         version: policy.version,
-        now: trial(&text, &policy, known, model, tried),
+        now: trial(operation, (&text, policy), question).await?,
         then,
     })
 }
@@ -285,14 +402,11 @@ mod tests {
             stable_id: "ada".to_owned(),
             groups: BTreeSet::new(),
         };
-        let known = Known {
-            caller: someone.caller(),
-            name: String::new(),
-        };
         let tried = Tried::newest(ClientKind::ClaudeCode);
-        let trial = trial(&text, &policy, &known, "claude-a", tried);
-        assert_eq!(trial.decided.unwrap().granted_by.len(), many);
-        assert_eq!(trial.rules.len(), RULES_MAX);
-        assert_eq!(trial.rules[1].line, Some(4));
+        let decided = may_use::decided(&policy, &someone.caller(), "claude-a", tried);
+        assert_eq!(decided.as_ref().unwrap().granted_by.len(), many);
+        let rules = rules(&text, &decided.map(Allowed::Model));
+        assert_eq!(rules.len(), RULES_MAX);
+        assert_eq!(rules[1].line, Some(4));
     }
 }

@@ -147,6 +147,11 @@ impl Statement {
     }
 }
 
+/// Sums of a look up to which the next one may be at twice the time.
+const FEW: usize = 100;
+/// Days of one look.
+const DAYS_AT_ONCE: i64 = 32;
+
 /// A moment at which a statement may begin or end: RFC 3339, or a day (`2026-11-01`), which begins at midnight UTC.
 pub fn moment(field: &'static str, text: &str) -> Result<Timestamp, Unusable> {
     let is_day = text.len() == 10 && !text.contains('T');
@@ -215,17 +220,23 @@ pub async fn groups(
     Ok(groups.into_iter().map(|(group, _)| group).collect())
 }
 
-/// The sums of the whole time, most money first. Asked for day by day, so that no single look takes long; each hour is in one of them, and
-/// hours that are over do not change.
+/// The sums of the whole time, most money first. Asked for a day at a time, or more where a day has few sums, so that no single look takes long;
+/// each hour is in one of them, and hours that are over do not change.
 async fn sums(operation: &Operation<'_>, wanted: &Wanted) -> Result<Vec<Sum>, ControlError> {
     let (store, org) = (operation.store, operation.org);
     let most = limits::STATEMENT_LINES_MAX;
     let mut sums: HashMap<String, Sum> = HashMap::new();
-    let mut from = wanted.from;
+    let (mut from, mut days) = (wanted.from, 1);
     while from < wanted.to {
-        let to = from.plus_ms(DAY_MS).min(wanted.to);
+        let to = from.plus_ms(days * DAY_MS).min(wanted.to);
         let column = wanted.by.column();
-        for sum in store.usage_sums(org, column, (from, to), most + 1).await? {
+        let found = store.usage_sums(org, column, (from, to), most + 1).await?;
+        days = if found.len() > FEW {
+            1
+        } else {
+            (days * 2).min(DAYS_AT_ONCE)
+        };
+        for sum in found {
             match sums.get_mut(&sum.of) {
                 Some(known) => known.add(&sum),
                 None => drop(sums.insert(sum.of.clone(), sum)),

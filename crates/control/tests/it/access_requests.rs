@@ -15,7 +15,7 @@ const HAIKU: &str = "claude-haiku-5-5";
 const OPUS: &str = "claude-opus-5-5";
 const MODELS: [&str; 2] = [HAIKU, OPUS];
 
-fn wish(kind: AskedKind, thing: &str) -> Wish {
+pub(crate) fn wish(kind: AskedKind, thing: &str) -> Wish {
     Wish {
         kind,
         thing: thing.to_owned(),
@@ -24,7 +24,7 @@ fn wish(kind: AskedKind, thing: &str) -> Wish {
     }
 }
 
-fn grant() -> Answer {
+pub(crate) fn grant() -> Answer {
     Answer {
         grants: true,
         words: "until May".to_owned(),
@@ -33,17 +33,21 @@ fn grant() -> Answer {
 }
 
 impl Place {
-    async fn somebody(&self, stable_id: &str) -> Actor {
+    pub(crate) async fn somebody(&self, stable_id: &str) -> Actor {
         let person = self.signed_in(stable_id, stable_id, &["staff"]).await;
         Actor::person(person.id, stable_id, BTreeSet::new())
     }
 
-    async fn with_role(&self, stable_id: &str, role: Role) -> Actor {
+    pub(crate) async fn with_role(&self, stable_id: &str, role: Role) -> Actor {
         let person = self.signed_in(stable_id, stable_id, &[]).await;
         Actor::person(person.id, stable_id, [role].into())
     }
 
-    async fn ask(&self, actor: &Actor, wish: Wish) -> Result<AccessRequest, ControlError> {
+    pub(crate) async fn ask(
+        &self,
+        actor: &Actor,
+        wish: Wish,
+    ) -> Result<AccessRequest, ControlError> {
         let models = MODELS.map(str::to_owned);
         let question = Question {
             models: &models,
@@ -53,14 +57,14 @@ impl Place {
         access_requests::ask(&self.control.operation(actor), wish, question).await
     }
 
-    async fn answer(
+    pub(crate) async fn answer(
         &self,
         actor: &Actor,
         request: &AccessRequest,
         answer: &Answer,
     ) -> Result<AccessRequest, ControlError> {
         let operation = self.control.operation(actor);
-        access_requests::answer(&operation, request.id, answer).await
+        access_requests::answer(&operation, request.id, answer, 1).await
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use control::approvals::{self, Approval, Call, Sought};
+use control::connectors::{self, Wish};
 use control::{Actor, Control, ControlError, Right, Role, policies};
 use domain::approval::{About, Approver};
-use domain::{ApprovalState, Clock as _, PersonId, ReasonCode, TokenId, limits};
+use domain::{ApprovalId, ApprovalState, Clock as _, PersonId, ReasonCode, TokenId, limits};
 
 use crate::policies::Anything;
 use crate::scim::Place;
@@ -278,6 +279,178 @@ async fn a_no_holds_for_this_call_for_a_while_and_tells_why() {
     assert_ne!(waits(seek(&place.control, &ada, &call).await).id, first.id);
 }
 
+const OTHER: &str = r#"{ "member": "M-4412", "city": "Rotterdam" }"#;
+
+async fn change(
+    place: &Place,
+    who: &Actor,
+    id: ApprovalId,
+    arguments: &str,
+) -> Result<Approval, ControlError> {
+    let operation = place.control.operation(who);
+    approvals::change(&operation, id, arguments, "the other member").await
+}
+
+#[tokio::test]
+async fn a_call_is_changed_by_whoever_decides_to_what_everybody_reads_in_one_way() {
+    let place = Place::new(94).await;
+    let ada = place.who("ada", &[], &[]).await;
+    let officer = place.who("officer", &[], &[Role::Approver]).await;
+    let first = waits(seek(&place.control, &ada, &wanted(Approver::Second)).await);
+    for (who, arguments, expected) in [
+        (&officer, "{", ReasonCode::ParameterInvalid),
+        (&officer, "[1]", ReasonCode::ParameterInvalid),
+        (&officer, r#"{"a":1,"a":2}"#, ReasonCode::ParameterInvalid),
+        (
+            &officer,
+            r#"{"a":9007199254740993.0}"#,
+            ReasonCode::ParameterInvalid,
+        ),
+        // the same, written otherwise
+        (
+            &officer,
+            r#"{"member":"M-4411", "city":"Rotterdam"}"#,
+            ReasonCode::ParameterInvalid,
+        ),
+        (&ada, OTHER, ReasonCode::RoleMissing),
+    ] {
+        let refused = change(&place, who, first.id, arguments).await.unwrap_err();
+        assert_eq!(refused.code(), expected, "{arguments}: {refused:?}");
+    }
+    let stranger = place.who("stranger", &[], &[]).await;
+    let unknown = change(&place, &stranger, first.id, OTHER)
+        .await
+        .unwrap_err();
+    assert!(matches!(unknown, ControlError::NoSuch(_)), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_call_with_other_arguments_takes_the_place_of_the_one_that_waits() {
+    let place = Place::new(92).await;
+    let ada = place.who("ada", &[], &[]).await;
+    let officer = place.who("officer", &[], &[Role::Approver]).await;
+    let call = wanted(Approver::Second);
+    let first = waits(seek(&place.control, &ada, &call).await);
+    let second = change(&place, &officer, first.id, OTHER).await.unwrap();
+    assert_eq!(second.binding.person, ada.person_id().unwrap());
+    assert_eq!(
+        waits(seek(&place.control, &ada, &call).await).id,
+        second.id,
+        "who asked waits for the other one"
+    );
+    place.yes(&officer, &second).await.unwrap();
+    let told = async || seek(&place.control, &ada, &call).await.unwrap();
+    for _ in 0..2 {
+        match told().await {
+            Sought::Changed {
+                approval,
+                by,
+                arguments,
+            } => {
+                assert_eq!((approval.id, &*by), (second.id, "officer"));
+                assert_eq!(arguments, r#"{"city":"Rotterdam","member":"M-4412"}"#);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let late = place.yes(&officer, &first).await.unwrap_err();
+    assert!(
+        matches!(late, ControlError::ApprovalOver { .. }),
+        "{late:?}"
+    );
+    let changed = Wanted {
+        arguments: r#"{"city":"Rotterdam","member":"M-4412"}"#,
+        ..call.clone()
+    };
+    let by_oneself = Wanted {
+        approver: Approver::Oneself,
+        ..changed.clone()
+    };
+    let asked = waits(seek(&place.control, &ada, &by_oneself).await);
+    assert_ne!(
+        asked.id, second.id,
+        "a yes of one is none where another is asked"
+    );
+    assert!(is_granted(seek(&place.control, &ada, &changed).await));
+    assert_ne!(
+        waits(seek(&place.control, &ada, &changed).await).id,
+        second.id
+    );
+    assert_ne!(
+        waits(seek(&place.control, &ada, &call).await).id,
+        first.id,
+        "once it was made, what was first asked for is asked for anew"
+    );
+    let ledger = place.ledger();
+    let said = format!("in the place of {}", first.id);
+    assert_eq!(ledger.matches(&said).count(), 1);
+    assert_eq!(
+        ledger
+            .matches(&format!("in favour of {}", second.id))
+            .count(),
+        1
+    );
+    assert!(!ledger.contains("M-4412"), "no argument is in the ledger");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_change_at_once_one_does_and_what_stood_already_stays() {
+    let place = Place::new(95).await;
+    let ada = place.who("ada", &[], &[]).await;
+    let one = place.who("one", &[], &[Role::Approver]).await;
+    let two = place.who("two", &[], &[Role::Owner]).await;
+    let call = wanted(Approver::Second);
+    let first = waits(seek(&place.control, &ada, &call).await);
+    let own = Wanted {
+        arguments: r#"{"city":"Rotterdam","member":"M-4412"}"#,
+        ..call.clone()
+    };
+    // who asked asks for that very call too
+    let stands = waits(seek(&place.control, &ada, &own).await);
+    let both = tokio::join!(
+        change(&place, &one, first.id, OTHER),
+        change(&place, &two, first.id, OTHER)
+    );
+    assert!(both.0.is_ok() != both.1.is_ok(), "{both:?}");
+    assert_eq!(waits(seek(&place.control, &ada, &own).await).id, stands.id);
+    assert_eq!(waits(seek(&place.control, &ada, &call).await).id, stands.id);
+    let third = waits(seek(&place.control, &ada, &wanted(Approver::Groups([].into()))).await);
+    assert_ne!(third.id, first.id, "another approver is another call");
+}
+
+#[tokio::test]
+async fn a_no_to_the_changed_call_is_a_no_to_the_first() {
+    let place = Place::new(93).await;
+    let ada = place.who("ada", &[], &[]).await;
+    let call = wanted(Approver::Oneself);
+    let first = waits(seek(&place.control, &ada, &call).await);
+    let operation = place.control.operation(&ada);
+    let second = approvals::change(&operation, first.id, "{}", "less")
+        .await
+        .unwrap();
+    place.no(&ada, &second).await.unwrap();
+    match seek(&place.control, &ada, &call).await.unwrap() {
+        Sought::Denied(denied) => assert_eq!(denied.id, second.id),
+        other => panic!("{other:?}"),
+    }
+    let over = approvals::change(&operation, first.id, "{\"a\":1}", "more").await;
+    assert!(
+        matches!(over, Err(ControlError::ApprovalOver { .. })),
+        "{over:?}"
+    );
+    let third = Wanted {
+        arguments: "{\"b\":1}",
+        ..call
+    };
+    let third = waits(seek(&place.control, &ada, &third).await);
+    place.yes(&ada, &third).await.unwrap();
+    let over = approvals::change(&operation, third.id, "{}", "less").await;
+    assert!(
+        matches!(over, Err(ControlError::ApprovalOver { .. })),
+        "what is approved is not changed: {over:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_yes_to_what_could_not_be_called_any_more_is_refused() {
     let place = Place::new(86).await;
@@ -362,4 +535,31 @@ async fn arguments_nobody_could_read_whole_are_not_asked_for() {
             .is_empty(),
         "{now}"
     );
+}
+
+#[tokio::test]
+async fn nobody_says_yes_to_a_call_of_a_connector_that_no_review_lets_be_used() {
+    let (place, admin) = Place::with_connectors(89).await;
+    let operation = place.control.operation(&admin);
+    let found = |enables| Wish {
+        enables,
+        risk: "low".to_owned(),
+        vendor: "a test".to_owned(),
+        reason: "try".to_owned(),
+    };
+    let call = Wanted {
+        policy: 1,
+        ..wanted(Approver::Oneself)
+    };
+    let asked = waits(seek(&place.control, &admin, &call).await);
+    let void = async || {
+        let yes = place.yes(&admin, &asked).await;
+        matches!(yes, Err(ControlError::ApprovalVoid))
+    };
+    assert!(void().await, "nobody has reviewed it");
+    for (enables, is_void) in [(false, true), (true, false)] {
+        let found = found(enables);
+        connectors::review(&operation, "crm", &found).await.unwrap();
+        assert_eq!(void().await, is_void, "{enables}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use artefacts::{Artefact, File};
 use control::artefacts::{self as rings, Wanted, Way};
+use control::connectors::{self, Wish};
 use control::installation::{Installation, IssuerFact, ModelFact};
 use control::policies::{self, Examine};
 use control::{Actor, ControlError, Right, Role};
@@ -156,13 +157,111 @@ async fn a_ring_gets_what_the_policy_says_for_its_group_and_the_models_that_are_
     );
 }
 
+/// What the policy says of servers for one ring, and for another by an exception.
+const COMPANY: &str = r#"
+[[managed_settings]]
+name = "the company's servers alone"
+servers = "company"
+[managed_settings.settings.managedMcpServers]
+tickets = { type = "http", url = "https://tickets.example/mcp" }
+
+[[managed_settings]]
+name = "but for the pilot"
+who = { groups = ["ring-0"] }
+servers = "any"
+settings = {}
+"#;
+
+#[tokio::test]
+async fn a_ring_whose_servers_are_the_companys_gets_them_by_address_in_every_file_and_lints_clean()
+{
+    let place = place(68).await;
+    let actor = Actor::command_line("a test");
+    let operation = place.control.operation(&actor);
+    let text = format!("{POLICY}{COMPANY}");
+    let applied = policies::apply(&operation, &text, "a test", None, &Anything).await;
+    applied.unwrap();
+    let ring = async |group: Option<&str>| {
+        let wanted = Wanted {
+            group: group.map(str::to_owned),
+            ..Wanted::default()
+        };
+        let ring = rings::ring(&operation, &installation(), &wanted).await;
+        ring.unwrap()
+    };
+    let everyone = ring(None).await;
+    let entries = everyone.code().entries();
+    let expected = serde_json::json!([
+        {"serverUrl": "https://claude.example/mcp"},
+        {"serverUrl": "https://claude.example/mcp/*"},
+        {"serverUrl": "https://tickets.example/mcp"},
+    ]);
+    assert_eq!(entries["allowedMcpServers"], expected);
+    let file = &Artefact::CodeFile.write(&everyone)[0];
+    let file = String::from_utf8(file.bytes.clone()).unwrap();
+    let read: serde_json::Value = serde_json::from_str(&file).unwrap();
+    assert_eq!(
+        read["allowedMcpServers"], expected,
+        "as the device reads it"
+    );
+    assert_eq!(read["allowManagedMcpServersOnly"], true);
+    for written in [
+        Artefact::CodeMobileconfig,
+        Artefact::CodeJamf,
+        Artefact::CodeDropins,
+    ] {
+        let files = written.write(&everyone);
+        let has = |words: &str| {
+            files
+                .iter()
+                .any(|file| String::from_utf8_lossy(&file.bytes).contains(words))
+        };
+        assert!(
+            has("https://claude.example/mcp/*") && has("allowManagedMcpServersOnly"),
+            "{written:?}"
+        );
+    }
+    assert_eq!(
+        everyone
+            .remarks()
+            .iter()
+            .filter(|remark| remark.contains("Mcp"))
+            .count(),
+        0
+    );
+    let found = rings::lint(&operation, file).await.unwrap();
+    let rules: Vec<&str> = found.iter().map(|finding| finding.rule).collect();
+    let about_servers = |rule: &&&str| rule.starts_with("server");
+    assert_eq!(rules.iter().filter(about_servers).count(), 0, "{rules:?}");
+
+    let pilot = ring(Some("ring-0")).await;
+    for key in ["allowedMcpServers", "allowManagedMcpServersOnly"] {
+        assert!(!pilot.code().entries().contains_key(key), "{key}");
+    }
+}
+
 #[tokio::test]
 async fn a_ring_s_files_name_the_connectors_it_may_reach() {
     let place = place(67).await;
     let actor = Actor::command_line("a test");
     let operation = place.control.operation(&actor);
     let here = installation();
-    for (wanted, reaches) in [("ring-2", true), ("ring-0", false)] {
+    let reviewed = Wish {
+        enables: true,
+        risk: "low".to_owned(),
+        vendor: "Tasks Ltd".to_owned(),
+        reason: "read it".to_owned(),
+    };
+    for (is_reviewed, wanted, reaches) in [
+        (false, "ring-2", false),
+        (true, "ring-2", true),
+        (true, "ring-0", false),
+    ] {
+        if is_reviewed {
+            let kept = connectors::review(&operation, "tasks", &reviewed);
+            kept.await.unwrap();
+            place.clock.advance_ms(1);
+        }
         let wanted = Wanted {
             group: Some(wanted.to_owned()),
             ..Wanted::default()

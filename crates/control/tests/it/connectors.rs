@@ -4,10 +4,10 @@ use actions::pin::{PinState, Served, place};
 use control::connectors::{self, Decision, Wish};
 use control::{Actor, ControlError, Role, tasks};
 use domain::connectors::ActionState::{Allow, Ask, Blocked};
-use domain::connectors::{ActionClass, ActionState};
+use domain::connectors::{ActionClass, ActionState, DefinitionKind};
 use domain::task::TaskKind;
 use domain::{Clock as _, Policy, ReasonCode};
-use store::{ActionSeen, ConnectorListing, PolicyVersion};
+use store::{ConnectorListing, DefinitionSeen, PolicyVersion};
 
 use crate::scim::Place;
 
@@ -35,11 +35,11 @@ fn definition(action: &str, description: &str) -> String {
     format!("{{\"description\":\"{description}\",\"name\":\"{action}\"}}")
 }
 
-fn seen(action: &str, description: &str, class: ActionClass) -> ActionSeen {
+pub(crate) fn seen(action: &str, description: &str, class: ActionClass) -> DefinitionSeen {
     let text = definition(action, description);
     let read = actions::definition::Definition::read(text.as_bytes()).unwrap();
-    ActionSeen {
-        action: action.to_owned(),
+    DefinitionSeen {
+        name: action.to_owned(),
         hash: read.hash(),
         offered: Some(text),
         unfit: None,
@@ -49,16 +49,17 @@ fn seen(action: &str, description: &str, class: ActionClass) -> ActionSeen {
     }
 }
 
-fn approve(seen: &ActionSeen) -> Decision {
+pub(crate) fn approve(seen: &DefinitionSeen) -> Decision {
     Decision {
-        action: seen.action.clone(),
+        kind: DefinitionKind::Tool,
+        name: seen.name.clone(),
         hash: seen.hash.clone(),
         approves: true,
         reason: "read it".to_owned(),
     }
 }
 
-fn wish(enables: bool) -> Wish {
+pub(crate) fn wish(enables: bool) -> Wish {
     Wish {
         enables,
         risk: "low".to_owned(),
@@ -68,7 +69,7 @@ fn wish(enables: bool) -> Wish {
 }
 
 impl Place {
-    async fn with_connectors(number: u64) -> (Self, Actor) {
+    pub(crate) async fn with_connectors(number: u64) -> (Self, Actor) {
         let place = Self::new(number).await;
         let version = PolicyVersion {
             version: 1,
@@ -87,7 +88,7 @@ impl Place {
         (place, admin)
     }
 
-    async fn lists(&self, connector: &str, actions: &[ActionSeen]) {
+    pub(crate) async fn lists(&self, connector: &str, actions: &[DefinitionSeen]) {
         let policy = Policy::parse(1, POLICY).unwrap();
         let mut all = policy.document().connector.iter();
         let at = place(all.find(|known| known.name == connector).unwrap());
@@ -97,10 +98,12 @@ impl Place {
             dropped: 0,
         };
         let noted = (actions, &[][..], &[][..]);
-        let noting =
-            self.control
-                .store
-                .note_actions(self.control.org, (connector, &at), listing, noted);
+        let noting = self.control.store.note_definitions(
+            self.control.org,
+            (connector, &at, DefinitionKind::Tool),
+            listing,
+            noted,
+        );
         noting.await.unwrap();
     }
 }

@@ -52,6 +52,7 @@ impl Place {
             clock: shared,
             ids: Arc::new(SeededIds::new(seed)),
             vault: VaultKey::new(SealingKey::new([7; 32])),
+            parsed: control::ParsedPolicy::default(),
         };
         let source = Source {
             issuer: "entra".to_owned(),
@@ -72,6 +73,12 @@ impl Place {
             .await
             .unwrap();
         person.unwrap().out_since().is_some()
+    }
+
+    /// Reads the ledger from its beginning.
+    pub(crate) fn reader(&self) -> ledger::read::Reader {
+        let folder = self.folder.path().join("ledger");
+        ledger::read::Reader::from(&folder, ledger::Position::default())
     }
 
     /// Everything that was written into the ledger.

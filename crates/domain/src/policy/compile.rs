@@ -1,6 +1,7 @@
 //! From a document to what concerns one caller. The whole document is walked once per caller and policy version; the answer is
 //! kept beside the caller's verified token, so a request never sees a rule that is not about its caller.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::connectors::Connector;
@@ -24,6 +25,8 @@ pub struct Policy {
     has_namesakes: bool,
     /// The acceptable-use policy in force, if one is published.
     published: Option<Published>,
+    /// Connectors that are there for nobody yet, by name.
+    held_back: Arc<BTreeSet<String>>,
 }
 
 /// What is wrong with a document. `path` is where, such as `budget[2].amount_usd`.
@@ -47,6 +50,7 @@ impl Policy {
                 spend_limits: Arc::from([]),
                 has_namesakes: false,
                 published: None,
+                held_back: Arc::default(),
             })
         } else {
             Err(mistakes)
@@ -61,6 +65,7 @@ impl Policy {
             spend_limits: Arc::from([]),
             has_namesakes: false,
             published: None,
+            held_back: Arc::default(),
         }
     }
 
@@ -74,6 +79,25 @@ impl Policy {
     /// The acceptable-use policy in force.
     pub fn acceptable_use(&self) -> Option<Published> {
         self.published
+    }
+
+    /// The same policy, with these connectors there for nobody: those that no review lets be used.
+    #[must_use]
+    pub fn holding_back(mut self, connectors: BTreeSet<String>) -> Self {
+        self.held_back = Arc::new(connectors);
+        self
+    }
+
+    /// The connector of this name, unless it is there for nobody.
+    pub fn connector_there(&self, name: &str) -> Option<&Connector> {
+        let mut all = self.document.connector.iter();
+        let found = all.find(|connector| connector.name == name);
+        found.filter(|_| !self.is_held_back(name))
+    }
+
+    /// Whether a connector is there for nobody because no review lets it be used.
+    pub fn is_held_back(&self, connector: &str) -> bool {
+        self.held_back.contains(connector)
     }
 
     /// The same policy with these spend limits of the admin endpoints.
@@ -126,10 +150,13 @@ impl Policy {
             .then(|| self.published.map_or(Demand::Unpublished, Demand::Version))
     }
 
-    fn connectors_for(&self, caller: &Caller) -> Vec<Connector> {
+    fn connectors_for(&self, caller: &Caller) -> Vec<Arc<Connector>> {
         let mut found = pick(&self.document.connector, |c| &c.who, caller);
-        found.retain(|connector| !(self.has_namesakes && connector.who.is_of_any_issuer()));
-        found
+        found.retain(|connector| {
+            let is_anyones = self.has_namesakes && connector.who.is_of_any_issuer();
+            !is_anyones && !self.is_held_back(&connector.name)
+        });
+        found.into_iter().map(Arc::new).collect()
     }
 
     fn actions_for(&self, caller: &Caller) -> Vec<CallerAction> {
@@ -180,7 +207,7 @@ pub struct CallerPolicy {
     /// Budgets that count for the caller: at most one of their own per period, and every shared one.
     pub budgets: Vec<Budget>,
     /// Connectors that exist for the caller.
-    pub connectors: Vec<Connector>,
+    pub connectors: Vec<Arc<Connector>>,
     /// What they may do there.
     pub actions: Vec<CallerAction>,
     /// The acceptable-use policy they must have accepted.
@@ -196,7 +223,7 @@ impl AcceptableUse {
     }
 
     /// Whether it is demanded of a person in these groups.
-    pub fn concerns_members_of(&self, groups: &std::collections::BTreeSet<String>) -> bool {
+    pub fn concerns_members_of(&self, groups: &BTreeSet<String>) -> bool {
         self.required && (self.groups.is_empty() || !self.groups.is_disjoint(groups))
     }
 }
@@ -245,7 +272,7 @@ impl Who {
 
     /// Whether the entry concerns this caller.
     pub fn selects(&self, caller: &Caller) -> bool {
-        let named = |names: &std::collections::BTreeSet<String>| {
+        let named = |names: &BTreeSet<String>| {
             names.contains(&*caller.stable_id) || names.contains(&caller.subject.to_string())
         };
         let person = matches!(caller.subject, Subject::Person(_));
@@ -354,7 +381,7 @@ fn mistakes(document: &Document) -> Vec<InvalidPolicy> {
 
 /// Refusals name entries, so names must be there, short, and unique within their section.
 fn mistaken_names(document: &Document, say: &mut impl FnMut(String, &str)) {
-    let mut names = std::collections::BTreeSet::new();
+    let mut names = BTreeSet::new();
     let sections: [(&str, Vec<&str>); 9] = [
         ("grant", document.grant.iter().map(|e| &*e.name).collect()),
         (

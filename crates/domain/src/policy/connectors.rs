@@ -29,6 +29,8 @@ words! {
         None "none",
         /// With what each person has granted for themselves.
         Grant "grant",
+        /// With an API key that each person has brought themselves.
+        ApiKey "api-key",
         /// With one header for everybody, out of the boot configuration.
         Header "header",
         /// With one account for everybody, out of the boot configuration.
@@ -100,6 +102,15 @@ pub struct Connector {
     /// The secret of the boot configuration that a shared credential is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+    /// The header that a person's own API key goes in, at an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// The word before it in that header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<String>,
+    /// The variable of the environment that it goes in, for a program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
     /// What it holds.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub data_classes: BTreeSet<DataClass>,
@@ -335,25 +346,20 @@ fn mistaken_connector(connector: &Connector, say: &mut dyn FnMut(&str, &str)) {
         say("title", "must be one line of at most 200 bytes");
     }
     mistaken_place(connector, say);
-    let is_shared = matches!(
-        connector.credential,
-        Credentials::Header | Credentials::ServiceAccount
-    );
+    let is_shared = connector.credential == Credentials::Header;
     match &connector.secret {
         None if is_shared => say(
             "credential",
             "needs secret, the name of a secret of the boot configuration",
         ),
-        Some(_) if !is_shared => say(
-            "secret",
-            "goes with credential = \"header\" or \"service-account\" only",
-        ),
+        Some(_) if !is_shared => say("secret", "goes with credential = \"header\" only"),
         Some(secret) if !is_slug(secret, 64, true) => say(
             "secret",
             "is the name of a secret of the boot configuration: small letters, digits and dashes",
         ),
         _ => {}
     }
+    super::own::mistaken_key(connector, say);
     if let Some(exception) = &connector.exception {
         if connector.data_classes.is_empty() {
             say("exception", "is from no ceiling: data_classes names none");
@@ -384,10 +390,13 @@ fn mistaken_place(connector: &Connector, say: &mut dyn FnMut(&str, &str)) {
             if connector.transport != Transport::Http {
                 say("transport", "goes with url only");
             }
-            if connector.credential != Credentials::None {
+            if !matches!(
+                connector.credential,
+                Credentials::None | Credentials::ApiKey
+            ) {
                 say(
                     "credential",
-                    "goes with url only: what a program needs stands in [[connector_program]] of the boot configuration",
+                    "goes with url only, but for \"api-key\": what else a program needs stands in [[connector_program]] of the boot configuration",
                 );
             }
         }
@@ -399,8 +408,17 @@ fn mistaken_place(connector: &Connector, say: &mut dyn FnMut(&str, &str)) {
     }
 }
 
-/// An address with a host and nothing secret in it.
-fn is_address(url: &str) -> bool {
+/// Whether a part of a path is `.` or `..` as clients read it: then another address is asked than the one that people see.
+fn leads_up(rest: &str) -> bool {
+    let path = rest.split('?').next().unwrap_or_default();
+    let dots = |part: &str| part.to_ascii_lowercase().replace("%2e", ".");
+    path.split('/')
+        .skip(1)
+        .any(|part| matches!(&*dots(part), "." | ".."))
+}
+
+/// An address with a host, that is read in one way and has nothing secret in it.
+pub fn is_address(url: &str) -> bool {
     let rest = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));
@@ -410,6 +428,7 @@ fn is_address(url: &str) -> bool {
         && !authority.is_empty()
         && !authority.contains('@')
         && !rest.contains('#')
+        && !leads_up(rest)
         && rest
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'<' | b'>'))

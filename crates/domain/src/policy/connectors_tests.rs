@@ -120,6 +120,9 @@ fn an_address_has_a_host_and_no_secret() {
     for url in [
         "",
         "ftp://a/",
+        "https://a/b/../c",
+        "https://a/%2E%2e/c",
+        "https://a/./c",
         "https://",
         "https:///x",
         "https://u:p@a/",

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::connectors::{Action, Connector};
 use crate::model::ModelPattern;
 use crate::window::Period;
+use crate::words::words;
 use crate::{ClientKind, Usd, Version};
 
 /// A whole policy.
@@ -250,6 +251,16 @@ pub struct Inspect {
     pub min_confidence: u8,
 }
 
+words! {
+    /// Which servers of the Model Context Protocol Claude Code may use.
+    Servers ("set of servers") {
+        /// Also what people add by hand.
+        Any "any",
+        /// Those of the company alone: ours, and those that the settings name.
+        Company "company",
+    }
+}
+
 /// Settings for Claude Code; see [`super::settings`] for how several are merged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -259,6 +270,10 @@ pub struct ManagedSettings {
     /// Whom it concerns.
     #[serde(default)]
     pub who: Who,
+    /// Which servers of the Model Context Protocol their Claude Code may use. Of several entries the last that says it counts; where none
+    /// does, nothing is said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub servers: Option<Servers>,
     /// The settings document, as Claude Code's own `settings.json`.
     pub settings: serde_json::Map<String, serde_json::Value>,
 }

@@ -8,6 +8,7 @@ pub mod compile;
 pub mod connectors;
 pub mod decide;
 pub mod document;
+pub mod own;
 pub mod reach;
 pub mod settings;
 pub mod text;
@@ -17,7 +18,7 @@ pub use connectors::{Action, Approver, ArgumentRule, Connector};
 pub use decide::{Ask, Permit};
 pub use document::{
     AcceptableUse, Administration, Budget, BudgetFor, DesktopSettings, Document, Grant, Inspect,
-    InspectAction, Limit, ManagedSettings, Require, StatedRole, StatedSpendLimit, Who,
+    InspectAction, Limit, ManagedSettings, Require, Servers, StatedRole, StatedSpendLimit, Who,
 };
 pub use reach::{ActionAsk, CallerAction, Determined, Standing};
 pub use settings::ActionStates;

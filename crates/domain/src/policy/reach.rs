@@ -4,6 +4,7 @@
 //! arguments only narrow, and nothing lifts an action above the ceiling of the connector's data.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::compile::CallerPolicy;
 use super::connectors::{Action, Approver, ArgumentRule, Connector};
@@ -81,13 +82,13 @@ pub struct Standing {
 
 impl CallerPolicy {
     /// The connector of this name, if it exists for the caller and something there is permitted.
-    pub fn connector(&self, name: &str) -> Option<&Connector> {
+    pub fn connector(&self, name: &str) -> Option<&Arc<Connector>> {
         let found = self.connectors.iter().find(|known| known.name == name)?;
         self.permits_anything_at(found).then_some(found)
     }
 
     /// The connectors of which something is permitted, in the order of the document.
-    pub fn reachable(&self) -> impl Iterator<Item = &Connector> {
+    pub fn reachable(&self) -> impl Iterator<Item = &Arc<Connector>> {
         let all = self.connectors.iter();
         all.filter(|connector| self.permits_anything_at(connector))
     }
@@ -120,7 +121,7 @@ impl CallerPolicy {
         caller: &Caller,
         ask: &Ask<'_>,
         connector: &str,
-    ) -> Result<&Connector, Refusal> {
+    ) -> Result<&Arc<Connector>, Refusal> {
         let mut reasons = self.unmet(caller, ask);
         let found = self.connector(connector);
         if found.is_none() {

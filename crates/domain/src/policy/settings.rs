@@ -2,13 +2,14 @@
 //!
 //! A later entry's value replaces an earlier one's, objects merge key by key, and lists that forbid (`deny`, `ask`, `denied…`,
 //! `blocked…`) or that run (`hooks`) are joined, so that no entry can loosen what another forbids. With them clients are told of the
-//! connectors that the caller may reach; what an entry says of one under the same name stays.
+//! connectors that the caller may reach; what an entry says of one under the same name stays. Where the servers are the company's alone,
+//! they are allowed by what they are, an address or a command, and no other is.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{CallerPolicy, Policy};
+use super::{CallerPolicy, Policy, Servers};
 use crate::{ActionState, Caller};
 
 impl Policy {
@@ -21,6 +22,33 @@ impl Policy {
                 .filter(|entry| entry.who.selects(caller))
                 .map(|entry| &entry.settings),
         )
+    }
+
+    /// Which servers Claude Code of a caller may use: what the last entry says that concerns them and says it.
+    pub fn servers(&self, caller: &Caller) -> Option<Servers> {
+        let entries = self.document().managed_settings.iter();
+        let concerning = entries.filter(|entry| entry.who.selects(caller));
+        concerning.filter_map(|entry| entry.servers).next_back()
+    }
+
+    /// Whether they may use the company's servers alone.
+    pub fn is_closed(&self, caller: &Caller) -> bool {
+        self.servers(caller) == Some(Servers::Company)
+    }
+
+    /// Everything that Claude Code of a caller receives: the managed settings, the connectors that they may reach at this address by
+    /// their rules, and, where the servers are the company's alone, that no other is allowed.
+    pub fn code_settings(
+        &self,
+        caller: &Caller,
+        rules: &CallerPolicy,
+        public_url: &str,
+    ) -> Option<Map<String, Value>> {
+        let told = rules.with_connectors_for_code(self.managed_settings(caller), public_url);
+        match self.servers(caller) {
+            Some(Servers::Company) => Some(closed(told.unwrap_or_default(), public_url)),
+            Some(Servers::Any) | None => told,
+        }
     }
 
     /// Claude Desktop's settings for a caller; none when no entry concerns them.
@@ -37,6 +65,9 @@ impl Policy {
 
 /// The key under which both clients read which servers the company names: an object for Claude Code, a list for Claude Desktop.
 const SERVERS: &str = "managedMcpServers";
+
+/// The key under which Claude Code reads which servers it may use at all. A value that is no list allows none.
+const ALLOWED: &str = "allowedMcpServers";
 
 /// Where actions stand for a caller, by connector and action.
 pub type ActionStates = BTreeMap<String, BTreeMap<String, ActionState>>;
@@ -111,6 +142,62 @@ impl CallerPolicy {
             (name, format!("{url}/mcp/{name}"))
         })
     }
+}
+
+/// The settings, and in them that Claude Code uses the company's servers alone: those here, those that the settings name, and those that they
+/// allow already. Lists in people's own settings do not count beside this one.
+fn closed(mut settings: Map<String, Value>, public_url: &str) -> Map<String, Value> {
+    let url = public_url.trim_end_matches('/');
+    let mut allowed = match settings.remove(ALLOWED) {
+        None => Vec::new(),
+        // A name is what whoever adds a server calls it: one that is allowed by it alone is any.
+        Some(Value::Array(own)) => {
+            let is_bound = |entry: &Value| {
+                ["serverUrl", "serverCommand"]
+                    .iter()
+                    .any(|key| !entry[*key].is_null())
+            };
+            own.into_iter().filter(is_bound).collect()
+        }
+        Some(unreadable) => {
+            settings.insert(ALLOWED.to_owned(), unreadable);
+            return locked(settings);
+        }
+    };
+    let ours =
+        [format!("{url}/mcp"), format!("{url}/mcp/*")].map(|ours| json!({"serverUrl": ours}));
+    let named = settings.get(SERVERS).and_then(Value::as_object);
+    let within = format!("{url}/mcp/");
+    let is_ours = |server: &Value| {
+        server["url"]
+            .as_str()
+            .is_some_and(|url| url.starts_with(&within))
+    };
+    let named = named.into_iter().flat_map(Map::values);
+    let named = named.filter(|server| !is_ours(server)).filter_map(as_it_is);
+    for entry in ours.into_iter().chain(named) {
+        if !allowed.contains(&entry) {
+            allowed.push(entry);
+        }
+    }
+    settings.insert(ALLOWED.to_owned(), Value::Array(allowed));
+    locked(settings)
+}
+
+/// What a named server is, for a list: its address, or its command with every argument; never its name, which is a label.
+fn as_it_is(server: &Value) -> Option<Value> {
+    if let Some(url) = server["url"].as_str() {
+        return Some(json!({"serverUrl": url}));
+    }
+    let command = server["command"].as_str()?;
+    let arguments = server["args"].as_array().into_iter().flatten();
+    let words = std::iter::once(command).chain(arguments.filter_map(Value::as_str));
+    Some(json!({"serverCommand": words.collect::<Vec<_>>()}))
+}
+
+fn locked(mut settings: Map<String, Value>) -> Map<String, Value> {
+    settings.insert("allowManagedMcpServersOnly".to_owned(), Value::Bool(true));
+    settings
 }
 
 fn merge<'a>(
@@ -188,8 +275,8 @@ mod tests {
         );
     }
 
-    fn reach(text: &str) -> CallerPolicy {
-        let someone = Caller {
+    fn someone() -> Caller {
+        Caller {
             org: OrgId::from_parts(0, 0),
             subject: Subject::Person(PersonId::from_parts(1, 7)),
             stable_id: "ada".into(),
@@ -199,8 +286,22 @@ mod tests {
             groups: ["staff".to_owned()].into(),
             session: None,
             credential: Credential::IdToken,
-        };
-        Policy::parse(1, text).unwrap().for_caller(&someone)
+        }
+    }
+
+    fn reach(text: &str) -> CallerPolicy {
+        Policy::parse(1, text).unwrap().for_caller(&someone())
+    }
+
+    fn received(text: &str) -> Option<Value> {
+        let policy = Policy::parse(1, text).unwrap();
+        let rules = policy.for_caller(&someone());
+        let received = policy.code_settings(&someone(), &rules, "https://claude.example/");
+        received.map(Value::Object)
+    }
+
+    fn entry(name: &str, rest: &str) -> String {
+        format!("[[managed_settings]]\nname = \"{name}\"\n{rest}\n")
     }
 
     const CONNECTORS: &str = r#"
@@ -300,6 +401,80 @@ mod tests {
                 json!({"managedMcpServers": [{"name": "tasks", "url": "x"}, {"name": "wiki", "url": "y"}]})
             )
         );
+    }
+
+    #[test]
+    fn the_companys_servers_alone_are_allowed_by_what_they_are_where_an_entry_says_so() {
+        let text = entry("all", "servers = \"company\"\nsettings = {}");
+        assert_eq!(
+            received(&text),
+            Some(json!({
+                "allowedMcpServers": [
+                    {"serverUrl": "https://claude.example/mcp"},
+                    {"serverUrl": "https://claude.example/mcp/*"},
+                ],
+                "allowManagedMcpServersOnly": true,
+            }))
+        );
+        let named = r#"
+            servers = "company"
+            [managed_settings.settings]
+            allowManagedMcpServersOnly = false
+            allowedMcpServers = [{ serverUrl = "https://wiki.example/*" }, { serverUrl = "https://claude.example/mcp" }]
+            [managed_settings.settings.managedMcpServers]
+            tickets = { type = "http", url = "https://tickets.example/mcp" }
+            tools = { command = "/opt/corp/mcp", args = ["--read-only", "/srv"] }
+        "#;
+        let received = received(&(CONNECTORS.to_owned() + &entry("all", named))).unwrap();
+        assert_eq!(
+            received["allowedMcpServers"],
+            json!([
+                {"serverUrl": "https://wiki.example/*"},
+                {"serverUrl": "https://claude.example/mcp"},
+                {"serverUrl": "https://claude.example/mcp/*"},
+                {"serverUrl": "https://tickets.example/mcp"},
+                {"serverCommand": ["/opt/corp/mcp", "--read-only", "/srv"]},
+            ])
+        );
+        assert_eq!(
+            received["allowManagedMcpServersOnly"], true,
+            "the option says so"
+        );
+        assert!(received["managedMcpServers"]["tasks"].is_object());
+    }
+
+    #[test]
+    fn nothing_is_said_of_servers_unless_the_last_entry_that_says_it_says_company() {
+        let company = "servers = \"company\"\nsettings = {}";
+        let any = "who = { groups = [\"staff\"] }\nservers = \"any\"\nsettings = {}";
+        let silent = "settings = { model = \"a\" }";
+        let others = "who = { groups = [\"others\"] }\nservers = \"any\"\nsettings = {}";
+        for (entries, is_closed) in [
+            (&[silent][..], false),
+            (&[company, silent], true),
+            (&[company, any], false),
+            (&[any, company], true),
+            (&[company, others], true),
+        ] {
+            let text: String = entries
+                .iter()
+                .enumerate()
+                .map(|(number, rest)| entry(&number.to_string(), rest))
+                .collect();
+            let received = received(&text).unwrap();
+            for key in ["allowedMcpServers", "allowManagedMcpServersOnly"] {
+                assert_eq!(received.get(key).is_some(), is_closed, "{key}: {text}");
+            }
+        }
+        assert_eq!(received(""), None);
+    }
+
+    #[test]
+    fn an_allow_list_that_cannot_be_read_stays_and_allows_none() {
+        let text = "servers = \"company\"\nsettings = { allowedMcpServers = \"all\" }";
+        let received = received(&entry("all", text)).unwrap();
+        assert_eq!(received["allowedMcpServers"], "all");
+        assert_eq!(received["allowManagedMcpServersOnly"], true);
     }
 
     #[test]

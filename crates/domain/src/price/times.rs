@@ -69,7 +69,7 @@ impl FromStr for Times {
 
 impl<'de> Deserialize<'de> for Times {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        let text = crate::written::Written::<'de>::deserialize(from)?;
         text.parse().map_err(serde::de::Error::custom)
     }
 }

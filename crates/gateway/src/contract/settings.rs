@@ -39,8 +39,7 @@ pub async fn managed(State(state): State<Arc<Contract>>, request: Request) -> Re
         Err(refused) => return refused,
     };
     let rules = state.door.pipeline.rules.current();
-    let own = rules.managed_settings(&who.caller);
-    match policy.with_connectors_for_code(own, &state.public_url) {
+    match rules.code_settings(&who.caller, &policy, &state.public_url) {
         None => nothing(id, "No managed settings apply to you."),
         Some(settings) => {
             let checksum = checksum(&Value::Object(settings.clone()));

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use domain::written::Written;
 use serde::{Deserialize, Serialize};
 
 /// What stands for the part that was cut off.
@@ -62,19 +63,27 @@ impl<const MAX: usize> Text<MAX> {
     }
 }
 
-/// Whether some word of the text begins like a credential and is long enough to be one.
+/// Whether a private key begins in the text, or some word of it begins like a credential and is long enough to be one. Each place is
+/// looked at once: every text of every record comes through here.
 fn holds_credential(text: &str) -> bool {
+    let mut begins_word = true;
+    text.bytes().enumerate().any(|(at, byte)| {
+        let may_begin = std::mem::replace(&mut begins_word, !byte.is_ascii_alphanumeric());
+        let is_key = byte == b'-' && text[at..].starts_with(PRIVATE_KEY_START);
+        is_key || (may_begin && begins_credential(text, at))
+    })
+}
+
+fn begins_credential(text: &str, at: usize) -> bool {
     // most texts are names, too short for one
-    let may_hold_one = text.len() >= CREDENTIAL_BYTES_MIN;
-    text.contains(PRIVATE_KEY_START)
-        || may_hold_one
-            && CREDENTIAL_STARTS.iter().any(|start| {
-                text.match_indices(start).any(|(at, _)| {
-                    let word = text[at..].split_whitespace().next().unwrap_or_default();
-                    !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric())
-                        && word.len() >= CREDENTIAL_BYTES_MIN
-                })
-            })
+    text.len() - at >= CREDENTIAL_BYTES_MIN
+        && text.get(at..).is_some_and(|rest| {
+            let word = || rest.split_whitespace().next().unwrap_or_default();
+            CREDENTIAL_STARTS
+                .iter()
+                .any(|start| rest.starts_with(start))
+                && word().len() >= CREDENTIAL_BYTES_MIN
+        })
 }
 
 impl<const MAX: usize> From<&str> for Text<MAX> {
@@ -103,7 +112,7 @@ impl<const MAX: usize> fmt::Debug for Text<MAX> {
 
 impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Ok(Self::new(&Cow::<'de, str>::deserialize(from)?))
+        Ok(Self::new(&Written::<'de>::deserialize(from)?))
     }
 }
 

@@ -74,11 +74,11 @@ impl Verified {
 
     /// Whether it may be used at this moment without another look at the credential.
     pub fn is_good(&self, now: Timestamp) -> bool {
-        now < self.expires && !self.live.is_revoked() && !self.is_stale()
+        now < self.expires && !self.live.is_revoked() && !self.has_other_groups()
     }
 
     /// Whether the caller's groups have changed since they were read.
-    pub(super) fn is_stale(&self) -> bool {
+    pub fn has_other_groups(&self) -> bool {
         self.groups.as_ref().is_some_and(|groups| groups.is_stale())
     }
 

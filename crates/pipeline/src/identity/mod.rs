@@ -251,7 +251,7 @@ impl Identity {
         }
         if let Some(known) = self.cache.get(&fingerprint) {
             match known.live.ended() {
-                None if now < known.expires && !known.is_stale() => return Ok(known),
+                None if now < known.expires && !known.has_other_groups() => return Ok(known),
                 // A service key never expires, so a refusal from memory would never end either; the store knows its state.
                 Some(_) if known.caller.credential == Credential::ServiceKey => {
                     self.cache.forget(&fingerprint);

@@ -87,7 +87,7 @@ impl Place {
                 address: None,
                 action: "messages",
             },
-            outcome: Some(Outcome::new(request, Ended::ClientGone)),
+            outcome: Some(Box::new(Outcome::new(request, Ended::ClientGone))),
             reservation: Some(self.reserve().unwrap()),
             reach: Reach::default(),
             asked: Usage::default(),

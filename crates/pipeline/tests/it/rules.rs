@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use domain::{OrgId, Policy, Timestamp};
+use domain::{ConnectorReviewId, OrgId, Policy, Timestamp};
 use pipeline::last_policy::{Kept, LastPolicy};
 use pipeline::rules::LoadError;
 use pipeline::{Inspector, Rules};
-use store::{PolicyVersion, PutPolicy, Store};
+use store::{ConnectorReview, PolicyVersion, PutPolicy, Store};
 
 const GOOD: &str = "[[grant]]\nname = \"all\"\nmodels = [\"claude-haiku-*\"]\n";
 const UNREADABLE: &str = "[[of_a_later_program]]\n";
@@ -101,4 +101,44 @@ async fn a_store_that_cannot_be_reached_is_no_reason_to_take_the_policy_from_the
     place.start().await.unwrap();
     place.store.close().await;
     assert!(matches!(place.start().await, Err(LoadError::Store(_))));
+}
+
+#[tokio::test]
+async fn a_review_is_heard_beside_a_policy_that_cannot_be_understood() {
+    const OWN: &str = "[[connector]]\nname = \"own\"\nurl = \"https://mcp.example/\"\n";
+    let place = Place::new().await;
+    place.put(0, OWN).await;
+    let inspector = Arc::new(Inspector::new(detect::Engine::new(b"key")));
+    let rules = Rules::new(Policy::empty(), 1, inspector);
+    let marks = rules.load(&place.store, place.org).await.unwrap();
+    assert!(rules.current().is_held_back("own"));
+    place.put(1, UNREADABLE).await;
+    let review = ConnectorReview {
+        id: ConnectorReviewId::from_parts(1, 1),
+        at: Timestamp::default(),
+        by: "ada".to_owned(),
+        enabled: true,
+        risk: "low".to_owned(),
+        vendor: "a test".to_owned(),
+        reason: "try".to_owned(),
+    };
+    let at = actions::pin::place(&Policy::parse(1, OWN).unwrap().document().connector[0]);
+    let kept = place
+        .store
+        .add_connector_review(place.org, ("own", &at), &review);
+    kept.await.unwrap();
+    let heard = async {
+        while rules.current().is_held_back("own") {
+            tokio::task::yield_now().await;
+        }
+    };
+    let followed = async {
+        tokio::select! {
+            () = rules.follow(&place.store, place.org, marks) => {}
+            () = heard => {}
+        }
+    };
+    let patience = std::time::Duration::from_secs(30);
+    tokio::time::timeout(patience, followed).await.unwrap();
+    assert_eq!(rules.current().version, 1, "the last good one stays");
 }

@@ -54,6 +54,8 @@ pub struct Config {
     pub connector_secrets: Vec<ConnectorSecretConfig>,
     /// Doorward's own clients at connectors' authorization servers, where one was registered by hand.
     pub connector_clients: Vec<ConnectorClient>,
+    /// Authorization servers in the company's own network that connectors may name.
+    pub connector_issuers: Vec<ConnectorIssuerConfig>,
     /// Programs that may be connectors.
     pub connector_programs: Vec<ConnectorProgram>,
 }
@@ -211,6 +213,15 @@ pub struct ConnectorSecretConfig {
     pub value: SecretString,
 }
 
+/// `[[connector_issuer]]`: an authorization server in the company's own network. What a connector names beside these, its own origin and
+/// the issuer of its `[[connector_client]]` must be on the public Internet.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectorIssuerConfig {
+    /// Its origin, such as `https://login.example.org`.
+    pub origin: url::Url,
+}
+
 fn default_secret_header() -> String {
     "authorization".to_owned()
 }
@@ -231,7 +242,7 @@ const fn default_drain_s() -> u64 {
     30
 }
 
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "server",
     "store",
     "ledger",
@@ -243,6 +254,7 @@ const SECTIONS: [&str; 12] = [
     "oauth_client",
     "connector_secret",
     "connector_client",
+    "connector_issuer",
     "connector_program",
 ];
 
@@ -341,6 +353,12 @@ struct ConnectorClients {
 }
 
 #[derive(Deserialize)]
+struct ConnectorIssuers {
+    #[serde(default)]
+    connector_issuer: Vec<ConnectorIssuerConfig>,
+}
+
+#[derive(Deserialize)]
 struct ConnectorPrograms {
     #[serde(default)]
     connector_program: Vec<ConnectorProgram>,
@@ -395,7 +413,7 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
         Some(models),
         Some(admin_keys),
         Some(notices),
-        Some((oauth_clients, connector_secrets, connector_clients, connector_programs)),
+        Some((oauth_clients, around_connectors)),
     ) = (
         server,
         store,
@@ -410,7 +428,7 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
     else {
         return Err(mistakes);
     };
-    let mut config = Config {
+    let config = Config {
         server,
         store,
         ledger,
@@ -421,10 +439,20 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
         admin_keys,
         notices,
         oauth_clients,
-        connector_secrets,
-        connector_clients,
-        connector_programs,
+        connector_secrets: around_connectors.secrets,
+        connector_clients: around_connectors.clients,
+        connector_issuers: around_connectors.issuers,
+        connector_programs: around_connectors.programs,
     };
+    checked(config, needed, mistakes)
+}
+
+/// With its secrets, if nothing of it is a mistake.
+fn checked(
+    mut config: Config,
+    needed: Needed,
+    mut mistakes: Vec<String>,
+) -> Result<Config, Vec<String>> {
     secrets::resolve(&mut config, needed, &mut mistakes);
     check(&config, &mut mistakes);
     if mistakes.is_empty() {
@@ -434,30 +462,32 @@ fn read_with(text: &str, needed: Needed) -> Result<Config, Vec<String>> {
     }
 }
 
-/// What [`around_connectors`] reads.
-type AroundConnectors = (
-    Vec<KnownProgram>,
-    Vec<ConnectorSecretConfig>,
-    Vec<ConnectorClient>,
-    Vec<ConnectorProgram>,
-);
+/// What connectors are sent, as whom people authorise Doorward there and where, and the programs that are some.
+struct AroundConnectors {
+    secrets: Vec<ConnectorSecretConfig>,
+    clients: Vec<ConnectorClient>,
+    issuers: Vec<ConnectorIssuerConfig>,
+    programs: Vec<ConnectorProgram>,
+}
 
-/// The programs that call connectors, what connectors are sent, as whom people authorise Doorward there, and the programs that are some.
+/// The programs that call connectors, and what is around connectors themselves.
 fn around_connectors(
     text: &str,
     root: &toml::Spanned<toml::de::DeTable<'_>>,
     mistakes: &mut Vec<String>,
-) -> Option<AroundConnectors> {
-    let clients = shape::section::<OauthClients>(text, root, "oauth_client", mistakes);
+) -> Option<(Vec<KnownProgram>, AroundConnectors)> {
+    let callers = shape::section::<OauthClients>(text, root, "oauth_client", mistakes);
     let secrets = shape::section::<ConnectorSecrets>(text, root, "connector_secret", mistakes);
-    let own = shape::section::<ConnectorClients>(text, root, "connector_client", mistakes);
+    let clients = shape::section::<ConnectorClients>(text, root, "connector_client", mistakes);
+    let issuers = shape::section::<ConnectorIssuers>(text, root, "connector_issuer", mistakes);
     let programs = shape::section::<ConnectorPrograms>(text, root, "connector_program", mistakes);
-    Some((
-        clients?.oauth_client,
-        secrets?.connector_secret,
-        own?.connector_client,
-        programs?.connector_program,
-    ))
+    let around = AroundConnectors {
+        secrets: secrets?.connector_secret,
+        clients: clients?.connector_client,
+        issuers: issuers?.connector_issuer,
+        programs: programs?.connector_program,
+    };
+    Some((callers?.oauth_client, around))
 }
 
 fn unknown_section(text: &str, key: &toml::Spanned<std::borrow::Cow<'_, str>>) -> String {

@@ -354,7 +354,7 @@ pub async fn again_when_over(mut control: Control, id: ApprovalId) -> anyhow::Re
         arguments: &arguments.context("its arguments were taken away")?,
         definition: &binding.definition,
         policy_version: binding.policy_version,
-        approver: &kept.approver,
+        approver: &binding.approver,
         about: &kept.about,
     };
     match approvals::seek(&operation, call).await? {

@@ -8,6 +8,7 @@ use anyhow::{Context as _, ensure};
 use control::connectors::{self, Decision, Wish};
 use control::{Actor, Operation, policies};
 use domain::Policy;
+use domain::connectors::DefinitionKind;
 use serde_json::{Value, json};
 
 use super::world::World;
@@ -182,9 +183,16 @@ async fn approve(
     operation: &Operation<'_>,
     list: &impl AsyncFn() -> anyhow::Result<Vec<String>>,
 ) -> anyhow::Result<()> {
+    let reviewed = Wish {
+        enables: true,
+        risk: "medium".to_owned(),
+        vendor: "our own web team".to_owned(),
+        reason: "Read its source with them".to_owned(),
+    };
+    connectors::review(operation, CRM, &reviewed).await?;
     let mut noted = 0;
     for _ in 0..LOOKS {
-        // the rules hold a moment after they were applied; until then it does not exist
+        // the rules hold a moment after they were applied, and the review; until then it does not exist
         let _not_there_yet = list().await;
         noted = connectors::read(operation, CRM).await?.summary.counts.new;
         if noted == LATER.len() {
@@ -196,17 +204,11 @@ async fn approve(
         noted == LATER.len(),
         "only {noted} of its actions are noted"
     );
-    let reviewed = Wish {
-        enables: true,
-        risk: "medium".to_owned(),
-        vendor: "our own web team".to_owned(),
-        reason: "Read its source with them".to_owned(),
-    };
-    connectors::review(operation, CRM, &reviewed).await?;
     // what says more than it did, or is new, stays as it is: not offered
     for listed in LATER.iter().filter(|one| FIRST.contains(one)) {
         let decision = Decision {
-            action: listed.0.to_owned(),
+            kind: DefinitionKind::Tool,
+            name: listed.0.to_owned(),
             hash: definition(listed)?.hash(),
             approves: true,
             reason: "Read what it says it does".to_owned(),

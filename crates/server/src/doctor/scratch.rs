@@ -112,6 +112,7 @@ fn apart(config: &Config, folder: &TempFolder, recorder: &Recorder) -> Config {
     config.notices.clear();
     config.connector_secrets.clear();
     config.connector_clients.clear();
+    config.connector_issuers.clear();
     config.connector_programs.clear();
     for (index, upstream) in config.upstreams.iter_mut().enumerate() {
         upstream.base_url = Some(recorder.base_of(index));

@@ -46,6 +46,16 @@ fn told(sought: approvals::Sought) -> Sought {
             id: approval.id,
             until: approval.expires,
         },
+        approvals::Sought::Changed {
+            approval,
+            by,
+            arguments,
+        } => Sought::Changed {
+            id: approval.id,
+            until: approval.expires,
+            by,
+            arguments,
+        },
         approvals::Sought::Denied(approval) => {
             let decision = approval.decision;
             Sought::Denied {

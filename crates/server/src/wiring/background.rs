@@ -30,6 +30,7 @@ impl Wired {
         self.run(&mut tasks, Arc::clone(self).follow_grants());
         self.run(&mut tasks, Arc::clone(self).send_notices());
         self.run(&mut tasks, Arc::clone(self).look_after_programs());
+        self.run(&mut tasks, Arc::clone(self).look_after_keys());
         let wired = Arc::clone(self);
         self.run(&mut tasks, async move {
             wired
@@ -170,21 +171,6 @@ impl Wired {
         loop {
             tokio::time::sleep(Duration::from_mins(1)).await;
             self.pipeline.quota.sweep(self.pipeline.clock.now());
-        }
-    }
-
-    /// Ends programs that nobody needs, or nobody may have, any more.
-    async fn look_after_programs(self: Arc<Self>) {
-        let mut tick = tokio::time::interval(Duration::from_millis(limits::PROGRAMS_FOLLOW_MS));
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            let policy = self.pipeline.rules.current();
-            self.connectors.upstream.programs().look_after(|name| {
-                let mut connectors = policy.document().connector.iter();
-                let found = connectors.find(|connector| connector.name == name);
-                found.map(|connector| connector.command.clone())
-            });
         }
     }
 

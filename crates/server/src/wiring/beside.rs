@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use control::Control;
+use control::{Control, ParsedPolicy};
 use domain::{Clock, Ids, OrgId};
 use pipeline::identity::config::vouching;
 use pipeline::identity::{
@@ -51,6 +51,7 @@ pub async fn admin(
         ledger: Arc::new(ledger),
         clock,
         ids,
+        parsed: ParsedPolicy::default(),
     })
 }
 

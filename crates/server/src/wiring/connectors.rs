@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::connectors::Connectors;
+use ::connectors::accounts::Accounts;
 use ::connectors::oauth::OauthClient;
 use ::connectors::session::Sessions;
 use ::connectors::stdio::Programs;
@@ -25,7 +26,7 @@ pub(super) fn wired(
     config: &Config,
     ground: &Ground,
     pipeline: &Arc<Pipeline>,
-    (vault, grants, pins): (&VaultKey, &Vault, Arc<StoredPins>),
+    (vault, grants, pins): (&VaultKey, &Vault, &Arc<StoredPins>),
 ) -> anyhow::Result<Connectors> {
     let fetch = Fetch::keeping(Reach::Operator, None, KEEP_IDLE_MAX)?;
     let mut shared = BTreeMap::new();
@@ -52,8 +53,10 @@ pub(super) fn wired(
             shared,
             Arc::new(programs),
             (Arc::new(grants.clone()), &config.server.public_url),
+            Accounts::new(grants.oauth(), Arc::clone(&pipeline.clock)),
+            Arc::clone(&pipeline.ids),
         ),
-        (sessions, pins, Arc::new(approvals)),
+        (sessions, Arc::clone(pins) as _, Arc::new(approvals)),
         config.server.public_url.clone(),
     ))
 }
@@ -78,13 +81,16 @@ pub(super) fn grants(
 ) -> anyhow::Result<Vault> {
     let known = config.connector_clients.iter();
     let known = known.map(|client| (client.connector.clone(), client.clone()));
+    let inside = config.connector_issuers.iter();
+    let inside = inside.map(|issuer| issuer.origin.origin());
+    let named = (known.collect(), inside.collect());
     let fetch = (
         Fetch::new(Reach::Operator, None)?,
         Fetch::new(Reach::Public, None)?,
     );
     let public_url = &config.server.public_url;
     let ids = Arc::clone(&pipeline.ids);
-    let oauth = OauthClient::new(fetch, known.collect(), public_url, ids);
+    let oauth = OauthClient::new(fetch, named, public_url, ids);
     let control = control(config, (ground.org, &ground.store), pipeline, vault);
     Ok(Vault::new(control, oauth, config.issuers_for_people()))
 }

@@ -21,6 +21,7 @@ use pipeline::{AcceptableUse, Accepted, Pipeline};
 use tokio::sync::Semaphore;
 
 use super::Wired;
+use super::asking::Asks;
 use super::machine;
 use super::providers::Upstreams;
 use super::sensing::Senses;
@@ -229,8 +230,9 @@ impl Wired {
     /// What the console stands on.
     pub(super) fn console(&self) -> Arc<Console> {
         let pipeline = &self.pipeline;
+        let control = Arc::new(self.control());
         Arc::new(Console {
-            control: Arc::new(self.control()),
+            control: Arc::clone(&control),
             gate: Arc::new(Gate(Arc::clone(&pipeline.identity))),
             rules: Arc::new(Stages {
                 pipeline: Arc::clone(pipeline),
@@ -244,6 +246,12 @@ impl Wired {
             sensing: Arc::new(Senses::of(self)),
             machine: Arc::new(machine::Here::of(self)),
             linking: Arc::new(self.grants.clone()),
+            asking: Arc::new(Asks {
+                control,
+                connectors: Arc::clone(&self.connectors),
+                pins: Arc::clone(&self.pins),
+                revocations: Arc::clone(&self.revocations),
+            }),
             installation: self.installation.clone(),
         })
     }

@@ -2,24 +2,28 @@
 //! given. Rows and records are `control`'s, authorization servers are [`connectors::oauth`]'s; only here the two meet. What is secret is
 //! opened for one call and kept nowhere.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ::connectors::grants::{Finding, Found, Grants, Token};
-use ::connectors::oauth::{At, Brought, Kept, OauthClient, Pending, Unlinked};
+use ::connectors::grants::{Finding, Found, Grants, Judging, Token};
+use ::connectors::oauth::{At, Before, Brought, Kept, OauthClient, Pending, Unlinked, together};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use console::{Came, Leading, Linked, Linking};
-use control::grants::{self, Grant, New, Opened};
+use console::{Came, Ending, Leading, Linked, Linking};
+use control::grants::{self, Grant, New, Opened, everyones};
 use control::{Actor, Control, ControlError, Operation};
 use domain::policy::Connector;
+use domain::policy::connectors::Credentials;
+use domain::policy::own::is_of_key;
 use domain::{Caller, PersonId, ReasonCode, Refusal, SessionId, Subject, Timestamp, limits};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
+
+use super::programs::Keyed;
 
 /// Who knows of them, for as long as the process lives.
 #[derive(Debug, Clone)]
@@ -28,7 +32,7 @@ pub(super) struct Vault(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     control: Control,
-    oauth: OauthClient,
+    oauth: Arc<OauthClient>,
     issuers_for_people: usize,
     endings: Arc<Semaphore>,
     /// How often each person has begun to connect in the window that runs.
@@ -47,6 +51,7 @@ struct Under {
 
 impl Vault {
     pub(super) fn new(control: Control, oauth: OauthClient, issuers_for_people: usize) -> Self {
+        let oauth = Arc::new(oauth);
         Self(Arc::new(Inner {
             control,
             oauth,
@@ -54,6 +59,11 @@ impl Vault {
             endings: Arc::new(Semaphore::new(limits::GRANT_ENDINGS_MAX)),
             begun: Mutex::default(),
         }))
+    }
+
+    /// Doorward as the client of authorization servers.
+    pub(super) fn oauth(&self) -> Arc<OauthClient> {
+        Arc::clone(&self.0.oauth)
     }
 
     /// Wipes what is to be wiped, and ends it where it was given; how many that were.
@@ -67,8 +77,30 @@ impl Vault {
         Ok(many)
     }
 
+    /// Which of the keys that programs run with are still their persons'.
+    pub(super) async fn keys_that_stand(
+        &self,
+        running: &[Keyed],
+    ) -> Result<HashSet<Keyed>, ControlError> {
+        let of = running
+            .iter()
+            .filter_map(|(connector, whose, version)| match whose {
+                Subject::Person(person) => Some((*person, connector.clone(), *version)),
+                Subject::Service(_) => None,
+            });
+        let of: Vec<_> = of.collect();
+        let actor = Actor::doorward();
+        let standing = grants::standing(&self.0.control.operation(&actor), &of).await?;
+        let keyed = |(person, connector, version)| (connector, Subject::Person(person), version);
+        Ok(standing.into_iter().map(keyed).collect())
+    }
+
     /// Ends a grant that was taken away here where it was given, as well as that can be done: it is wiped in any case.
     fn end(&self, opened: Opened) {
+        // A key is ended by its person where they made it; and whatever it looks like, it names no server to be asked.
+        if is_of_key(&opened.grant.address) {
+            return;
+        }
         let Some(kept) = opened.secret.as_ref().and_then(Kept::read) else {
             return;
         };
@@ -136,6 +168,21 @@ impl Grants for Vault {
         })
     }
 
+    fn stands<'a>(
+        &'a self,
+        caller: &'a Caller,
+        connector: &'a Connector,
+        given: Timestamp,
+    ) -> Judging<'a> {
+        Box::pin(async move {
+            let actor = acting(caller)?;
+            let operation = self.0.control.operation(&actor);
+            let at = (&*connector.name, &*place(connector));
+            let stands = grants::stands(&operation, at, given).await;
+            stands.map_err(|error| outage(&error))
+        })
+    }
+
     fn is_dead<'a>(
         &'a self,
         caller: &'a Caller,
@@ -145,7 +192,7 @@ impl Grants for Vault {
         Box::pin(async move {
             let actor = acting(caller)?;
             let operation = self.0.control.operation(&actor);
-            let found = grants::find(&operation, &connector.name, address(connector)).await;
+            let found = grants::find(&operation, &connector.name, &place(connector)).await;
             if let Some(opened) = found.map_err(|error| outage(&error))?
                 && opened.grant.version == version
             {
@@ -154,6 +201,33 @@ impl Grants for Vault {
                 died.map_err(|error| outage(&error))?;
             }
             Ok(Found::Dead)
+        })
+    }
+
+    fn lacks<'a>(
+        &'a self,
+        caller: &'a Caller,
+        connector: &'a Connector,
+        scope: &'a str,
+    ) -> Judging<'a> {
+        Box::pin(async move {
+            let actor = acting(caller)?;
+            let operation = self.0.control.operation(&actor);
+            let found = grants::find(&operation, &connector.name, &place(connector)).await;
+            // Taken away meanwhile: they connect in any case.
+            let Some(Opened { grant, .. }) = found.map_err(|error| outage(&error))? else {
+                return Ok(true);
+            };
+            let missing = self.0.oauth.lacking(at(&grant), &grant.scope, scope);
+            let Some(missing) = missing else {
+                return Ok(false);
+            };
+            let wants = together(&grant.wants, &missing);
+            if wants != grant.wants {
+                let noted = grants::wants(&operation, &grant, &wants).await;
+                noted.map_err(|error| outage(&error))?;
+            }
+            Ok(true)
         })
     }
 }
@@ -167,8 +241,9 @@ fn acting(caller: &Caller) -> Result<Actor, Refusal> {
     Ok(Actor::person(person, caller.label(), BTreeSet::new()))
 }
 
-fn address(connector: &Connector) -> &str {
-    connector.url.as_deref().unwrap_or_default()
+/// Where what people bring is good for; a place that nothing is kept for where they bring nothing.
+fn place(connector: &Connector) -> String {
+    connector.own_place().unwrap_or_default()
 }
 
 /// What is to be done with what there is.
@@ -207,13 +282,18 @@ impl Vault {
         let operation = self.0.control.operation(actor);
         let began = Instant::now();
         loop {
-            let found = grants::find(&operation, &connector.name, address(connector)).await;
+            let found = grants::find(&operation, &connector.name, &place(connector)).await;
             let Some(opened) = found.map_err(|error| outage(&error))? else {
                 return Ok(Found::Nothing);
             };
             let grant = opened.grant;
             if grant.dead_since.is_some() {
                 return Ok(Found::Dead);
+            }
+            if is_of_key(&grant.address)
+                && let Some(key) = opened.secret
+            {
+                return self.key_of(&operation, grant, key, refused).await;
             }
             let Some(kept) = opened.secret.as_ref().and_then(Kept::read) else {
                 tracing::error!(
@@ -226,6 +306,7 @@ impl Vault {
             let as_it_is = Found::Token(Token {
                 bearer: kept.access.clone(),
                 version: grant.version,
+                given: Some(grant.connected),
             });
             let due = due(&grant, &kept, refused, operation.clock.now());
             match due {
@@ -255,6 +336,26 @@ impl Vault {
             }
             tokio::time::sleep(Duration::from_millis(limits::GRANT_LOOK_MS)).await;
         }
+    }
+
+    /// A person's own API key, which nobody can renew: refused once, it is dead.
+    async fn key_of(
+        &self,
+        operation: &Operation<'_>,
+        grant: Grant,
+        key: SecretString,
+        refused: Option<i64>,
+    ) -> Result<Found, Refusal> {
+        if refused == Some(grant.version) {
+            let died = grants::died(operation, &grant, "the connector refused the key").await;
+            died.map_err(|error| outage(&error))?;
+            return Ok(Found::Dead);
+        }
+        Ok(Found::Token(Token {
+            bearer: key,
+            version: grant.version,
+            given: Some(grant.connected),
+        }))
     }
 
     /// Renews a grant whose turn was taken. A caller who leaves does not take it along: what comes back may be good once.
@@ -301,6 +402,7 @@ impl Vault {
         Ok(Found::Token(Token {
             bearer: tokens.kept.access,
             version: grant.version + 1,
+            given: Some(grant.connected),
         }))
     }
 }
@@ -316,6 +418,9 @@ impl Linking for Vault {
             let operation = self.0.control.operation(actor);
             let issuers = self.0.issuers_for_people;
             let connector = grants::connector(&operation, issuers, connector).await?;
+            if connector.credential != Credentials::Grant {
+                return Err(ControlError::NoSuch("connector").into());
+            }
             self.begun(&operation, session, &connector).await
         })
     }
@@ -332,6 +437,28 @@ impl Linking for Vault {
         })
     }
 
+    fn bring<'l>(
+        &'l self,
+        actor: &'l Actor,
+        connector: &'l str,
+        key: &'l SecretString,
+        saw: &'l str,
+    ) -> Leading<'l, ()> {
+        Box::pin(async move {
+            let operation = self.0.control.operation(actor);
+            let issuers = self.0.issuers_for_people;
+            let connector = grants::connector(&operation, issuers, connector).await?;
+            let person = actor.person_id().ok_or(ControlError::NoSuch("person"))?;
+            if !self.may_begin(person, operation.clock.now()) {
+                return Err(Linked::TooOften);
+            }
+            if let Some(before) = grants::keep_key(&operation, &connector, key, saw).await? {
+                self.end(before);
+            }
+            Ok(())
+        })
+    }
+
     fn disconnect<'l>(&'l self, actor: &'l Actor, connector: &'l str) -> Leading<'l, bool> {
         Box::pin(async move {
             let operation = self.0.control.operation(actor);
@@ -341,6 +468,19 @@ impl Linking for Vault {
                 self.end(opened);
             }
             Ok(was_there)
+        })
+    }
+
+    fn end_of<'l>(
+        &'l self,
+        actor: &'l Actor,
+        whose: (PersonId, &'l str),
+        reason: &'l str,
+    ) -> Ending<'l> {
+        Box::pin(async move {
+            let operation = self.0.control.operation(actor);
+            self.end(everyones::end(&operation, whose, reason).await?);
+            Ok(())
         })
     }
 }
@@ -375,17 +515,23 @@ impl Vault {
         let mut bytes = [0; 32];
         operation.ids.fill(&mut bytes);
         let state = URL_SAFE_NO_PAD.encode(bytes);
+        let address = place(connector);
         let place = At {
             name: &connector.name,
-            address: address(connector),
+            address: &address,
         };
-        let begun = self.0.oauth.begin(place, &state).await;
+        let before = grants::find(operation, &connector.name, &address).await?;
+        let before = before.map(|Opened { grant, .. }| Before {
+            scope: together(&grant.scope, &grant.wants),
+            issuer: grant.issuer,
+        });
+        let begun = self.0.oauth.begin(place, &state, before.as_ref()).await;
         let (url, pending) = begun.map_err(|error| unlinked(connector, &error))?;
         let under = Under {
             person: person.to_string(),
             session: session.to_string(),
             connector: connector.name.clone(),
-            address: address(connector).to_owned(),
+            address: address.clone(),
             pending,
         };
         let text = serde_json::to_vec(&under).map_err(|_| ControlError::NoSuch("connector"))?;
@@ -410,7 +556,7 @@ impl Vault {
         let under = self.under_way(operation, session, came.state).await?;
         let issuers = self.0.issuers_for_people;
         let connector = grants::connector(operation, issuers, &under.connector).await?;
-        if address(&connector) != under.address {
+        if place(&connector) != under.address {
             return Err(Linked::Begin);
         }
         let Some(code) = came.code else {
@@ -529,6 +675,7 @@ mod tests {
                 renewed: now,
                 expires: left_ms.map(|ms| now.plus_ms(ms)),
                 dead_since: None,
+                wants: String::new(),
             };
             let found = match due(&grant, &kept(refresh), refused, now) {
                 Due::Nothing => "nothing",

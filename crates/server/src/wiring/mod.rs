@@ -13,6 +13,7 @@
 //! | `beside`, `restored` | the command line's part; a place that was restored |
 
 mod approvals;
+mod asking;
 mod background;
 mod beside;
 mod connectors;
@@ -22,7 +23,9 @@ mod grants;
 mod keys;
 mod machine;
 mod notices;
+mod noting;
 pub mod pins;
+mod programs;
 mod providers;
 mod replicas;
 mod restored;
@@ -36,9 +39,9 @@ use std::sync::Arc;
 
 use ::connectors::Connectors;
 use anyhow::Context as _;
-use control::Control;
 use control::installation::Installation;
 use control::policies::Examine as _;
+use control::{Control, ParsedPolicy};
 use domain::price::PriceBook;
 use domain::{Clock, Ids, OrgId, Policy, limits};
 use gateway::Inference;
@@ -102,6 +105,7 @@ pub struct Wired {
     installation: Installation,
     contract: Arc<Contract>,
     connectors: Arc<Connectors>,
+    pins: Arc<StoredPins>,
     base_paths: Vec<String>,
     from: Position,
     claim: Arc<Claim>,
@@ -222,7 +226,7 @@ async fn assemble(
     let pins = connectors::pins(&ground, &pipeline);
     let contract = Arc::new(contract(config, &ground, &door, &pins));
     let grants = connectors::grants(config, &ground, &pipeline, &vault)?;
-    let connectors = connectors::wired(config, &ground, &pipeline, (&vault, &grants, pins))?;
+    let connectors = connectors::wired(config, &ground, &pipeline, (&vault, &grants, &pins))?;
     Ok(Wired {
         org: ground.org,
         store: ground.store.clone(),
@@ -234,6 +238,7 @@ async fn assemble(
         installation: installation(config),
         contract,
         connectors: Arc::new(connectors),
+        pins,
         base_paths: config.server.base_paths.clone(),
         from: ground.from,
         claim: Arc::clone(&ground.claim),
@@ -476,6 +481,7 @@ fn control(
         clock: Arc::clone(&pipeline.clock),
         ids: Arc::clone(&pipeline.ids),
         vault: vault.clone(),
+        parsed: ParsedPolicy::default(),
     }
 }
 

@@ -1,11 +1,10 @@
-//! Sending notices of calls that wait: to each configured receiver, signed, with bounded tries. One replica sends each; a receiver that
+//! Sending notices of what waits for somebody: to each configured receiver, signed, with bounded tries. One replica sends each; a receiver that
 //! gets one twice, because another one failed, knows it by its id.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::approvals::Approval;
-use control::notices::{self, message, signature};
+use control::notices::{self, Notice, message, signature};
 use control::{Actor, Operation};
 use domain::limits;
 use http::HeaderName;
@@ -38,29 +37,31 @@ impl Wired {
         loop {
             tick.tick().await;
             let operation = control.operation(&actor);
-            match notices::take(&operation).await {
-                Ok(taken) => {
-                    for approval in taken {
-                        self.tell(&operation, &fetch, &approval).await;
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(error = %error, "who is to be told cannot be seen yet");
-                }
+            let (taken, rest) = notices::take(&operation).await;
+            for notice in taken {
+                self.tell(&operation, &fetch, &notice).await;
+            }
+            if let Err(error) = rest {
+                tracing::warn!(error = %error, "who is to be told cannot be seen yet");
             }
         }
     }
 
-    async fn tell(&self, operation: &Operation<'_>, fetch: &Fetch, approval: &Approval) {
+    async fn tell(&self, operation: &Operation<'_>, fetch: &Fetch, notice: &Notice) {
         let mut is_told = true;
         for receiver in &self.config.notices {
-            let sent = send(fetch, receiver, approval, self, operation).await;
+            let sent = send(fetch, receiver, notice, self, operation).await;
             if let Err(what) = sent {
                 is_told = false;
-                tracing::warn!(receiver = receiver.name, approval = %approval.id, what, "a notice was not taken");
+                tracing::warn!(
+                    receiver = receiver.name,
+                    notice = notice.id(),
+                    what,
+                    "a notice was not taken"
+                );
             }
         }
-        if is_told && let Err(error) = notices::told(operation, approval).await {
+        if is_told && let Err(error) = notices::told(operation, notice).await {
             tracing::warn!(error = %error, "a notice was sent, and is sent once more");
         }
     }
@@ -69,16 +70,16 @@ impl Wired {
 async fn send(
     fetch: &Fetch,
     receiver: &NoticeConfig,
-    approval: &Approval,
+    notice: &Notice,
     wired: &Wired,
     operation: &Operation<'_>,
 ) -> Result<(), String> {
-    let body = message(receiver.kind, approval, &wired.config.server.public_url);
+    let body = message(receiver.kind, notice, &wired.config.server.public_url);
     let url: url::Url = match receiver.url.expose_secret().parse() {
         Ok(url) => url,
         Err(_) => return Err("its address is none".to_owned()),
     };
-    let mut ask = Ask::post_json(&url, &body).header(ID, &approval.id.to_string());
+    let mut ask = Ask::post_json(&url, &body).header(ID, &notice.id());
     if let Some(secret) = &receiver.secret {
         let secret = secret.expose_secret().as_bytes();
         let signed = signature(secret, operation.clock.now(), &body.to_string());

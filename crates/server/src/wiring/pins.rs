@@ -1,6 +1,6 @@
-//! What was approved of connectors' actions, out of the store, for the connectors' door; and noting what they list. A list that brings
+//! What was approved of what connectors say, out of the store, for the connectors' door; and noting what they list. A list that brings
 //! nothing new costs one read. What is new or different goes into the ledger before it is kept, so that a change of an upstream is on
-//! record even when nobody ever reviews it.
+//! record even when nobody ever reviews it. What goes on changing is noted now and then only: [`super::noting`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
@@ -10,19 +10,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actions::canonical;
 use actions::catalogue::Catalogue;
 use actions::classify::{Known, classify};
-use actions::definition::Definition;
+use actions::definition::{Definition, INSTRUCTIONS};
 use actions::findings::{Neighbour, findings};
 use actions::pin::place;
-use connectors::pins::{Held, HeldAction, Holding, Listed, Pins, Unknown};
-use domain::connectors::ActionClass;
-use domain::policy::connectors::{Connector, Credentials, Definitions};
+use connectors::pins::{Held, HeldDefinition, Holding, Listed, Pins, Unknown};
+use control::connectors::noun;
+use domain::connectors::{ActionClass, DefinitionKind};
+use domain::policy::connectors::{Connector, Definitions};
 use domain::policy::{ActionAsk, ActionStates, CallerPolicy};
 use domain::{Clock, OrgId, Timestamp, limits};
 use gateway::contract::settings::Actions;
 use ledger::record::{Change, ChangeKind};
 use ledger::{Ledger, Record};
-use store::{ActionSeen, ConnectorAction, ConnectorListing, Store};
-use tokio::sync::Semaphore;
+use store::{ConnectorDefinition, ConnectorListing, DefinitionSeen, Store};
+
+use super::noting::{Queue, Queues};
 
 /// The real one.
 #[derive(Debug)]
@@ -37,10 +39,29 @@ struct Inner {
     ledger: Arc<Ledger>,
     clock: Arc<dyn Clock>,
     catalogue: Catalogue,
-    held: Mutex<HashMap<String, (Timestamp, Arc<Held>)>>,
-    notes: Arc<Semaphore>,
-    /// One list at a time: two of the same must not both find something new.
-    noting: tokio::sync::Mutex<()>,
+    /// By the connectors' names.
+    held: Mutex<HashMap<String, Fresh>>,
+    queues: Queues,
+}
+
+/// Why a list is noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// An administrator asked for it: at any time.
+    Asked,
+    /// It came by, as often as clients ask and as the connector likes.
+    Passed,
+}
+
+/// By what a class was found that says nothing.
+const NO_BASIS: &str = "nothing";
+
+/// What was held of a connector a moment ago, and what the policy had it as: of any other nothing is known.
+#[derive(Debug)]
+struct Fresh {
+    of: Connector,
+    at: Timestamp,
+    held: Arc<Held>,
 }
 
 impl StoredPins {
@@ -54,8 +75,7 @@ impl StoredPins {
                 clock,
                 catalogue: Catalogue::shipped(),
                 held: Mutex::default(),
-                notes: Arc::new(Semaphore::new(limits::PINS_NOTES_MAX)),
-                noting: tokio::sync::Mutex::new(()),
+                queues: Queues::default(),
             }),
         }
     }
@@ -64,7 +84,10 @@ impl StoredPins {
 impl StoredPins {
     /// Notes what a connector listed, and waits until it is noted.
     pub async fn noted(&self, connector: &Connector, listed: Listed) -> anyhow::Result<()> {
-        self.inner.note(connector, listed).await
+        let queue = self.inner.queues.of(&connector.name);
+        self.inner
+            .note((connector, &queue), listed, Why::Asked)
+            .await
     }
 }
 
@@ -74,21 +97,23 @@ impl Pins for StoredPins {
     }
 
     fn note(&self, connector: &Connector, listed: Listed) {
-        let Ok(turn) = Arc::clone(&self.inner.notes).try_acquire_owned() else {
+        let queue = self.inner.queues.of(&connector.name);
+        let Some(turn) = self.inner.queues.turn(&queue) else {
             tracing::warn!(
                 connector = connector.name,
-                "a list of actions is not noted: too many are"
+                "what a connector says is not noted: too much is"
             );
             return;
         };
         let (inner, connector) = (Arc::clone(&self.inner), connector.clone());
         tokio::spawn(async move {
             let _turn = turn;
-            if let Err(error) = inner.note(&connector, listed).await {
+            let noted = inner.note((&connector, &queue), listed, Why::Passed).await;
+            if let Err(error) = noted {
                 tracing::error!(
                     connector = connector.name,
                     error = &*error as &dyn std::error::Error,
-                    "a list of actions cannot be noted"
+                    "what a connector says cannot be noted"
                 );
             }
         });
@@ -125,21 +150,16 @@ impl Actions for StoredPins {
 
 impl Inner {
     async fn held(&self, connector: &Connector) -> Result<Arc<Held>, Unknown> {
-        let place = place(connector);
-        let (way, credential) = (connector.definitions, connector.credential);
-        let key = format!("{} {place} {way} {credential}", connector.name);
         let now = self.clock.now();
-        if let Some((at, held)) = self.lock().get(&key)
+        if let Some(Fresh { of, at, held }) = self.lock().get(&connector.name)
+            && of == connector
             && now < at.plus_ms(limits::PINS_FRESH_MS)
             && *at <= now
         {
             return Ok(Arc::clone(held));
         }
-        let rows = self
-            .store
-            .connector_actions(self.org, &connector.name, &place)
-            .await;
-        let rows = rows.map_err(|error| {
+        let read = self.read(connector).await;
+        let held = read.map_err(|error| {
             tracing::error!(
                 connector = connector.name,
                 error = &error as &dyn std::error::Error,
@@ -147,75 +167,125 @@ impl Inner {
             );
             Unknown
         })?;
-        let held = Arc::new(Held {
-            way: connector.definitions,
-            actions: rows.into_iter().map(|row| known(row, connector)).collect(),
-        });
+        let held = Arc::new(held);
         let mut all = self.lock();
         if all.len() >= limits::PINS_HELD_MAX {
             all.clear();
         }
-        all.insert(key, (now, Arc::clone(&held)));
+        let fresh = Fresh {
+            of: connector.clone(),
+            at: now,
+            held: Arc::clone(&held),
+        };
+        all.insert(connector.name.clone(), fresh);
         Ok(held)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Timestamp, Arc<Held>)>> {
+    /// What the store has of it, kind by kind: no kind can push another one out.
+    async fn read(&self, connector: &Connector) -> store::Result<Held> {
+        let place = place(connector);
+        let of = async |kind| {
+            let at = (&*connector.name, &*place);
+            let rows = self.store.connector_definitions(self.org, at, kind).await?;
+            let known = rows.into_iter().map(|row| known(row, connector));
+            Ok::<BTreeMap<_, _>, store::StoreError>(known.collect())
+        };
+        Ok(Held {
+            way: connector.definitions,
+            actions: of(DefinitionKind::Tool).await?,
+            prompts: of(DefinitionKind::Prompt).await?,
+            instructions: of(DefinitionKind::Instructions).await?.remove(INSTRUCTIONS),
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Fresh>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn note(&self, connector: &Connector, mut listed: Listed) -> anyhow::Result<()> {
+    async fn note(
+        &self,
+        (connector, queue): (&Connector, &Queue),
+        mut listed: Listed,
+        why: Why,
+    ) -> anyhow::Result<()> {
         // With each person's own grant lists differ from person to person: what one does not see is not gone.
-        listed.is_whole &= connector.credential != Credentials::Grant;
-        let _alone = self.noting.lock().await;
-        let (org, name, place) = (self.org, &connector.name, place(connector));
-        let known = self.store.connector_actions(org, name, &place).await;
+        listed.is_whole &= !connector.is_personal();
+        let mut alone = queue.alone.lock().await;
+        let (org, name, place) = (self.org, &*connector.name, place(connector));
+        let of = (name, &*place);
+        let known = self.store.connector_definitions(org, of, listed.kind).await;
         let known = known?;
         let last = self.store.connector_listing(org, name, &place).await;
         let last = last?;
         let news = news(&known, &listed);
         let listing = ConnectorListing {
             at: self.clock.now(),
-            actions: u64::try_from(listed.actions.len()).unwrap_or(u64::MAX),
+            actions: u64::try_from(listed.definitions.len()).unwrap_or(u64::MAX),
             dropped: news.dropped,
         };
-        if news.is_nothing() && last.is_some_and(|last| is_as_good(last, listing)) {
+        // When it was asked is kept of its tools alone.
+        let is_old = listed.kind != DefinitionKind::Tool
+            || last.is_some_and(|last| is_as_good(last, listing));
+        if news.is_nothing() && is_old {
             return Ok(());
         }
-        let mut seen = Vec::new();
-        if !news.fresh.is_empty() {
-            let others = self.store.action_neighbours(org).await;
-            let others = others?;
-            for (action, text) in &news.fresh {
-                let said = known
-                    .iter()
-                    .find(|row| row.seen.action == *action)
-                    .and_then(|row| row.said);
-                seen.push(self.examined(connector, (action, text), said, &others, &listed));
+        // What is only added comes to an end by itself: a long list is noted whole, page by page.
+        if why == Why::Passed && !news.only_adds(&known) {
+            let changes = alone.of(listed.kind, !news.is_nothing());
+            if !changes.admits(news.count(), listing.at) {
+                if changes.tells(listing.at) {
+                    tracing::warn!(
+                        connector = name,
+                        kind = listed.kind.as_str(),
+                        "a connector goes on changing what it says, which is noted now and then only"
+                    );
+                }
+                return Ok(());
             }
         }
+        let seen = self.seen((connector, &known), &news, &listed).await?;
         for (before, after) in news.told(&known, &seen) {
-            let change = self.change(connector, before, after);
+            let change = self.change(connector, listed.kind, before, after);
             let appended = self.ledger.append(Record::Change(change)).await;
             appended?;
         }
         let noted = (&*seen, &*news.gone, &*news.back);
         let noted = self
             .store
-            .note_actions(org, (name, &place), listing, noted)
+            .note_definitions(org, (name, &place, listed.kind), listing, noted)
             .await;
         noted?;
-        self.lock().clear();
+        self.lock().remove(name);
         Ok(())
+    }
+
+    /// What is new or offered otherwise, as it is kept.
+    async fn seen(
+        &self,
+        (connector, known): (&Connector, &[ConnectorDefinition]),
+        news: &News<'_>,
+        listed: &Listed,
+    ) -> store::Result<Vec<DefinitionSeen>> {
+        if news.fresh.is_empty() {
+            return Ok(Vec::new());
+        }
+        let others = self.store.definition_neighbours(self.org).await?;
+        let seen = news.fresh.iter().map(|(name, text)| {
+            let row = known.iter().find(|row| row.seen.name == *name);
+            let said = row.and_then(|row| row.said);
+            self.examined(connector, (name, text), said, &others, listed)
+        });
+        Ok(seen.collect())
     }
 
     fn examined(
         &self,
         connector: &Connector,
-        (action, text): (&str, &str),
+        (name, text): (&str, &str),
         said: Option<ActionClass>,
         others: &[store::Neighbour],
         listed: &Listed,
-    ) -> ActionSeen {
+    ) -> DefinitionSeen {
         let read = Definition::read(text.as_bytes());
         let too_long =
             |definition: &Definition| definition.canonical().len() > limits::ACTION_KEPT_BYTES_MAX;
@@ -225,74 +295,84 @@ impl Inner {
         };
         let definition = match definition {
             Ok(definition) => definition,
-            Err(unfit) => return unread(action, text, unfit),
+            Err(unfit) => return unread(name, text, unfit),
         };
         let entry = connector
             .url
             .as_deref()
             .and_then(|url| self.catalogue.at(url));
-        let (class, basis) = classify(
-            &definition,
-            Known {
-                curated: entry.and_then(|entry| entry.class(action)),
-                said,
-                trusts_annotations: connector.trusted_annotations,
-            },
-        );
-        let now: BTreeSet<&str> = listed.actions.iter().map(|(name, _)| &**name).collect();
+        let (class, basis) = match listed.kind {
+            DefinitionKind::Tool => {
+                let known = Known {
+                    curated: entry.and_then(|entry| entry.class(name)),
+                    said,
+                    trusts_annotations: connector.trusted_annotations,
+                };
+                let (class, basis) = classify(&definition, known);
+                (class, basis.as_str())
+            }
+            // It does nothing to the world.
+            DefinitionKind::Prompt | DefinitionKind::Instructions => (ActionClass::Read, NO_BASIS),
+        };
+        let kind = listed.kind;
+        let now = listed.definitions.iter();
+        let now: BTreeSet<&str> = now.map(|(name, _)| &**name).collect();
         let neighbours: Vec<Neighbour<'_>> = others
             .iter()
             .map(|other| {
                 let is_own = other.connector == connector.name;
                 Neighbour {
-                    name: &other.action,
+                    kind: other.kind,
+                    name: &other.name,
                     is_own,
-                    is_listed: if is_own {
-                        now.contains(&*other.action)
+                    is_listed: if is_own && other.kind == kind {
+                        now.contains(&*other.name)
                     } else {
                         other.listed
                     },
                 }
             })
             .chain(now.iter().map(|name| Neighbour {
+                kind,
                 name,
                 is_own: true,
                 is_listed: true,
             }))
             .collect();
-        let found: Vec<(&str, String)> = findings(&definition, &neighbours)
+        let found: Vec<(&str, String)> = findings(kind, &definition, &neighbours)
             .iter()
             .take(limits::ACTION_FINDINGS_MAX)
             .map(|finding| (finding.kind(), finding.sentence()))
             .collect();
-        ActionSeen {
-            action: action.to_owned(),
+        DefinitionSeen {
+            name: name.to_owned(),
             hash: definition.hash(),
             offered: Some(definition.canonical()),
             unfit: None,
             class,
-            basis: basis.as_str().to_owned(),
+            basis: basis.to_owned(),
             findings: serde_json::to_string(&found).unwrap_or_default(),
         }
     }
 
-    /// An action that a connector offers otherwise than before, or no more, as the ledger keeps it: hashes, never a word of its own.
+    /// What a connector offers otherwise than before, or no more, as the ledger keeps it: hashes, never a word of its own.
     fn change(
         &self,
         connector: &Connector,
-        before: Option<&ConnectorAction>,
-        after: Option<&ActionSeen>,
+        kind: DefinitionKind,
+        before: Option<&ConnectorDefinition>,
+        after: Option<&DefinitionSeen>,
     ) -> Change {
-        let action = before
-            .map(|row| &row.seen.action)
-            .or(after.map(|seen| &seen.action));
-        let named = format!("{}/{}", connector.name, action.map_or("", |action| action));
+        let name = before
+            .map(|row| &row.seen.name)
+            .or(after.map(|seen| &seen.name));
+        let named = format!("{}/{}", connector.name, name.map_or("", |name| name));
         Change {
             org: Some(self.org),
             by: None,
             by_label: "doorward".into(),
             address: None,
-            noun: "connector_action".into(),
+            noun: noun(kind).into(),
             name: named.as_str().into(),
             done: match (before, after) {
                 (None, _) => ChangeKind::Created,
@@ -307,9 +387,9 @@ impl Inner {
     }
 }
 
-fn known(row: ConnectorAction, connector: &Connector) -> (String, HeldAction) {
+fn known(row: ConnectorDefinition, connector: &Connector) -> (String, HeldDefinition) {
     let (approved, way) = (row.approved, connector.definitions);
-    let held = HeldAction {
+    let held = HeldDefinition {
         definition: approved
             .as_ref()
             .filter(|_| way == Definitions::ServePinned)
@@ -320,23 +400,20 @@ fn known(row: ConnectorAction, connector: &Connector) -> (String, HeldAction) {
         is_listed: row.listed && row.seen.offered.is_some(),
         class: row.seen.class,
         // Whoever has no grant there is shown what others were.
-        text: row
-            .seen
-            .offered
-            .filter(|_| connector.credential == Credentials::Grant),
+        text: row.seen.offered.filter(|_| connector.is_personal()),
     };
-    (row.seen.action, held)
+    (row.seen.name, held)
 }
 
 /// What cannot be read in one way: noted with the hash of its bytes, and blocked for good.
-fn unread(action: &str, text: &str, unfit: canonical::Unfit) -> ActionSeen {
-    ActionSeen {
-        action: action.to_owned(),
+fn unread(name: &str, text: &str, unfit: canonical::Unfit) -> DefinitionSeen {
+    DefinitionSeen {
+        name: name.to_owned(),
         hash: canonical::fingerprint(text),
         offered: None,
         unfit: Some(unfit.to_string()),
         class: ActionClass::Destructive,
-        basis: "nothing".to_owned(),
+        basis: NO_BASIS.to_owned(),
         findings: "[]".to_owned(),
     }
 }
@@ -361,25 +438,39 @@ impl News<'_> {
         self.fresh.is_empty() && self.gone.is_empty() && self.back.is_empty()
     }
 
-    /// What the ledger is told: each action as it was, and as it is.
+    fn count(&self) -> usize {
+        self.fresh.len() + self.gone.len() + self.back.len()
+    }
+
+    /// Whether it brings only what was never there before, of which there can be so much only.
+    fn only_adds(&self, known: &[ConnectorDefinition]) -> bool {
+        let is_known = |name: &str| known.iter().any(|row| row.seen.name == name);
+        !self.fresh.is_empty()
+            && self.gone.is_empty()
+            && self.back.is_empty()
+            && known.len() + self.fresh.len() <= limits::ACTIONS_NOTED_MAX
+            && !self.fresh.iter().any(|(name, _)| is_known(name))
+    }
+
+    /// What the ledger is told: each definition as it was, and as it is.
     fn told<'t>(
         &self,
-        known: &'t [ConnectorAction],
-        seen: &'t [ActionSeen],
-    ) -> Vec<(Option<&'t ConnectorAction>, Option<&'t ActionSeen>)> {
-        let row = |name: &str| known.iter().find(|row| row.seen.action == name);
-        let fresh = seen.iter().map(|seen| (row(&seen.action), Some(seen)));
+        known: &'t [ConnectorDefinition],
+        seen: &'t [DefinitionSeen],
+    ) -> Vec<(Option<&'t ConnectorDefinition>, Option<&'t DefinitionSeen>)> {
+        let row = |name: &str| known.iter().find(|row| row.seen.name == name);
+        let fresh = seen.iter().map(|seen| (row(&seen.name), Some(seen)));
         let gone = self.gone.iter().map(|name| (row(name), None));
         fresh.chain(gone).collect()
     }
 }
 
-fn news<'l>(known: &[ConnectorAction], listed: &'l Listed) -> News<'l> {
-    let known: BTreeMap<&str, &ConnectorAction> =
-        known.iter().map(|row| (&*row.seen.action, row)).collect();
+fn news<'l>(known: &[ConnectorDefinition], listed: &'l Listed) -> News<'l> {
+    let known: BTreeMap<&str, &ConnectorDefinition> =
+        known.iter().map(|row| (&*row.seen.name, row)).collect();
     let mut named = BTreeSet::new();
     let (mut fresh, mut back, mut dropped) = (Vec::new(), Vec::new(), 0);
-    for (name, text) in &listed.actions {
+    for (name, text) in &listed.definitions {
         let is_too_much = named.len() >= limits::ACTIONS_NOTED_MAX
             || name.len() > limits::ACTION_NOTED_NAME_BYTES_MAX;
         if is_too_much || !named.insert(&**name) {
@@ -395,11 +486,11 @@ fn news<'l>(known: &[ConnectorAction], listed: &'l Listed) -> News<'l> {
             None => fresh.push((&**name, &**text)),
         }
     }
-    let is_gone = |row: &&&ConnectorAction| row.listed && !named.contains(&*row.seen.action);
+    let is_gone = |row: &&&ConnectorDefinition| row.listed && !named.contains(&*row.seen.name);
     let gone = known
         .values()
         .filter(is_gone)
-        .map(|row| row.seen.action.clone());
+        .map(|row| row.seen.name.clone());
     News {
         gone: if listed.is_whole {
             gone.collect()

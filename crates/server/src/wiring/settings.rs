@@ -13,8 +13,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::console::without_credentials;
 use crate::config::{
-    AdminKeyConfig, Config, ConnectorSecretConfig, LedgerConfig, NoticeConfig, OtlpConfig,
-    ServerConfig, StoreConfig, TlsConfig,
+    AdminKeyConfig, Config, ConnectorIssuerConfig, ConnectorSecretConfig, LedgerConfig,
+    NoticeConfig, OtlpConfig, ServerConfig, StoreConfig, TlsConfig,
 };
 
 /// Everything that is in force.
@@ -33,6 +33,7 @@ pub(super) fn in_force(config: &Config) -> Vec<SettingSection> {
         oauth_clients,
         connector_secrets,
         connector_clients,
+        connector_issuers,
         connector_programs,
     } = config;
     let mut sections = vec![of_server(server), of_store(store), of_ledger(ledger)];
@@ -84,6 +85,7 @@ pub(super) fn in_force(config: &Config) -> Vec<SettingSection> {
         ));
     }
     sections.extend(connector_clients.iter().map(of_connector_client));
+    sections.extend(of_connector_issuers(connector_issuers));
     sections.extend(connector_programs.iter().map(of_connector_program));
     sections
 }
@@ -274,6 +276,7 @@ fn of_connector_client(client: &ConnectorClient) -> SettingSection {
         client_id,
         client_secret,
         issuer,
+        origin,
         scopes,
     } = client;
     let is_public = ("OAuth client secret", "none; a public client");
@@ -293,6 +296,13 @@ fn of_connector_client(client: &ConnectorClient) -> SettingSection {
                     .as_deref()
                     .unwrap_or("the one that the connector names"),
             ),
+            text(
+                "connector_client.origin",
+                &origin.as_ref().map_or_else(
+                    || "none; no account of its own".to_owned(),
+                    ToString::to_string,
+                ),
+            ),
             list(
                 "connector_client.scopes",
                 scopes,
@@ -300,6 +310,22 @@ fn of_connector_client(client: &ConnectorClient) -> SettingSection {
             ),
         ],
     )
+}
+
+/// Where connectors' authorization servers may be in the company's network.
+fn of_connector_issuers(issuers: &[ConnectorIssuerConfig]) -> Option<SettingSection> {
+    let origin = |issuer: &ConnectorIssuerConfig| {
+        let ConnectorIssuerConfig { origin } = issuer;
+        text("connector_issuer.origin", origin)
+    };
+    let section = || {
+        section(
+            "Authorization servers in the company’s network",
+            "what connectors may name besides addresses of the public Internet",
+            issuers.iter().map(origin).collect(),
+        )
+    };
+    (!issuers.is_empty()).then(section)
 }
 
 /// A program that may be a connector.
@@ -311,6 +337,7 @@ fn of_connector_program(program: &ConnectorProgram) -> SettingSection {
         env,
         network,
         per_person,
+        variable,
         memory_mib,
         processes,
         files,
@@ -321,26 +348,24 @@ fn of_connector_program(program: &ConnectorProgram) -> SettingSection {
         .iter()
         .map(|(path, hash)| format!("{} {hash}", path.display()));
     let reads = reads.iter().map(|path| path.display());
+    let network = if *network {
+        "the network of Doorward"
+    } else {
+        "none"
+    };
+    let shared = if *per_person || variable.is_some() {
+        "a process for each person"
+    } else {
+        "one process"
+    };
+    let own = variable.as_deref().unwrap_or("nobody's own key");
     let mut facts = vec![
         list(&key("command"), command, "none"),
         list(&key("pinned"), pins, "none"),
         list(&key("reads"), reads, "nothing else"),
-        text(
-            &key("network"),
-            if *network {
-                &"the network of Doorward"
-            } else {
-                &"none"
-            },
-        ),
-        text(
-            &key("per_person"),
-            if *per_person {
-                &"a process for each person"
-            } else {
-                &"one process"
-            },
-        ),
+        text(&key("network"), &network),
+        text(&key("per_person"), &shared),
+        text(&key("variable"), &own),
         text(&key("memory_mib"), memory_mib),
         text(&key("processes"), processes),
         text(&key("files"), files),
@@ -648,6 +673,7 @@ mod tests {
             client_id: "c".to_owned(),
             client_secret: Some(secret()),
             issuer: None,
+            origin: None,
             scopes: Vec::new(),
         });
         for auth in [

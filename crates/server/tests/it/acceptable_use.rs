@@ -89,6 +89,7 @@ pub(crate) async fn demand_on(world: &World) {
         vouching: Arc::new(pipeline::identity::config::vouching(&world.config.issuers)),
         ids: Arc::new(SystemIds),
         vault: wired.control().vault,
+        parsed: control::ParsedPolicy::default(),
     };
     let machine = control::Actor::command_line("the test");
     let operation = control.operation(&machine);

@@ -99,6 +99,7 @@ fn the_example_configuration_names_every_key() {
         ("oauth_client", "[[oauth_client]]\nzz = 1"),
         ("connector_secret", "[[connector_secret]]\nzz = 1"),
         ("connector_client", "[[connector_client]]\nzz = 1"),
+        ("connector_issuer", "[[connector_issuer]]\nzz = 1"),
         ("connector_program", "[[connector_program]]\nzz = 1"),
     ] {
         let said = answer(text);

@@ -30,6 +30,7 @@ mod ledger_export;
 mod leavers;
 mod money;
 mod newcomer;
+mod notices;
 mod orgs;
 mod otlp;
 mod pages;

@@ -55,14 +55,12 @@ pub(crate) async fn world() -> World {
     let file = file.display().to_string();
     let apply = ["policy", "apply", &file, "--reason", "connectors"];
     crate::run::done(&world.config_file(), &apply).await;
-    let rules = &world.running.wired.pipeline.rules;
-    let heard = async {
-        while rules.current().version < 2 {
-            tokio::task::yield_now().await;
-        }
-    };
-    let heard = tokio::time::timeout(Duration::from_secs(30), heard);
-    heard.await.unwrap();
+    let found = ["--risk", "low", "--vendor", "a test", "--reason", "try"];
+    let review = ["connectors", "review", "tasks", "mail"];
+    crate::run::done(&world.config_file(), &[&review[..], &found[..]].concat()).await;
+    let wired = &world.running.wired;
+    let loaded = wired.pipeline.rules.load(&wired.store, wired.org).await;
+    assert_eq!(loaded.unwrap().policy_version, 2);
     world
 }
 

@@ -126,6 +126,7 @@ impl Place {
             clock: shared,
             ids: Arc::new(SeededIds::new(1)),
             vault: store::vault_key::VaultKey::new(store::secrets::SealingKey::new([7; 32])),
+            parsed: control::ParsedPolicy::default(),
         };
         Self {
             control,

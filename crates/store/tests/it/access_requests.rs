@@ -141,4 +141,36 @@ on_both_engines! {
         let bob = bed.person("bob").await;
         assert!(ask(&bed, &request(&bob, "monthly", 10)).await);
     }
+
+    async fn a_request_is_told_by_one_replica_as_it_stands_and_its_answer_anew(bed) {
+        let ada = bed.person("ada").await;
+        let new = request(&ada, "monthly", 100);
+        assert!(ask(&bed, &new).await);
+        let due = async |now| bed.store.access_requests_to_tell(bed.org, at(now), 10).await.unwrap();
+        let open = (new.id, AccessState::Open);
+        let take = async || bed.store.take_access_notice(bed.org, open, 0, Some(at(500))).await.unwrap();
+        assert_eq!(due(99).await.len(), 0);
+        let found = due(100).await;
+        assert_eq!((found.len(), found[0].0.id, found[0].1), (1, new.id, 0));
+        assert!(take().await);
+        assert!(!take().await, "another replica has");
+        assert_eq!(due(499).await.len(), 0, "not before it is tried again");
+        assert_eq!(due(500).await[0].1, 1);
+        let held = bed.store.hold_access_end(bed.org, new.id, AccessState::Granted, &end(200)).await;
+        held.unwrap().unwrap().keep().await.unwrap();
+        bed.store.access_request_was_told(bed.org, open).await.unwrap();
+        let found = due(200).await;
+        assert_eq!(found.len(), 1, "whoever was told of the question is told of the answer");
+        assert_eq!((found[0].0.state, found[0].1), (AccessState::Granted, 0));
+        let granted = (new.id, AccessState::Granted);
+        bed.store.access_request_was_told(bed.org, granted).await.unwrap();
+        assert_eq!(due(300).await.len(), 0);
+        let other = request(&ada, "monthly", 300);
+        assert!(ask(&bed, &other).await);
+        let over = 300 + limits::ACCESS_REQUEST_OPEN_MS;
+        assert_eq!(due(over).await.len(), 0, "what has expired is told to nobody");
+        let held = bed.store.hold_access_end(bed.org, other.id, AccessState::Withdrawn, &end(301)).await;
+        held.unwrap().unwrap().keep().await.unwrap();
+        assert_eq!(due(302).await.len(), 0, "nor what was taken back");
+    }
 }

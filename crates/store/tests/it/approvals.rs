@@ -20,6 +20,7 @@ fn call(person: &Person, member: u64, asked_ms: i64) -> Approval {
             arguments_sha256: Binding::hash_of(&member.to_be_bytes()),
             definition: "sha256:77c0".to_owned(),
             policy_version: 47,
+            approver: Approver::Groups(["leads".to_owned()].into()),
         },
         label: "Ada@acme.example".to_owned(),
         about: About {
@@ -27,12 +28,12 @@ fn call(person: &Person, member: u64, asked_ms: i64) -> Approval {
             ..About::default()
         },
         arguments: Some(vec![0, 1, 255]),
-        approver: Approver::Groups(["leads".to_owned()].into()),
         asked: at(asked_ms),
         expires: at(asked_ms + 100),
         state: Pending,
         decision: None,
         ended: None,
+        instead: None,
     }
 }
 
@@ -43,6 +44,7 @@ fn step(from: ApprovalState, to: ApprovalState, ms: i64) -> ApprovalStep {
         at: at(ms),
         decision: None,
         expires: (to == Approved).then(|| at(ms + 100)),
+        instead: None,
     }
 }
 
@@ -156,7 +158,8 @@ on_both_engines! {
         let ada = bed.person("ada").await;
         let new = call(&ada, 4411, 10);
         assert!(ask(&bed, &new).await);
-        let own = Approval { approver: Approver::Oneself, ..call(&ada, 4412, 10) };
+        let mut own = call(&ada, 4412, 10);
+        own.binding.approver = Approver::Oneself;
         assert!(ask(&bed, &own).await);
         let to_tell = async |ms| bed.store.approvals_to_tell(bed.org, at(ms), 9).await.unwrap();
         assert_eq!(to_tell(20).await, [(new.clone(), 0)], "nobody is told of what is one's own");

@@ -18,6 +18,7 @@ fn grant(person: &Person, connector: &str, ms: i64) -> Grant {
         renewed: at(ms),
         expires: Some(at(ms + 3_600)),
         dead_since: None,
+        wants: String::new(),
     }
 }
 
@@ -66,6 +67,104 @@ on_both_engines! {
         assert_eq!(keep(&bed, &other).await, Some(new), "the one before is given back, to be ended");
         assert_eq!(bed.store.grants_of(bed.org, ada.id).await.unwrap(), [other]);
         assert_eq!(bed.store.grants_of(bed.org, bob.id).await.unwrap(), []);
+    }
+
+    async fn one_that_takes_the_place_of_another_is_of_a_later_version_whatever_the_clock_says(bed) {
+        let (ada, bob) = (bed.person("ada").await, bed.person("bob").await);
+        let first = grant(&ada, "crm", 1_000);
+        keep(&bed, &first).await;
+        keep(&bed, &grant(&bob, "crm", 2_000)).await;
+        let mut before = first.version;
+        // The clock was set back, stands still, and runs on, but not as far as it was.
+        for ms in [400, 400, 900] {
+            keep(&bed, &grant(&ada, "crm", ms)).await;
+            let now = of(&bed, &ada, "crm").await.unwrap();
+            assert_eq!((now.version, now.connected), (before + 1, at(ms)));
+            before = now.version;
+        }
+        assert!(bed.store.renew_grant(bed.org, &of(&bed, &ada, "crm").await.unwrap(), renewed(&[9], 950)).await.unwrap());
+        keep(&bed, &grant(&ada, "crm", 960)).await;
+        assert_eq!(of(&bed, &ada, "crm").await.unwrap().version, before + 2);
+        keep(&bed, &grant(&ada, "crm", 5_000)).await;
+        let now = of(&bed, &ada, "crm").await.unwrap();
+        assert_eq!(now.version, at(5_000).unix_ms(), "and its time, where that is later");
+        assert_eq!(of(&bed, &bob, "crm").await.unwrap().version, at(2_000).unix_ms());
+    }
+
+    async fn which_of_many_still_stand_is_found_at_once(bed) {
+        let (ada, bob, cal) = (bed.person("ada").await, bed.person("bob").await, bed.person("cal").await);
+        let named = |grant: &Grant| (grant.person, grant.connector.clone(), grant.version);
+        let stands = [grant(&ada, "crm", 10), grant(&ada, "wiki", 10), grant(&bob, "crm", 10)];
+        for one in stands.iter().chain([&grant(&bob, "wiki", 10), &grant(&cal, "crm", 10), &grant(&cal, "wiki", 10)]) {
+            keep(&bed, one).await;
+        }
+        let all: Vec<_> = ["crm", "wiki"].iter().flat_map(|connector| {
+            [&ada, &bob, &cal].map(|person| named(&grant(person, connector, 10)))
+        }).collect();
+        // Another since, and one that is refused where it was given.
+        keep(&bed, &grant(&bob, "wiki", 20)).await;
+        bed.store.revoke(bed.org, &Target::Person(cal.id), at(15), "left").await.unwrap();
+        let dead = of(&bed, &ada, "wiki").await.unwrap();
+        bed.store.hold_dead_grant(bed.org, &dead, at(30)).await.unwrap().unwrap().keep().await.unwrap();
+        let found = async |org, of: &[_]| {
+            let mut found = bed.store.standing_grants(org, of).await.unwrap();
+            found.sort();
+            found
+        };
+        let mut expected = vec![named(&stands[0]), named(&stands[2])];
+        expected.sort();
+        assert_eq!(found(bed.org, &all).await, expected);
+        assert_eq!(found(bed.org, &all[..1]).await, [named(&stands[0])]);
+        assert_eq!(found(bed.org, &[]).await, []);
+        let refused = [(ada.id, "wiki".to_owned(), dead.version + 1)];
+        assert_eq!(found(bed.org, &refused).await, []);
+        assert_eq!(found(bed.other_org().await, &all).await, []);
+    }
+
+    async fn those_of_a_connector_come_page_by_page_and_only_as_far_as_they_count(bed) {
+        let mut people = Vec::new();
+        for name in ["ada", "bob", "cal", "dot", "eve"] {
+            let person = bed.person(name).await;
+            keep(&bed, &grant(&person, "crm", 10)).await;
+            people.push(person.id);
+        }
+        let ada = bed.person("ada").await;
+        keep(&bed, &grant(&ada, "wiki", 10)).await;
+        people.sort_by_key(ToString::to_string);
+        bed.store.revoke(bed.org, &Target::Person(people[2]), at(15), "left").await.unwrap();
+        people.remove(2);
+        let place = ("crm", "https://crm.example/mcp");
+        let (mut after, mut found, mut pages) = (None, Vec::new(), 0);
+        loop {
+            let (page, more) = bed.store.grants_page(bed.org, place, after, 2).await.unwrap();
+            assert!(page.iter().all(|grant| grant.connector == "crm"));
+            found.extend(page.iter().map(|grant| grant.person));
+            after = found.last().copied();
+            pages += 1;
+            if !more {
+                break;
+            }
+        }
+        assert_eq!((found, pages), (people, 2));
+        let elsewhere = bed.other_org().await;
+        for (org, place) in [(elsewhere, place), (bed.org, ("crm", "https://moved.example/mcp"))] {
+            let none = bed.store.grants_page(org, place, None, 9).await.unwrap();
+            assert_eq!(none, (Vec::new(), false));
+        }
+    }
+
+    async fn what_a_connector_wants_besides_is_kept_with_a_grant_until_another_takes_its_place(bed) {
+        let ada = bed.person("ada").await;
+        let new = grant(&ada, "crm", 10);
+        keep(&bed, &new).await;
+        assert!(bed.store.want_of_grant(bed.org, &new, "write").await.unwrap());
+        let wanting = Grant { wants: "write".to_owned(), ..new.clone() };
+        assert_eq!(of(&bed, &ada, "crm").await, Some(wanting.clone()));
+        assert!(bed.store.renew_grant(bed.org, &wanting, renewed(&[1], 20)).await.unwrap());
+        assert_eq!(of(&bed, &ada, "crm").await.unwrap().wants, "write");
+        assert!(!bed.store.want_of_grant(bed.org, &new, "more").await.unwrap(), "it is another by now");
+        assert!(keep(&bed, &grant(&ada, "crm", 30)).await.is_some());
+        assert_eq!(of(&bed, &ada, "crm").await.unwrap().wants, "");
     }
 
     async fn whoever_is_shut_out_has_none_from_that_moment_and_it_is_taken_away_once(bed) {

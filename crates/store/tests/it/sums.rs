@@ -89,11 +89,14 @@ on_both_engines! {
             at: at(ms),
             connector: connector.to_owned(),
             subject: subject.to_owned(),
+            is_shaped: false,
         };
         for (chain, moments) in [("a", [0, 59_999, 60_000]), ("b", [1, 60_001, 180_000])] {
             let mut connector_uses: Vec<_> = moments.iter().map(|ms| used(*ms, "crm", "per_a")).collect();
             connector_uses.push(used(5, "crm", "per_b"));
             connector_uses.push(used(5, "wiki", "per_a"));
+            let shaped = |ms, subject| store::ConnectorUse { is_shaped: true, ..used(ms, "wiki", subject) };
+            connector_uses.extend([shaped(59_999, "per_a"), shaped(60_000, "per_a"), shaped(7, "per_b")]);
             let batch = Batch { connector_uses, ..Batch::default() };
             assert!(bed.store.ship(chain, 1, 2, &batch).await.unwrap());
         }
@@ -107,6 +110,15 @@ on_both_engines! {
         assert_eq!(minutes(bed.org, 60_000, 3).await, [of_a(60_000, 2), of_a(180_000, 1)]);
         assert_eq!(minutes(bed.org, 0, 2).await.len(), 5);
         assert_eq!(minutes(bed.other_org().await, 0, 1).await, []);
+        let shaped = async |org, since| {
+            let found = bed.store.shaped_answers(org, at(since)).await.unwrap();
+            let told = found.into_iter().map(|m| (m.connector, m.subject, m.answers, m.last));
+            told.collect::<Vec<_>>()
+        };
+        let of = |subject: &str, answers, last| ("wiki".to_owned(), subject.to_owned(), answers, at(last));
+        assert_eq!(shaped(bed.org, 0).await, [of("per_a", 4, 60_000), of("per_b", 2, 0)]);
+        assert_eq!(shaped(bed.org, 60_000).await, [of("per_a", 2, 60_000)]);
+        assert_eq!(shaped(bed.other_org().await, 0).await, []);
         let later = Batch { connector_uses: vec![used(9 * 24 * HOUR_MS, "crm", "per_b")], ..Batch::default() };
         assert!(bed.store.ship("a", 2, 3, &later).await.unwrap());
         assert_eq!(minutes(bed.org, 0, 1).await.len(), 1, "what is long ago is forgotten");

@@ -115,6 +115,11 @@ impl super::State {
         let crm = self.crm.as_ref()?;
         match message["method"].as_str()? {
             "tools/list" => Some(crm.list(message, modern)),
+            "prompts/list" => {
+                let letter = json!({"name": "write_to_a_member", "description": "A letter to one member, as the office writes."});
+                let listed = json!({"prompts": [letter], "resultType": "complete", "ttlMs": 0, "cacheScope": "private"});
+                Some(answers::result(message, &listed))
+            }
             "tools/call" => Some(crm.call(message, modern)),
             _ => None,
         }

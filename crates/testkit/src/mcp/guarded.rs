@@ -38,7 +38,16 @@ pub struct Ways {
     pub short: bool,
     /// Names the issuer of somebody else when a browser comes back.
     pub mixed_up: bool,
+    /// Wants [`MORE`] for each call, and says so when it is called without.
+    pub steps_up: bool,
+    /// Gives nobody more than `items`, whatever they ask for, and does not say so.
+    pub gives_little: bool,
+    /// Accepts no token that it gave to a client itself.
+    pub refuses_own: bool,
 }
+
+/// What calls of one that steps up need.
+pub const MORE: &str = "items.use";
 
 /// The client that is known where clients are registered by hand.
 pub const HAND: (&str, &str) = ("doorward", "s3cret: &");
@@ -144,6 +153,16 @@ impl GuardedMcp {
     /// Why codes and refresh tokens were refused.
     pub fn refused(&self) -> Vec<String> {
         self.state.books().refused.clone()
+    }
+
+    /// What every grant there ever was covers, in order.
+    pub fn scopes(&self) -> Vec<String> {
+        let books = self.state.books();
+        books
+            .grants
+            .iter()
+            .map(|grant| grant.scope.clone())
+            .collect()
     }
 
     /// Whose grants are good.
@@ -329,6 +348,7 @@ impl Guarded {
             _ if ask.method != Method::POST => Err("invalid_request"),
             "authorization_code" => self.redeemed(ask, &form),
             "refresh_token" => self.renewed(ask, &form),
+            "client_credentials" => self.itself(ask, &form),
             _ => Err("unsupported_grant_type"),
         };
         match given {
@@ -407,6 +427,42 @@ impl Guarded {
         Ok(self.tokens(grant))
     }
 
+    /// A token of a client's own, which has no refresh token: it proves who it is each time.
+    fn itself(&self, ask: &Ask, form: &Fields) -> Result<Value, &'static str> {
+        let mut books = self.books();
+        if books.is_out {
+            return Err("temporarily_unavailable");
+        }
+        let client = books.client_of(ask, form).ok_or("invalid_client")?;
+        if ask.basic().is_none() {
+            return Err("unauthorized_client");
+        }
+        if form.text("resource") != self.url() {
+            return Err("invalid_target");
+        }
+        if form.text("scope").is_empty() {
+            return Err("invalid_scope");
+        }
+        let number = books.number();
+        books.grants.push(Granted {
+            subject: format!("client:{client}"),
+            client,
+            resource: form.text("resource").to_owned(),
+            scope: form.text("scope").to_owned(),
+            access: format!("access-{number}"),
+            refresh: String::new(),
+            spent: Vec::new(),
+            is_over: false,
+            access_is_over: self.ways.refuses_own,
+        });
+        let granted = books.grants.last().ok_or("server_error")?;
+        let mut tokens = self.tokens(granted);
+        tokens
+            .as_object_mut()
+            .map(|all| all.remove("refresh_token"));
+        Ok(tokens)
+    }
+
     fn tokens(&self, grant: &Granted) -> Value {
         json!({
             "access_token": grant.access, "refresh_token": grant.refresh, "token_type": "Bearer",
@@ -432,23 +488,29 @@ impl Guarded {
     /// The server itself, for whoever has a token that was made for it.
     fn serve(&self, ask: &Ask) -> Response<Body> {
         let message: Value = serde_json::from_slice(&ask.body).unwrap_or_default();
-        let subject = {
+        let found = {
             let books = self.books();
             let token = ask.bearer().unwrap_or_default();
             let mut good = books.grants.iter().filter(|grant| {
                 !grant.is_over && !grant.access_is_over && grant.resource == self.url()
             });
             good.find(|grant| grant.access == token)
-                .map(|grant| grant.subject.clone())
+                .map(|grant| (grant.subject.clone(), grant.scope.clone()))
         };
-        let Some(subject) = subject else {
+        let Some((subject, scope)) = found else {
             let origin = &self.origin;
             let challenge = format!(
                 "Bearer error=\"invalid_token\", resource_metadata=\"{origin}/.well-known/oauth-protected-resource/mcp\", scope=\"items\""
             );
             return reply::with(reply::text(401, ""), "www-authenticate", &challenge);
         };
-        if message["method"] == "tools/call" {
+        let is_call = message["method"] == "tools/call";
+        let is_enough = scope.split(' ').any(|word| word == MORE) && !self.ways.gives_little;
+        if is_call && self.ways.steps_up && !is_enough {
+            let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{MORE}\"");
+            return reply::with(reply::text(403, ""), "www-authenticate", &challenge);
+        }
+        if is_call {
             let tool = message["params"]["name"].as_str().unwrap_or_default();
             let called = (subject, tool.to_owned());
             self.books().called.push(called);

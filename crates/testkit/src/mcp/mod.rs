@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 pub use self::crm::Member;
-pub use self::guarded::{GuardedMcp, HAND, Ways};
+pub use self::guarded::{GuardedMcp, HAND, MORE, Ways};
 pub use self::old::{Endpoint, OldMcp};
 use crate::limits::{BODY_BYTES_MAX, SEEN_MAX};
 use crate::net::{Answers, Ask, Body, Bound, Hangup, ResetSwitch, Server, reply};
@@ -110,6 +110,19 @@ struct State {
     open: Arc<AtomicU64>,
     /// What it keeps as a CRM.
     crm: Option<crm::Crm>,
+    /// What it says beside its tools, as it was last told to.
+    says: Arc<Mutex<Says>>,
+}
+
+/// What a server says beside its tools.
+#[derive(Debug, Clone, Default)]
+struct Says {
+    /// Members of its greeting, as they are written.
+    greeting: String,
+    /// Whether it greets by a stream.
+    by_stream: bool,
+    /// Its prompts, where they are others.
+    prompts: Option<Value>,
 }
 
 impl McpServer {
@@ -153,6 +166,25 @@ impl McpServer {
     /// Ends all sessions, as by a start anew.
     pub fn forget_sessions(&self) {
         self.state.sessions.store(0, Ordering::SeqCst);
+    }
+
+    /// From now on it greets with these members beside its own, as they are written: `"instructions":"…"`, say.
+    pub fn greet_with(&self, members: &str) {
+        members.clone_into(&mut self.says().greeting);
+    }
+
+    /// From now on it greets by a stream.
+    pub fn greet_by_stream(&self) {
+        self.says().by_stream = true;
+    }
+
+    /// From now on it lists these prompts.
+    pub fn prompt_with(&self, prompts: Value) {
+        self.says().prompts = Some(prompts);
+    }
+
+    fn says(&self) -> std::sync::MutexGuard<'_, Says> {
+        self.state.says.lock().expect("nobody panics with it")
     }
 
     fn serving(state: State, port: u16) -> io::Result<Self> {
@@ -249,7 +281,7 @@ impl State {
                 "capabilities": {"tools": {"listChanged": true}, "resources": {}, "prompts": {}, "futureThing": {"x": 1}},
                 "serverInfo": {"name": "testkit", "version": "1"},
             });
-            let answer = answers::result(message, &result);
+            let answer = self.greeting(message, &result);
             return reply::with(answer, "mcp-session-id", &format!("up-{id}"));
         }
         if !known {
@@ -277,7 +309,7 @@ impl State {
                 "capabilities": {"tools": {}, "resources": {}, "prompts": {}},
                 "ttlMs": 60_000, "cacheScope": "public",
             });
-            return answers::result(message, &result);
+            return self.greeting(message, &result);
         }
         self.request(message, true)
     }
@@ -296,6 +328,10 @@ impl State {
             }
             method => {
                 if let Some(mut readable) = answers::readable(method.unwrap_or_default(), message) {
+                    let says = self.says.lock().expect("nobody panics with it");
+                    if let (Some("prompts/list"), Some(prompts)) = (method, &says.prompts) {
+                        readable["prompts"] = prompts.clone();
+                    }
                     if modern {
                         readable["resultType"] = "complete".into();
                     }

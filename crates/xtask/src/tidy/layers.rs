@@ -14,7 +14,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("detect", &["domain", "wire"]),
     // what an action of a connector is, pure; two doors to it: the connectors' and the administrator's
     ("actions", &["domain"]),
-    ("pipeline", &["domain", "wire", "store", "ledger", "detect"]),
+    (
+        "pipeline",
+        &["domain", "wire", "store", "ledger", "detect", "actions"],
+    ),
     // what every page stands on; knows nobody
     ("web", &["domain"]),
     (

@@ -4,10 +4,9 @@ use askama::Template;
 use axum::response::Response;
 use control::approvals::{self, Shown};
 use domain::{ApprovalId, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{badge_of, path, what, who_decides};
-use crate::pages::answer;
 use crate::pages::asked::{self, Asked};
 use crate::pages::parts::{self, Badge, Empty, Source};
 use crate::pages::shell::{Place, Shell};
@@ -15,6 +14,7 @@ use crate::pages::show::{self, Said, When};
 use crate::pages::table::{Filters, Pager, ROWS};
 use crate::pages::visit::Visitor;
 use crate::pages::wrong::Wrong;
+use crate::pages::{answer, module};
 
 /// One's own that a page of one's own shows, the newest.
 const OWN_SHOWN: u32 = 20;
@@ -76,7 +76,7 @@ fn row(shown: &Shown, now: Timestamp) -> Row {
         who: Said::from(&approval.label),
         decides: match &approval.decision {
             Some(decision) => Said::from(&decision.label),
-            None => Said::from(who_decides(&approval.approver)),
+            None => Said::from(who_decides(&approval.binding.approver)),
         },
         asked: When::full(approval.asked),
         age: match left {
@@ -165,6 +165,18 @@ pub async fn own(visitor: Visitor) -> Result<Response, Wrong> {
         },
         asked: own.iter().map(|one| row(one, now)).collect(),
     }))
+}
+
+/// How many wait now.
+#[derive(Serialize)]
+struct Waiting {
+    waiting: u64,
+}
+
+/// `GET /console/approvals/waiting`, asked by a page that stays open; as a module, which is how pages ask.
+pub async fn waiting(visitor: Visitor) -> Result<Response, Wrong> {
+    let (waiting, _) = approvals::waiting(&visitor.operation()).await?;
+    Ok(module(&Waiting { waiting }))
 }
 
 /// What waits for somebody's own yes, for their own page.

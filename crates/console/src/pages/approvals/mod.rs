@@ -3,8 +3,10 @@
 //! moment ago; what a connector or a client wrote is shown as text, with what cannot be seen made visible.
 //!
 //! - [`one`]: one call, and deciding
+//! - [`change`]: the same call with other arguments
 //! - [`lists`]: one's own, and everybody's
 
+pub mod change;
 pub mod lists;
 pub mod one;
 
@@ -21,13 +23,21 @@ use super::show::Said;
 use super::wrong::Wrong;
 use crate::Console;
 
+/// Where an open page asks how many wait now.
+pub(super) const WAITING: &str = "/console/approvals/waiting";
+
 /// Everything under `/approvals` and `/console/approvals`.
 pub fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/console/approvals", get(lists::inbox))
+        .route(WAITING, get(lists::waiting))
         .route("/approvals", get(lists::own))
         .route("/approvals/{id}", get(one::read))
         .route("/approvals/{id}/decide", get(one::back).post(one::decide))
+        .route(
+            "/approvals/{id}/change",
+            get(change::ask).post(change::change),
+        )
         .route("/approvals/{id}/{*rest}", any(nothing_here))
 }
 

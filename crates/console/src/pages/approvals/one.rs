@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use control::ControlError;
 use control::approvals::{self, Shown};
 use domain::{ApprovalId, ApprovalState, ClientKind, limits};
 use http::HeaderMap;
@@ -51,6 +50,8 @@ struct End {
     at: When,
     reason: Said,
     took: String,
+    /// The call that stands in its place.
+    instead: Option<String>,
 }
 
 #[derive(Template)]
@@ -78,6 +79,8 @@ struct Page {
     until: When,
     until_word: &'static str,
     decides: Said,
+    /// Who changed its arguments, and the call as it was asked for.
+    changed: Option<(Said, String)>,
     end: Option<End>,
     /// The form; nothing where there is nothing to decide.
     form: Option<Decide>,
@@ -89,6 +92,8 @@ struct Decide {
     action: String,
     reason: Field,
     may_approve: bool,
+    /// Where the arguments are changed.
+    change: Option<String>,
     /// Why they may not say yes.
     kept_from: Option<String>,
     /// Where they prove who they are first.
@@ -138,18 +143,16 @@ pub async fn decide(
         let status = http::StatusCode::UNPROCESSABLE_ENTITY;
         return Ok(web::page::respond(status, &page, HeaderMap::new()));
     }
-    Err(match error {
-        ControlError::ApprovalOver { .. } | ControlError::ApprovalVoid => {
-            Wrong::from(error).leading_to("See how it stands", format!("/approvals/{id}"))
-        }
-        other => other.into(),
-    })
+    Err(super::change::over(error, id))
 }
 
 fn told(word: &str, state: ApprovalState) -> Option<Notice> {
     match (word, state) {
         ("decided", ApprovalState::Approved) => Some(Notice::done(
             "It is approved, for this one call. The program may make it now; if it does not wait, ask it to try again.",
+        )),
+        ("changed", ApprovalState::Pending) => Some(Notice::ask(
+            "These are the changed arguments, and nothing is approved yet: read them, and decide.",
         )),
         ("decided", ApprovalState::Denied) => Some(Notice::done(
             "It is denied. The program is told so, with your reason.",
@@ -211,12 +214,20 @@ fn page(
             ApprovalState::Pending => "Refused by itself",
             _ => "Was good until",
         },
-        decides: Said::from(who_decides(&approval.approver)),
+        decides: Said::from(who_decides(&approval.binding.approver)),
+        changed: shown.in_place_of.as_ref().map(|first| {
+            let by = first.decision.as_ref();
+            let by = by.map_or_else(Said::default, |decision| Said::from(&decision.label));
+            (by, path(first))
+        }),
         end: approval.decision.as_ref().map(|decision| End {
             by: Said::from(&decision.label),
             at: When::full(decision.at),
             reason: Said::from(&decision.reason),
             took: show::length(decision.at.ms_since(approval.asked)),
+            instead: approval
+                .instead
+                .map(|instead| format!("/approvals/{instead}")),
         }),
         form,
     }
@@ -224,7 +235,7 @@ fn page(
 
 /// What the page is about, in a headline and a sentence.
 fn head(shown: &Shown) -> (&'static str, String) {
-    let for_whom = who_decides(&shown.approval.approver);
+    let for_whom = who_decides(&shown.approval.binding.approver);
     match shown.state {
         ApprovalState::Pending if shown.may_approve => (
             "An approval waits for you",
@@ -234,6 +245,10 @@ fn head(shown: &Shown) -> (&'static str, String) {
         ApprovalState::Approved => (
             "A call was approved",
             "The program has not made it yet. If it does not wait, ask it to try again with the same arguments.".to_owned(),
+        ),
+        ApprovalState::Denied if shown.approval.instead.is_some() => (
+            "Another call stands in its place",
+            "Whoever decides would rather have other arguments. The program is told them once they are approved.".to_owned(),
         ),
         ApprovalState::Denied => (
             "A call was denied",
@@ -268,11 +283,11 @@ fn form(
         (true, true, _) => None,
         (true, false, true) => Some(format!(
             "You asked for this yourself, so it waits for {}.",
-            who_decides(&shown.approval.approver)
+            who_decides(&shown.approval.binding.approver)
         )),
         (true, false, false) => Some(format!(
             "It waits for {}; you can deny it.",
-            who_decides(&shown.approval.approver)
+            who_decides(&shown.approval.binding.approver)
         )),
     };
     let may_approve = is_pending && shown.may_approve;
@@ -291,6 +306,7 @@ fn form(
             chars_max: limits::REASON_CHARS_MAX,
         },
         may_approve,
+        change: (may_approve && shown.arguments.is_some()).then(|| format!("{here}/change")),
         kept_from,
         prove: is_stale.then(|| sign_in_address(&here, true)),
     })
@@ -298,7 +314,12 @@ fn form(
 
 /// Every argument, whole.
 fn arguments(canonical: &[u8]) -> Vec<Argument> {
-    let Ok(Value::Object(members)) = serde_json::from_slice::<Value>(canonical) else {
+    // Where a call says more than its arguments, all that it says is a list of one.
+    let said = match serde_json::from_slice::<Value>(canonical) {
+        Ok(Value::Array(mut all)) if all.len() == 1 => all.pop(),
+        other => other.ok(),
+    };
+    let Some(Value::Object(members)) = said else {
         let text = String::from_utf8_lossy(canonical);
         return vec![argument("all of them", &text, false)];
     };
@@ -331,7 +352,7 @@ fn argument(name: &str, value: &str, is_text: bool) -> Argument {
 
 /// Whether a letter cannot be seen, or not told from a blank. Somebody signs what stands here: so more is written out than in names, what
 /// joins letters and varies them too.
-fn is_hidden(letter: char) -> bool {
+pub(super) fn is_hidden(letter: char) -> bool {
     let is_odd_blank = letter.is_whitespace() && !matches!(letter, ' ' | '\n');
     is_odd_blank
         || (letter != '\n' && control::text::is_hostile(letter))

@@ -1,4 +1,4 @@
-//! One action's definition: what is offered, what changed since it was approved, what is suspicious, and the decision. Who approves names
+//! One definition, of a tool, of a prompt or a connector's instructions: what is offered, what changed since it was approved, what is suspicious, and the decision. Who approves names
 //! the very definition they saw; when another one is offered by then, nothing is done and they are told.
 
 use actions::pin::PinState;
@@ -6,11 +6,12 @@ use askama::Template;
 use axum::response::Response;
 use control::connectors::{self, Decision, Pin, Seen};
 use control::{ControlError, Right};
+use domain::connectors::DefinitionKind;
 use domain::limits;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use super::{heading, of_pin, of_state, one::by, path, path_of};
+use super::{of_kind, of_pin, of_state, one::by, path, path_of};
 use crate::pages::answer;
 use crate::pages::asked::{self, Asked, Form, Named};
 use crate::pages::confirm::Confirm;
@@ -23,10 +24,11 @@ use crate::pages::wrong::{Wrong, of_field};
 /// Lines of one part that are shown.
 const LINES_MAX: usize = 200;
 
-/// Which action, and which definition of it.
+/// Which tool, or what else of which kind, and which definition of it.
 #[derive(Debug, Deserialize)]
 pub struct Which {
     action: Option<String>,
+    kind: Option<String>,
     hash: Option<String>,
 }
 
@@ -57,9 +59,9 @@ struct Page {
     changed: Vec<PartLines>,
     whole: Vec<PartLines>,
     findings: Vec<(Said, Said)>,
-    class: &'static str,
-    by: &'static str,
-    proposed: State,
+    does: &'static str,
+    /// By what that was found, and what we propose, of a tool.
+    classed: Option<(&'static str, State)>,
     offered_hash: Copyable,
     offered_at: When,
     first_seen: When,
@@ -69,14 +71,23 @@ struct Page {
     because: Option<String>,
 }
 
-fn shell(visitor: &Visitor, title: &str) -> Shell {
-    Shell::new(visitor, Place::Connectors, title).within(title)
+fn shell(visitor: &Visitor, connector: &str, title: &str) -> Shell {
+    let shell = Shell::new(visitor, Place::Connectors, title).within(title);
+    shell.past(connector, path(connector))
 }
 
 async fn find(visitor: &Visitor, name: &str, which: &Which) -> Result<(Seen, Pin), Wrong> {
     let seen = connectors::read(&visitor.operation(), name).await?;
-    let action = asked::given(which.action.as_ref());
-    let pin = seen.actions.iter().find(|pin| pin.name == action).cloned();
+    let (name, kind) = (
+        asked::given(which.action.as_ref()),
+        asked::given(which.kind.as_ref()),
+    );
+    let kind = match kind {
+        "" => DefinitionKind::Tool,
+        word => word.parse().map_err(|_| Wrong::nothing_here())?,
+    };
+    let is_meant = |pin: &&Pin| (pin.kind, &*pin.name) == (kind, name);
+    let pin = seen.definitions().find(is_meant).cloned();
     Ok((seen, pin.ok_or_else(Wrong::nothing_here)?))
 }
 
@@ -88,7 +99,7 @@ pub async fn read(
 ) -> Result<Response, Wrong> {
     let (seen, pin) = find(&visitor, &name, &which).await?;
     let because = kept_from(&visitor, &seen, &pin);
-    let decide = |page: &str| format!("{}&hash={}", path_of(&name, page, &pin.name), pin.hash);
+    let decide = |page: &str| format!("{}&hash={}", path_to(&name, page, &pin), pin.hash);
     let is_listed = pin.state != PinState::Removed;
     let may_write = visitor.actor().may(Right::PolicyWrite);
     let said = |lines: Vec<String>| lines.iter().take(LINES_MAX).map(Said::from).collect();
@@ -103,7 +114,7 @@ pub async fn read(
         came: said(lines),
     });
     Ok(answer(&Page {
-        shell: shell(&visitor, &pin.name),
+        shell: shell(&visitor, &name, &pin.name),
         back: path(&name),
         name: Said::from(&pin.name),
         badge: of_pin(&pin),
@@ -115,9 +126,9 @@ pub async fn read(
             .iter()
             .map(|(kind, what)| (Said::from(kind), Said::from(what)))
             .collect(),
-        class: heading(pin.class),
-        by: by(&pin.basis),
-        proposed: of_state(pin.proposed),
+        does: of_kind(&pin),
+        classed: (pin.kind == DefinitionKind::Tool)
+            .then(|| (by(&pin.basis), of_state(pin.proposed))),
         offered_hash: Copyable::short("hash", &pin.hash),
         offered_at: When::full(pin.offered_at),
         first_seen: When::full(pin.first_seen),
@@ -143,8 +154,8 @@ fn kept_from(visitor: &Visitor, seen: &Seen, pin: &Pin) -> Option<String> {
     if let Some(why) = &pin.unfit {
         return Some(format!("Its definition cannot be read in one way: {why}."));
     }
-    seen.summary.needs_review().then(|| {
-        "Nobody has reviewed this connector yet, and the catalogue does not know it.".to_owned()
+    seen.summary.is_held_back().then(|| {
+        "The connector is there for nobody: nobody has reviewed it, or a review says no.".to_owned()
     })
 }
 
@@ -171,14 +182,24 @@ fn confirm(name: &str, pin: &Pin, approves: bool, reason: &str, wrong: Option<St
     let mut does = if approves {
         vec![
             format!(
-                "Doorward serves this definition ({}…) to whoever the policy lets do it.",
-                &pin.hash[..12.min(pin.hash.len())]
+                "Doorward serves this definition ({}…) to whoever the policy lets {}.",
+                &pin.hash[..12.min(pin.hash.len())],
+                match pin.kind {
+                    DefinitionKind::Tool => "do it",
+                    DefinitionKind::Prompt => "have prompts there",
+                    DefinitionKind::Instructions => "speak there",
+                }
             ),
             "Any other definition of it is blocked again until somebody reads it.".to_owned(),
         ]
     } else {
         vec![
-            "It is not shown, and every call of it is refused.".to_owned(),
+            match pin.kind {
+                DefinitionKind::Tool => "It is not shown, and every call of it is refused.",
+                DefinitionKind::Prompt => "It is not shown, and nobody can have it.",
+                DefinitionKind::Instructions => "Claude does not read them.",
+            }
+            .to_owned(),
             "An earlier definition that was approved stays approved.".to_owned(),
         ]
     };
@@ -198,7 +219,7 @@ fn confirm(name: &str, pin: &Pin, approves: bool, reason: &str, wrong: Option<St
         .to_owned(),
         whom: Some(Said::from(&pin.name)),
         does,
-        action: format!("{}&hash={}", path_of(name, page, &pin.name), pin.hash),
+        action: format!("{}&hash={}", path_to(name, page, pin), pin.hash),
         button: if approves {
             "Approve"
         } else {
@@ -206,7 +227,7 @@ fn confirm(name: &str, pin: &Pin, approves: bool, reason: &str, wrong: Option<St
         }
         .to_owned(),
         is_risk: false,
-        back: path_of(name, "definition", &pin.name),
+        back: path_to(name, "definition", pin),
         fields: vec![Field {
             name: "reason",
             label: "Why".to_owned(),
@@ -233,7 +254,7 @@ async fn ask(
     let (_, pin) = find(&visitor, &name, &which).await?;
     same(&name, &pin, &which)?;
     let page = confirm(&name, &pin, approves, "", None);
-    Ok(page.page(shell(&visitor, "Are you sure?")))
+    Ok(page.page(shell(&visitor, &name, "Are you sure?")))
 }
 
 /// Goes on only with the definition that was seen.
@@ -241,12 +262,16 @@ fn same(name: &str, pin: &Pin, which: &Which) -> Result<(), Wrong> {
     if asked::given(which.hash.as_ref()) == pin.hash {
         return Ok(());
     }
-    Err(changed(name, &pin.name))
+    Err(changed(name, pin))
 }
 
-fn changed(name: &str, action: &str) -> Wrong {
+fn changed(name: &str, pin: &Pin) -> Wrong {
     Wrong::from(ControlError::DefinitionChanged)
-        .leading_to("Read it again", path_of(name, "definition", action))
+        .leading_to("Read it again", path_to(name, "definition", pin))
+}
+
+fn path_to(connector: &str, page: &str, pin: &Pin) -> String {
+    path_of(connector, page, pin.kind, &pin.name)
 }
 
 async fn act(
@@ -262,7 +287,8 @@ async fn act(
     let (_, pin) = find(&visitor, &name, &which).await?;
     same(&name, &pin, &which)?;
     let decision = Decision {
-        action: pin.name.clone(),
+        kind: pin.kind,
+        name: pin.name.clone(),
         hash: pin.hash.clone(),
         approves,
         reason: typed.reason.trim().to_owned(),
@@ -272,12 +298,12 @@ async fn act(
             &path(&name),
             if approves { "approved" } else { "kept" },
         )),
-        Err(ControlError::DefinitionChanged) => Err(changed(&name, &pin.name)),
+        Err(ControlError::DefinitionChanged) => Err(changed(&name, &pin)),
         Err(error) => match of_field(&error, "reason") {
             None => Err(error.into()),
             wrong => {
                 let page = confirm(&name, &pin, approves, &typed.reason, wrong);
-                Ok(page.page(shell(&visitor, "Are you sure?")))
+                Ok(page.page(shell(&visitor, &name, "Are you sure?")))
             }
         },
     }

@@ -20,6 +20,7 @@ use super::one::group_name;
 use super::path;
 use crate::pages::asked::{LongForm, Named};
 use crate::pages::policy::draft::{self, Draft};
+use crate::pages::show::Said;
 use crate::pages::visit::Visitor;
 use crate::pages::wrong::Wrong;
 
@@ -31,6 +32,22 @@ pub(super) fn choices(cell: &Cell) -> Vec<ActionState> {
     let is_open = cell.by.iter().all(|by| by == NOTHING);
     let fits = |state: &&ActionState| is_open || **state >= cell.state;
     ActionState::ALL.iter().filter(fits).copied().collect()
+}
+
+/// The same in its row. An entry names whom it is for, and never whom it is not for: what is written for everyone else is for everyone, so
+/// it is offered only where it changes nothing for the groups beside it.
+pub(super) fn choices_in(row: &[Cell], group: Option<&String>, cell: &Cell) -> Vec<ActionState> {
+    let mut choices = choices(cell);
+    if group.is_none() {
+        let beside: Vec<&Cell> = row.iter().filter(|one| !std::ptr::eq(*one, cell)).collect();
+        let is_open = |one: &Cell| one.by.iter().all(|by| by == NOTHING);
+        let leaves = |state: ActionState| {
+            let mut groups = beside.iter();
+            groups.all(|one| state <= one.state && !is_open(one))
+        };
+        choices.retain(|state| *state == cell.state || leaves(*state));
+    }
+    choices
 }
 
 /// The name of a cell's field: its group and its action.
@@ -59,7 +76,7 @@ pub async fn draft(
         .iter()
         .map(|(field, value)| (&**field, &**value))
         .collect();
-    let mut wanted: BTreeMap<(Option<&String>, ActionState), BTreeSet<&str>> = BTreeMap::new();
+    let mut wanted = Wanted::new();
     for (at, cells) in &matrix.rows {
         let action = &*seen.actions[*at].name;
         for (group, cell) in matrix.groups.iter().zip(cells) {
@@ -68,7 +85,7 @@ pub async fn draft(
                 .get(&*field)
                 .and_then(|word| word.parse::<ActionState>().ok());
             if let Some(state) = state.filter(|state| *state != cell.state)
-                && choices(cell).contains(&state)
+                && choices_in(cells, group.as_ref(), cell).contains(&state)
             {
                 wanted
                     .entry((group.as_ref(), state))
@@ -82,13 +99,26 @@ pub async fn draft(
         let wrong = Wrong::new(ReasonCode::ParameterInvalid, detail);
         return Err(wrong.leading_to("Back to the connector", path(&name)));
     }
+    preview(&visitor, &name, wanted).await
+}
+
+/// The actions that are to have a state for a group; for everybody, where it is none.
+type Wanted<'w> = BTreeMap<(Option<&'w String>, ActionState), BTreeSet<&'w str>>;
+
+/// The policy's preview with one more entry for each.
+pub(super) async fn preview(
+    visitor: &Visitor,
+    name: &str,
+    wanted: Wanted<'_>,
+) -> Result<Response, Wrong> {
+    let operation = visitor.operation();
     let latest = policies::latest(&operation).await?;
     let (mut text, expected) = latest.map_or_else(
         || (String::new(), 0),
         |latest| (latest.text, latest.version),
     );
     for ((group, state), actions) in wanted {
-        let entry = entry(&name, (group, state), actions, &text);
+        let entry = entry(name, (group, state), actions, &text);
         text = edit::add(&text, &Entry::Action(entry)).map_err(|_| {
             let detail = "The policy's text cannot take one more entry; change it as text.";
             Wrong::new(ReasonCode::ParameterInvalid, detail)
@@ -100,7 +130,7 @@ pub async fn draft(
         expected,
         ..Draft::default()
     };
-    draft::shown(&visitor, draft, draft::Beside::default()).await
+    draft::shown(visitor, draft, draft::Beside::default()).await
 }
 
 fn entry(
@@ -109,7 +139,7 @@ fn entry(
     actions: BTreeSet<&str>,
     text: &str,
 ) -> Action {
-    let whose = group_name(group);
+    let whose = group.map_or_else(|| Said::from("everyone"), |_| group_name(group));
     let base = format!("{connector}: {state} for {}", whose.plain());
     // Names are told apart: an entry of this name may stand from the last time.
     let is_taken =
@@ -156,6 +186,31 @@ mod tests {
         ] {
             assert_eq!(choices(&cell), expected, "{cell:?}");
         }
+    }
+
+    #[test]
+    fn what_is_written_for_everyone_else_changes_nothing_for_the_groups_beside_it() {
+        use ActionState::{Allow, Ask, Blocked};
+        let cell = |state, by: &str| Cell {
+            state,
+            by: vec![by.to_owned()],
+        };
+        let check = |beside: &[Cell], own: Cell, expected: &[ActionState]| {
+            let row: Vec<Cell> = beside.iter().cloned().chain([own]).collect();
+            let found = choices_in(&row, None, &row[beside.len()]);
+            assert_eq!(found, expected, "{row:?}");
+        };
+        let nothing = || cell(Blocked, NOTHING);
+        check(&[], nothing(), &[Allow, Ask, Blocked]);
+        check(&[cell(Allow, "reading")], nothing(), &[Allow, Blocked]);
+        check(&[cell(Ask, "writing")], nothing(), &[Allow, Ask, Blocked]);
+        check(&[cell(Ask, "writing"), nothing()], nothing(), &[Blocked]);
+        check(&[cell(Allow, "reading")], cell(Allow, "reading"), &[Allow]);
+        check(
+            &[cell(Blocked, "never")],
+            cell(Ask, "writing"),
+            &[Ask, Blocked],
+        );
     }
 
     #[test]

@@ -1,27 +1,45 @@
-//! One connector: what each group may do, its actions and how their definitions stand, and its reviews.
+//! One connector: what each group may do, what Claude reads of it and how those definitions stand, who has connected an account of their own there, and
+//! its reviews.
 
 use actions::pin::{PinState, Served};
 use askama::Template;
 use axum::response::Response;
 use control::Right;
-use control::connectors::{self, Cell, ConnectorReview, Matrix, Pin, Seen};
-use domain::connectors::{ActionClass, ActionState};
+use control::connectors::{self, Cell, ConnectorReview, Matrix, Pin, Seen, Summary};
+use control::grants::everyones;
+use domain::PersonId;
+use domain::connectors::{ActionClass, ActionState, DefinitionKind};
 use serde::Deserialize;
 
-use super::matrix::field_name;
-use super::{heading, of_connector, of_pin, of_state, path, path_of};
+use super::baseline::Baseline;
+use super::matrix::{choices_in, field_name};
+use super::{heading, of_connector, of_kind, of_pin, of_state, path, path_of};
 use crate::pages::answer;
 use crate::pages::asked::{self, Asked, Named};
 use crate::pages::parts::{self, Badge, Notice, State};
+use crate::pages::people::connections::{self, ConnectionLine};
+use crate::pages::policy::words;
 use crate::pages::shell::{Place, Shell};
-use crate::pages::show::{Ago, Said, When};
+use crate::pages::show::{self, Ago, Said, When};
+use crate::pages::table::{Filters, Pager, ROWS};
 use crate::pages::visit::Visitor;
-use crate::pages::wrong::Wrong;
+use crate::pages::wrong::{Wrong, sentence};
 
-/// What was done.
+/// What was done, after which person the list of who is connected begins, and which baseline is looked at.
 #[derive(Debug, Deserialize)]
 pub struct Which {
     done: Option<String>,
+    after: Option<String>,
+    baseline: Option<String>,
+}
+
+/// Who has connected an account of their own.
+#[derive(Debug, Clone)]
+struct Connected {
+    lines: Vec<ConnectionLine>,
+    pager: Pager,
+    /// Why who looks cannot end a connection.
+    kept_from: Option<String>,
 }
 
 /// A choice of a field: its value, its word, and whether it is so now.
@@ -53,14 +71,14 @@ struct Line {
     squares: Vec<Square>,
 }
 
-/// An action in the list of definitions.
+/// A row in the list of definitions.
 #[derive(Debug, Clone)]
 struct Definition {
     to: String,
     name: Said,
     badge: Badge,
-    class: &'static str,
-    by: &'static str,
+    does: &'static str,
+    by: Option<&'static str>,
     since: When,
     findings: Vec<Said>,
 }
@@ -87,24 +105,19 @@ struct Page {
     notices: Vec<Notice>,
     version: u64,
     groups: Vec<Said>,
+    named_groups: Vec<String>,
     lines: Vec<Line>,
     definitions: Vec<Definition>,
+    connected: Option<Connected>,
     reviews: Vec<Review>,
     facts: Vec<(&'static str, Said)>,
     ceilings: Vec<Said>,
     heard: Option<Ago>,
     counted: String,
     kept_from: Option<String>,
-    baseline: Option<Baseline>,
-}
-
-/// The plan's baseline laid over what it lists.
-#[derive(Debug, Clone)]
-struct Baseline {
-    title: String,
-    source: String,
-    rows: Vec<(Said, Option<State>)>,
-    idle: Vec<String>,
+    /// Why it is not asked what it lists.
+    unasked: Option<String>,
+    baseline: Baseline,
 }
 
 /// `GET /console/connectors/{name}`.
@@ -138,12 +151,13 @@ pub async fn read(
             .iter()
             .map(|group| group_name(group.as_ref()))
             .collect(),
+        named_groups: matrix.groups.iter().flatten().cloned().collect(),
         lines: lines(&seen, &matrix, kept_from.is_none()),
         definitions: seen
-            .actions
-            .iter()
+            .definitions()
             .map(|pin| definition(&name, pin))
             .collect(),
+        connected: connected(&visitor, &seen, asked::after(which.after.as_ref())?).await?,
         reviews: seen.reviews.iter().map(review).collect(),
         facts: facts(&seen),
         ceilings: connector
@@ -154,7 +168,11 @@ pub async fn read(
         heard: seen.summary.listing.map(|listing| Ago::of(listing.at, now)),
         counted: format!("{} of {} approved", counts.approved, counts.listed()),
         kept_from: kept_from.map(|error| error.to_string()),
-        baseline: baseline(&visitor, &seen)?,
+        unasked: seen
+            .summary
+            .why_unasked()
+            .map(|why| sentence(&why.to_string())),
+        baseline: Baseline::over(&visitor, &seen, asked::given(which.baseline.as_ref()))?,
     }))
 }
 
@@ -166,31 +184,64 @@ fn told(word: &str) -> Option<Notice> {
         "kept" => Some(Notice::done(
             "It stays blocked, and waits for nobody any more.",
         )),
+        "listed" => Some(Notice::done("It has answered. What it lists stands below.")),
+        "listed-none" => Some(Notice::ask("It has answered, and lists nothing.")),
         "reviewed" => Some(Notice::done("The review is kept, and the ledger has it.")),
+        "connection-ended" => Some(Notice::info(connections::ENDED)),
         _ => None,
     }
+}
+
+/// Who is connected, where people connect accounts of their own; nothing for whoever may not see it.
+async fn connected(
+    visitor: &Visitor,
+    seen: &Seen,
+    after: Option<PersonId>,
+) -> Result<Option<Connected>, Wrong> {
+    let (operation, connector) = (visitor.operation(), &seen.summary.connector);
+    if !connector.is_personal() || !visitor.actor().may(Right::GrantsRead) {
+        return Ok(None);
+    }
+    let (found, more) = everyones::at(&operation, &connector.name, after, ROWS).await?;
+    let next = found.last().filter(|_| more);
+    let next = next.map(|last| last.person.to_string());
+    let says = show::counted(found.len() as u64, "person shown", "people shown");
+    let filters = Filters::of(path(&connector.name));
+    let kept_from = operation.require(Right::GrantsWrite).err();
+    Ok(Some(Connected {
+        lines: connections::lines(visitor, &found).await?,
+        pager: Pager::new(&filters, says, after.is_some(), next.as_deref()),
+        kept_from: kept_from.map(|why| why.to_string()),
+    }))
+}
+
+fn why_held_back(summary: &Summary) -> &'static str {
+    if summary.review.is_some() {
+        return "Its newest review says that it may not be used. What was approved of it is kept.";
+    }
+    "The shipped catalogue does not know its address, and nobody has reviewed it. Until somebody does, no door serves it and no client is told of it."
 }
 
 fn notices(seen: &Seen) -> Vec<Notice> {
     let (summary, mut notices) = (&seen.summary, Vec::new());
     let counts = summary.counts;
     let name = &summary.connector.name;
-    if summary.needs_review() {
+    if summary.is_held_back() {
         notices.push(
-            Notice::ask("The shipped catalogue does not know its address. Nothing of it can be approved before somebody has reviewed it.")
-                .titled("Nobody has reviewed this connector.")
+            Notice::ask(why_held_back(summary))
+                .titled("It is there for nobody.")
                 .linked("Review it", format!("{}/review", path(name))),
         );
     }
-    let first = |fits: &dyn Fn(&Pin) -> bool| seen.actions.iter().find(|pin| fits(pin));
-    let read = |pin: &Pin| path_of(name, "definition", &pin.name);
+    let first = |fits: &dyn Fn(&Pin) -> bool| seen.definitions().find(|pin| fits(pin));
+    let read = |pin: &Pin| path_of(name, "definition", pin.kind, &pin.name);
     if let Some(pin) = first(&|pin| pin.state == PinState::Changed && pin.is_waiting()) {
         let way = way(summary.connector.definitions.as_str());
         let way = way.trim_end_matches(UNTIL_REVIEWED);
         notices.push(
             Notice::ask(format!("Until somebody has read the difference, {way}."))
                 .titled(format!(
-                    "{} of {} actions changed since they were approved.",
+                    "{} of {} definitions changed since they were approved.",
                     counts.changed,
                     counts.listed()
                 ))
@@ -201,8 +252,8 @@ fn notices(seen: &Seen) -> Vec<Notice> {
         notices.push(
             Notice::ask("Nobody has approved what it says yet.")
                 .titled(match counts.new {
-                    1 => format!("1 of {} actions is new.", counts.listed()),
-                    some => format!("{some} of {} actions are new.", counts.listed()),
+                    1 => format!("1 of {} definitions is new.", counts.listed()),
+                    some => format!("{some} of {} definitions are new.", counts.listed()),
                 })
                 .linked("Read the first", read(pin)),
         );
@@ -242,20 +293,32 @@ fn lines(seen: &Seen, matrix: &Matrix, may_change: bool) -> Vec<Line> {
         let squares = matrix.groups.iter().zip(cells);
         lines.push(Line {
             heading: is_first.then(|| heading(pin.class)),
-            to: path_of(&seen.summary.connector.name, "definition", &pin.name),
+            to: path_of(
+                &seen.summary.connector.name,
+                "definition",
+                pin.kind,
+                &pin.name,
+            ),
             name: Said::from(&pin.name),
             says: Said::from(first_sentence(&pin.description())),
             blocked: (pin.served == Served::Nothing).then(|| of_pin(pin)),
             squares: squares
-                .map(|(group, cell)| square(pin, group.as_ref(), cell, may_change))
+                .map(|(group, cell)| {
+                    let left = choices_in(cells, group.as_ref(), cell);
+                    square(pin, group.as_ref(), (cell, left), may_change)
+                })
                 .collect(),
         });
     }
     lines
 }
 
-fn square(pin: &Pin, group: Option<&String>, cell: &Cell, may_change: bool) -> Square {
-    let left = super::matrix::choices(cell);
+fn square(
+    pin: &Pin,
+    group: Option<&String>,
+    (cell, left): (&Cell, Vec<ActionState>),
+    may_change: bool,
+) -> Square {
     let choices = left
         .into_iter()
         .map(|state| (state.as_str(), word(state), state == cell.state));
@@ -301,12 +364,12 @@ fn first_sentence(text: &str) -> String {
 
 fn definition(connector: &str, pin: &Pin) -> Definition {
     Definition {
-        to: path_of(connector, "definition", &pin.name),
+        to: path_of(connector, "definition", pin.kind, &pin.name),
         name: Said::from(&pin.name),
         badge: of_pin(pin),
-        class: heading(pin.class),
-        by: by(&pin.basis),
-        since: When::full(pin.offered_at),
+        does: of_kind(pin),
+        by: (pin.kind == DefinitionKind::Tool).then(|| by(&pin.basis)),
+        since: When::day(pin.offered_at),
         findings: pin
             .findings
             .iter()
@@ -351,8 +414,8 @@ fn facts(seen: &Seen) -> Vec<(&'static str, Said)> {
             Said::from(way(connector.definitions.as_str())),
         ),
         (
-            "Authenticates with",
-            Said::from(connector.credential.as_str()),
+            "Called with",
+            words::credential(connector.credential).into(),
         ),
     ];
     if let Some(known) = &seen.known {
@@ -376,28 +439,6 @@ fn way(word: &str) -> &'static str {
     match word {
         "serve_pinned" => "the approved one goes on being served",
         "warn" => "it is served all the same, and shown here",
-        _ => "the action is blocked until it is reviewed",
+        _ => "what it is of is blocked until it is reviewed",
     }
-}
-
-fn baseline(visitor: &Visitor, seen: &Seen) -> Result<Option<Baseline>, Wrong> {
-    let catalogue = connectors::catalogue(&visitor.operation())?;
-    let id = seen
-        .known
-        .as_ref()
-        .and_then(|known| known.about().baseline.clone());
-    let Some(found) = id.and_then(|id| catalogue.baseline(&id).cloned()) else {
-        return Ok(None);
-    };
-    let applied = seen.baseline(&found);
-    Ok(Some(Baseline {
-        rows: applied
-            .actions
-            .iter()
-            .map(|(name, state)| (Said::from(*name), state.map(of_state)))
-            .collect(),
-        idle: applied.idle.iter().map(|what| (*what).to_owned()).collect(),
-        title: found.title.clone(),
-        source: found.source.clone(),
-    }))
 }

@@ -1,5 +1,5 @@
 //! What somebody found about a connector as a whole. It is kept with its risk, and with whether it may be used; without one that says so,
-//! nothing of a connector that the catalogue does not know can be approved.
+//! a connector that the catalogue does not know is there for nobody.
 
 use askama::Template;
 use axum::response::Response;

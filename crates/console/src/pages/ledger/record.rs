@@ -3,7 +3,8 @@
 use askama::Template;
 use axum::response::Response;
 use control::records::{
-    self, Change, Decision, FoundRecord, Outcome, Place as Row, Record, SignIn, System, Text,
+    self, Change, Decision, Finding, FoundRecord, Outcome, Place as Row, Record, SignIn, System,
+    Text,
 };
 use control::{Right, people};
 use domain::Usage;
@@ -359,17 +360,7 @@ fn decided(decision: &Decision) -> Vec<Fact> {
     if let Some(version) = decision.policy_version {
         facts.push(text("Policy", format!("version {version}")));
     }
-    for finding in &decision.findings {
-        let found = show::counted(u64::from(finding.count), "place", "places");
-        facts.push(text(
-            "Found",
-            format!(
-                "{}: {found}, {} % sure",
-                finding.detector.as_str(),
-                finding.confidence
-            ),
-        ));
-    }
+    facts.extend(found("Found", &decision.findings));
     facts.push(text("Set aside", show::usd_of_a_call(decision.reserved)));
     facts.push(text(
         "Size",
@@ -380,6 +371,15 @@ fn decided(decision: &Decision) -> Vec<Fact> {
         value: Value::Id(Copyable::whole("request id", decision.request)),
     });
     facts
+}
+
+/// What inspection found, a line each.
+fn found(name: &'static str, findings: &[Finding]) -> impl Iterator<Item = Fact> {
+    findings.iter().map(move |finding| {
+        let places = show::counted(u64::from(finding.count), "place", "places");
+        let (detector, confidence) = (finding.detector.as_str(), finding.confidence);
+        text(name, format!("{detector}: {places}, {confidence} % sure"))
+    })
 }
 
 fn ended(outcome: &Outcome) -> Vec<Fact> {
@@ -412,6 +412,7 @@ fn ended(outcome: &Outcome) -> Vec<Fact> {
             .first_byte_ms
             .map(|ms| text("First byte", format!("after {}", show::took(ms)))),
     );
+    facts.extend(found("Found in the answer", &outcome.findings));
     facts.push(text("Took", show::took(outcome.duration_ms)));
     facts
 }

@@ -1,18 +1,22 @@
-//! Asking for access: for a model that one may not use, for a higher budget, or to be in a group; one form each, which keeps what was typed
-//! and says beside the field what is wrong. Taking a request back is on one's own page.
+//! Asking for access: for a model that one may not use, for a higher budget, to be in a group, for a connector, or for an action of one; one
+//! form each, which keeps what was typed and says beside the field what is wrong. It names connectors that one has and those that the
+//! shipped catalogue knows, and says nothing of any other. Taking a request back is on one's own page.
 
+use actions::catalogue::Catalogue;
 use askama::Template;
 use axum::response::Response;
 use control::access_requests::{self, Wish};
 use control::{ControlError, people};
+use domain::access_request::at_connector;
 use domain::window::Period;
 use domain::{AccessRequestId, AskedKind, limits};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::parts;
+use super::{parts, reach};
 use crate::pages::asked::{self, Asked, Form, Meant, Named};
 use crate::pages::budgets::BudgetLine;
+use crate::pages::form::{Pick, Way};
 use crate::pages::models::{ModelLine, model_lines};
 use crate::pages::parts::{Empty, Field};
 use crate::pages::shell::Shell;
@@ -36,6 +40,8 @@ pub struct Typed {
     #[serde(default)]
     thing: String,
     #[serde(default)]
+    action: String,
+    #[serde(default)]
     amount: String,
     #[serde(default)]
     reason: String,
@@ -54,14 +60,22 @@ struct Mistakes {
 struct Page {
     shell: Shell,
     kind: AskedKind,
-    tabs: [(&'static str, String, bool); 3],
+    tabs: [(&'static str, String, bool); 5],
     thing: String,
     wrong: Option<String>,
     models: Vec<ModelLine>,
-    none: Empty,
+    /// In the place of a form where there is nothing to ask for.
+    none: Option<Empty>,
     periods: [(&'static str, &'static str); 3],
     budgets: Vec<BudgetLine>,
     groups: Vec<Said>,
+    /// Those that one has: name and title.
+    connectors: Vec<(String, Said)>,
+    /// What the catalogue knows, by title, without those.
+    known: Vec<String>,
+    /// Of which connector one asks for an action.
+    pick: Option<Pick>,
+    name_chars_max: usize,
     fields: Vec<Field>,
     does: &'static str,
 }
@@ -93,6 +107,7 @@ async fn page(
     let mut models = model_lines(&super::may_use(visitor).await?);
     models.retain(|model| model.is_refused);
     let standing = visitor.console().rules.standing(&person);
+    let connectors = reach::names(visitor).await?;
     let tab = |word, of: AskedKind| (word, format!("/me/ask?for={of}"), of == kind);
     let page = Page {
         shell: Shell::apart(visitor, "Ask for access"),
@@ -101,13 +116,11 @@ async fn page(
             tab("A model", AskedKind::Model),
             tab("A higher budget", AskedKind::Budget),
             tab("A group", AskedKind::Group),
+            tab("A connector", AskedKind::Connector),
+            tab("An action", AskedKind::Action),
         ],
+        none: nothing_to_ask(kind, models.is_empty(), connectors.is_empty()),
         models,
-        none: Empty::new(
-            "model",
-            "No model is kept from you",
-            "The rules let you use every model there is here. A higher budget, or being in a group, is asked for beside.",
-        ),
         periods: [Period::Daily, Period::Weekly, Period::Monthly].map(|period| {
             let word = match period {
                 Period::Daily => "each day",
@@ -121,17 +134,11 @@ async fn page(
             .map(|standing| BudgetLine::of(standing, now))
             .collect(),
         groups: person.groups.iter().map(Said::from).collect(),
-        does: match kind {
-            AskedKind::Model => {
-                "A yes is a promise: you can use the model as soon as somebody has changed the rules."
-            }
-            AskedKind::Budget => {
-                "A yes sets your own limit at once, to the amount that whoever answers gives."
-            }
-            AskedKind::Group => {
-                "A yes is a promise: you are in the group as soon as the company's directory says so."
-            }
-        },
+        known: known_beside(&connectors),
+        pick: (kind == AskedKind::Action).then(|| pick(&connectors, &typed.thing)),
+        connectors,
+        name_chars_max: limits::NAME_CHARS_MAX,
+        does: does(kind),
         fields: fields(kind, &typed, &wrong),
         wrong: wrong.thing,
         thing: if kind == AskedKind::Budget && typed.thing.is_empty() {
@@ -141,6 +148,71 @@ async fn page(
         },
     };
     Ok(web::page::respond(status, &page, HeaderMap::new()))
+}
+
+/// What a yes does.
+const fn does(kind: AskedKind) -> &'static str {
+    match kind {
+        AskedKind::Model => {
+            "A yes is a promise: you can use the model as soon as somebody has changed the rules."
+        }
+        AskedKind::Budget => {
+            "A yes sets your own limit at once, to the amount that whoever answers gives."
+        }
+        AskedKind::Group => {
+            "A yes is a promise: you are in the group as soon as the company's directory says so."
+        }
+        AskedKind::Connector | AskedKind::Action => {
+            "Somebody looks at what is at risk first. A yes comes once Claude may reach it for you."
+        }
+    }
+}
+
+/// What stands in the place of the form where there is nothing of a kind to ask for.
+fn nothing_to_ask(kind: AskedKind, has_every_model: bool, has_no_connector: bool) -> Option<Empty> {
+    match kind {
+        AskedKind::Model if has_every_model => Some(Empty::new(
+            "model",
+            "No model is kept from you",
+            "The rules let you use every model there is here. A higher budget, being in a group, or a connector is asked for beside.",
+        )),
+        AskedKind::Action if has_no_connector => Some(
+            Empty::new(
+                "connector",
+                "Claude reaches no connector for you",
+                "An action is asked for at a connector that you have.",
+            )
+            .linked("Ask for a connector", "/me/ask?for=connector"),
+        ),
+        _ => None,
+    }
+}
+
+/// Connectors of the shipped catalogue that one has not, by what people call them.
+fn known_beside(connectors: &[(String, Said)]) -> Vec<String> {
+    let is_had = |title: &String| {
+        let mut titles = connectors.iter().map(|(_, title)| title.plain());
+        titles.any(|had| had.eq_ignore_ascii_case(title))
+    };
+    let entries = Catalogue::shipped().entries;
+    let titles = entries.into_iter().map(|entry| entry.title);
+    titles.filter(|title| !is_had(title)).collect()
+}
+
+fn pick(connectors: &[(String, Said)], chosen: &str) -> Pick {
+    let way = |(name, title): &(String, Said)| Way {
+        value: name.clone(),
+        word: title.clone(),
+        says: String::new(),
+        is_on: name == chosen,
+    };
+    Pick {
+        name: "thing",
+        label: "Of which connector".to_owned(),
+        ways: connectors.iter().map(way).collect(),
+        hint: "Those that Claude may reach for you.".to_owned(),
+        wrong: None,
+    }
 }
 
 /// The fields that are lines of text, the reason last.
@@ -156,6 +228,19 @@ fn fields(kind: AskedKind, typed: &Typed, wrong: &Mistakes) -> Vec<Field> {
             is_required: true,
             is_long: false,
             chars_max: limits::NAME_CHARS_MAX,
+        });
+    }
+    if kind == AskedKind::Action {
+        fields.push(Field {
+            name: "action",
+            label: "Which action".to_owned(),
+            value: typed.action.clone(),
+            hint: "By its name, as the connector's own pages have it, such as create_page."
+                .to_owned(),
+            wrong: wrong.thing.clone(),
+            is_required: true,
+            is_long: false,
+            chars_max: limits::ACTION_NAME_BYTES_MAX,
         });
     }
     if kind == AskedKind::Budget {
@@ -204,11 +289,15 @@ pub async fn send(
                 return page(&visitor, typed, mistakes, wrong).await;
             }
         },
-        AskedKind::Model | AskedKind::Group => None,
+        _ => None,
     };
+    let thing = typed.thing.trim();
     let wish = Wish {
         kind,
-        thing: typed.thing.trim().to_owned(),
+        thing: match kind {
+            AskedKind::Action => format!("{thing}/{}", typed.action.trim()),
+            _ => thing.to_owned(),
+        },
         amount_cents,
         // A field of several lines brings their ends; the words are one.
         reason: typed
@@ -217,6 +306,7 @@ pub async fn send(
             .collect::<Vec<_>>()
             .join(" "),
     };
+    let asked_for = wish.thing.clone();
     let models = super::models(&visitor);
     let question = super::question(&visitor, &models);
     match access_requests::ask(&visitor.operation(), wish, question).await {
@@ -228,6 +318,9 @@ pub async fn send(
                         "is what you have asked for already; take that back, or wait for the answer"
                             .to_owned(),
                     ),
+                    _ if kind == AskedKind::Action && at_connector(&asked_for).is_none() => {
+                        Some("must be an action's name: letters, digits and _ - . / alone".to_owned())
+                    }
                     other => of_field(other, "thing"),
                 },
                 amount: of_field(&error, "amount_cents"),

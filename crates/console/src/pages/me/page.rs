@@ -195,16 +195,11 @@ fn refusal(found: &records::FoundRecord) -> Option<RefusalLine> {
 }
 
 fn refusals_say(refused: &records::Sifted) -> String {
-    let looked = refused.looked_at as u64;
-    match refused.found.len() as u64 {
-        0 => format!(
-            "none of {} this month",
-            show::counted(looked, "request", "requests")
-        ),
-        some => format!(
-            "the latest {some}, of {} looked through",
-            show::counted(looked, "request", "requests")
-        ),
+    let looked = show::counted(refused.looked_at as u64, "request", "requests");
+    match (refused.found.len(), &refused.next) {
+        (0, None) => format!("none of {looked} this month"),
+        (0, Some(_)) => format!("none of the latest {looked}"),
+        (some, _) => format!("the latest {some}, of {looked} looked through"),
     }
 }
 

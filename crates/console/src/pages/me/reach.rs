@@ -20,6 +20,8 @@ pub struct ReachLine {
     pub may: Vec<(Said, State, Said)>,
     /// What is not named.
     pub rest: String,
+    /// Where one asks for more; none where one may do everything that it lists.
+    pub ask: Option<String>,
 }
 
 /// The connectors that one may reach.
@@ -29,6 +31,8 @@ pub async fn own(visitor: &Visitor) -> Result<Vec<ReachLine>, Wrong> {
     let line = |connector: connectors::OwnConnector| ReachLine {
         title: Said::from(&connector.title),
         rest: rest(connector.may.len(), connector.not),
+        // A connector's name is a part of an address as it is.
+        ask: (connector.not > 0).then(|| format!("/me/ask?for=action&thing={}", connector.name)),
         may: connector
             .may
             .iter()
@@ -44,6 +48,17 @@ pub async fn own(visitor: &Visitor) -> Result<Vec<ReachLine>, Wrong> {
             .collect(),
     };
     Ok(found.into_iter().map(line).collect())
+}
+
+/// The connectors that one may reach: name and title.
+pub async fn names(visitor: &Visitor) -> Result<Vec<(String, Said)>, Wrong> {
+    let issuers = visitor.console().rules.issuers_for_people();
+    let found = connectors::own(&visitor.operation(), issuers).await?;
+    let named = |connector: connectors::OwnConnector| {
+        let title = Said::from(&connector.title);
+        (connector.name, title)
+    };
+    Ok(found.into_iter().map(named).collect())
 }
 
 fn word(of: ActionState) -> State {

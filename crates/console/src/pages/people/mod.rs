@@ -4,8 +4,10 @@
 //! - [`list`]: the list
 //! - [`person`]: one person
 //! - [`access`]: shut out, let in, end sessions
+//! - [`connections`]: their own accounts at connectors, and ending one
 
 pub mod access;
+pub mod connections;
 pub mod list;
 pub mod person;
 
@@ -36,6 +38,10 @@ pub fn routes() -> Router<Arc<Console>> {
         .route(
             "/console/people/{id}/end-sessions",
             get(access::ask_end_sessions).post(access::end_sessions),
+        )
+        .route(
+            "/console/people/{id}/end-connection",
+            get(connections::ask_end).post(connections::end),
         )
 }
 

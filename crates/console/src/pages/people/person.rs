@@ -12,13 +12,14 @@ use domain::window::DAY_MS;
 use domain::{ClientKind, PersonId, Timestamp};
 use serde::Deserialize;
 
+use super::connections::{self, ConnectionLine};
 use super::{access_of, name_of};
 use crate::pages::answer;
 use crate::pages::asked::{self, Asked, Named};
 use crate::pages::budgets::{BudgetLine, UseTable};
 use crate::pages::models::{ModelLine, model_lines_for};
+use crate::pages::needs::due;
 use crate::pages::offers::{Offer, Offers};
-use crate::pages::overview::due;
 use crate::pages::parts::{self, Badge, Copyable, Notice, State, tag};
 use crate::pages::sessions::SessionLine;
 use crate::pages::shell::{Place, Shell};
@@ -77,6 +78,8 @@ struct Acts {
     kept_from_roles: Option<String>,
     /// Why who looks cannot end a session.
     kept_from_sessions: Option<String>,
+    /// Why who looks cannot end a connection.
+    kept_from_connections: Option<String>,
 }
 
 #[derive(Template)]
@@ -100,6 +103,7 @@ struct Page {
     used: Option<UseTable>,
     sessions: Option<Vec<SessionLine>>,
     more_sessions: bool,
+    connections: Option<Vec<ConnectionLine>>,
     tokens: Option<Vec<TokenLine>>,
     tasks: Option<Vec<TaskLine>>,
 }
@@ -143,6 +147,7 @@ pub async fn read(
         used: used(&visitor, id, now).await?,
         sessions,
         more_sessions,
+        connections: connections::of_person(&visitor, id).await?,
         tokens: tokens_of(&visitor, id, now).await?,
         tasks: tasks_of(&visitor, &person, now).await?,
         shell,
@@ -171,6 +176,7 @@ fn told(word: &str, person: &Person, name: &str) -> Option<Notice> {
         "session-ended" => Some(Notice::info(
             "What is open now stands below. A session that is ended is over on every replica within a second.",
         )),
+        "connection-ended" => Some(Notice::info(connections::ENDED)),
         _ => None,
     }
 }
@@ -201,6 +207,7 @@ fn acts(visitor: &Visitor, person: &Person) -> Acts {
         roles: may(Right::RolesRead),
         kept_from_roles: kept(Right::RolesWrite),
         kept_from_sessions: kept(Right::SessionsWrite),
+        kept_from_connections: kept(Right::GrantsWrite),
     }
 }
 

@@ -5,6 +5,7 @@ use control::policies::effects::{Blast, Cap, Effect, Pace, Shared, Touched, Turn
 use control::policies::programs::{Programs, Refused};
 use control::policies::rehearse::Rehearsal;
 use domain::Usd;
+use domain::connectors::ActionState;
 
 use super::words;
 use crate::pages::parts::{Link, Source, State, Tone, state};
@@ -93,9 +94,10 @@ fn source(rehearsal: &Rehearsal, blast: &Blast, models: usize) -> Source {
     let changed = show::count(blast.people);
     let mut said = vec![
         format!(
-            "decided by both for {} who may come in and {}; something changes for {changed} of them",
+            "decided by both for {} who may come in, {} and {}; something changes for {changed} of them",
             people(rehearsal.people),
             show::counted(models as u64, "configured model", "configured models"),
+            show::counted(rehearsal.actions as u64, "listed action", "listed actions"),
         ),
         match rehearsal.services {
             Some(count) => format!(
@@ -214,7 +216,20 @@ fn said(effect: &Effect, is_one: bool) -> String {
         Effect::DesktopSettings => of_settings(&verb("receives", "receive"), "Claude Desktop"),
         Effect::LosesConnectors(names) => connectors(&verb("loses", "lose"), names),
         Effect::GainsConnectors(names) => connectors(&verb("gains", "gain"), names),
-        Effect::Actions => "may do other things through connectors".to_owned(),
+        Effect::Actions {
+            connector,
+            before,
+            after,
+            actions: names,
+        } => actions(
+            &verb("needs", "need"),
+            (*before, *after),
+            &format!("{} of {connector}", words::listed(names)),
+        ),
+        Effect::AtConnectors => format!(
+            "{} under other rules at connectors: on arguments, approvers, addresses or what is not listed",
+            verb("is", "are")
+        ),
     }
 }
 
@@ -229,6 +244,21 @@ fn connectors(verb: &str, names: &[String]) -> String {
         "the connectors"
     };
     format!("{verb} {what} {}", words::listed(names))
+}
+
+fn actions(needs: &str, turn: (ActionState, ActionState), which: &str) -> String {
+    use ActionState::{Allow, Ask, Blocked};
+    let so_far = match turn.0 {
+        Allow => "allowed so far",
+        Ask => "after an approval so far",
+        Blocked => "blocked so far",
+    };
+    match turn.1 {
+        Blocked => format!("may not use {which} any more ({so_far})"),
+        Ask if turn.0 == Allow => format!("{needs} an approval for {which} ({so_far})"),
+        Ask => format!("may use {which} after an approval ({so_far})"),
+        Allow => format!("may use {which} ({so_far})"),
+    }
 }
 
 fn cap(cap: Option<Cap>) -> String {
@@ -409,6 +439,43 @@ mod tests {
             true,
             "keeps data in no region at all, so nothing is answered instead of any region",
         );
+    }
+
+    #[test]
+    fn an_action_that_turns_says_which_way() {
+        use ActionState::{Allow, Ask, Blocked};
+
+        for (before, after, expected) in [
+            (
+                Allow,
+                Ask,
+                "needs an approval for merge of crm (allowed so far)",
+            ),
+            (
+                Ask,
+                Blocked,
+                "may not use merge of crm any more (after an approval so far)",
+            ),
+            (
+                Blocked,
+                Ask,
+                "may use merge of crm after an approval (blocked so far)",
+            ),
+            (
+                Ask,
+                Allow,
+                "may use merge of crm (after an approval so far)",
+            ),
+        ] {
+            let (connector, actions) = ("crm".to_owned(), vec!["merge".to_owned()]);
+            let turned = Effect::Actions {
+                connector,
+                before,
+                after,
+                actions,
+            };
+            assert_eq!(said(&turned, true), expected);
+        }
     }
 
     #[test]

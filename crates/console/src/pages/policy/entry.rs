@@ -4,12 +4,12 @@
 use askama::Template;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use control::access::Right;
-use control::access_requests::{self, AccessRequest};
+use control::access_requests;
 use control::policies;
 use control::policies::edit::{self, CannotEdit, Entry};
 use control::policies::places::Section;
 use domain::policy::UnreadablePolicy;
-use domain::{AccessRequestId, AskedKind, Policy, ReasonCode};
+use domain::{AccessRequestId, Policy, ReasonCode};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ use super::beside;
 use super::draft::{self, Beside, Draft};
 use super::form::{self, Fields, Kind, Spec, Wrongs};
 use super::input::Input;
-use super::words;
+use super::{wanted, words};
 use crate::pages::asked::{self, Asked, LongForm};
 use crate::pages::parts::{self, Notice};
 use crate::pages::shell::{Place, Shell};
@@ -30,13 +30,25 @@ use crate::pages::wrong::Wrong;
 pub struct Which {
     section: Option<String>,
     name: Option<String>,
-    /// The request for a model that a new grant is to give; it fills the fields.
+    /// The request whose thing a new entry is to give; it fills the fields.
     request: Option<AccessRequestId>,
 }
 
-/// The form of a new grant that gives what a request asks for.
-pub fn draft_for(request: AccessRequestId) -> String {
-    format!("/console/policy/entry?section=grant&request={request}")
+/// The form of a new entry that gives what a request asks for.
+pub fn draft_for(section: Section, request: AccessRequestId) -> String {
+    format!(
+        "/console/policy/entry?section={}&request={request}",
+        section.as_str()
+    )
+}
+
+/// The form of an entry of the version in force.
+pub fn change_of(section: Section, name: &str) -> String {
+    let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    format!(
+        "/console/policy/entry?section={}&name={name}",
+        section.as_str()
+    )
 }
 
 #[derive(Template)]
@@ -88,17 +100,19 @@ pub async fn begin(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Respo
     };
     if let Some(id) = which.request {
         let request = access_requests::read(&operation, id).await?;
-        if request.kind != AskedKind::Model {
-            return Err(Wrong::nothing_here());
-        }
+        let issuers = visitor.console().rules.issuers_for_people();
+        let way = access_requests::way(&operation, &request, issuers).await?;
+        let given = wanted::fields(section, &request, way.as_ref());
+        let given = given.ok_or_else(Wrong::nothing_here)?;
+        let mut fields = beginning(section);
+        fields.extend(given);
         draft.reason = format!("request {id}");
         let carried = Carried {
-            section: Section::Grant,
+            section,
             old: None,
             draft,
             is_changed: false,
         };
-        let fields = granting(&request);
         return Ok(page(&visitor, &carried, &fields, &Wrongs::new(), None));
     }
     let carried = Carried {
@@ -155,18 +169,6 @@ fn opened(visitor: &Visitor, carried: &Carried) -> Result<Response, Wrong> {
         }
     };
     Ok(page(visitor, carried, &fields, &Wrongs::new(), None))
-}
-
-/// The fields of a grant that gives one person the model they asked for, and nobody anything else.
-fn granting(request: &AccessRequest) -> Fields {
-    let model = &request.thing;
-    let given = [
-        ("name", format!("{model} for {}", request.label)),
-        ("models", model.clone()),
-        ("people", request.person.to_string()),
-    ];
-    let owned = |(name, value): (&str, String)| (name.to_owned(), value);
-    given.into_iter().map(owned).collect()
 }
 
 /// What a new entry's fields hold at first.

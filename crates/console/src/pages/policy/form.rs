@@ -133,12 +133,8 @@ pub fn what(section: Section) -> Vec<Spec> {
         ],
         Section::Budget => of_budget(),
         Section::Inspect => of_inspect(),
-        Section::ManagedSettings | Section::DesktopSettings => vec![spec(
-            "settings",
-            "Settings, as JSON",
-            "one object, as the program's own file has it",
-            Kind::Json,
-        )],
+        Section::ManagedSettings => vec![of_servers(), of_settings()],
+        Section::DesktopSettings => vec![of_settings()],
         Section::Connector => connectors::of_connector(),
         Section::Action => connectors::of_action(),
     }
@@ -177,6 +173,31 @@ fn of_budget() -> Vec<Spec> {
             Kind::Choice(vec![("yes", "refuse"), ("no", "only warn")]),
         ),
     ]
+}
+
+fn of_servers() -> Spec {
+    spec(
+        "servers",
+        "Which MCP servers they may use",
+        "the company's: the connectors here, and the servers that these settings name or allow",
+        Kind::Choice(vec![
+            ("", "nothing is said: also what people add by hand"),
+            (
+                "any",
+                "also what people add by hand, whatever is said before",
+            ),
+            ("company", "the company's alone"),
+        ]),
+    )
+}
+
+fn of_settings() -> Spec {
+    spec(
+        "settings",
+        "Settings, as JSON",
+        "one object, as the program's own file has it",
+        Kind::Json,
+    )
 }
 
 fn of_inspect() -> Vec<Spec> {
@@ -314,8 +335,16 @@ fn gives_of(entry: &Entry) -> Option<Fields> {
                 sure.map_or_else(String::new, |percent| percent.to_string()),
             );
         }
-        Entry::ManagedSettings(ManagedSettings { settings, .. })
-        | Entry::DesktopSettings(DesktopSettings { settings, .. }) => {
+        Entry::ManagedSettings(ManagedSettings {
+            settings, servers, ..
+        }) => {
+            put(
+                "servers",
+                servers.as_ref().map_or_else(String::new, word_of),
+            );
+            put("settings", serde_json::to_string_pretty(settings).ok()?);
+        }
+        Entry::DesktopSettings(DesktopSettings { settings, .. }) => {
             put("settings", serde_json::to_string_pretty(settings).ok()?);
         }
         Entry::Connector(connector) => connectors::put_connector(connector, &mut |name, value| {
@@ -377,6 +406,7 @@ pub fn entry_of(section: Section, fields: &Fields) -> Result<Entry, Wrongs> {
         Section::ManagedSettings => Entry::ManagedSettings(ManagedSettings {
             name,
             who,
+            servers: read.maybe_word("servers"),
             settings: read.settings(),
         }),
         Section::DesktopSettings => Entry::DesktopSettings(DesktopSettings {
@@ -465,6 +495,19 @@ impl<'f> Reader<'f> {
             self.wrong(name, "must be one of these");
             otherwise
         })
+    }
+
+    /// The same, of a field that may be left empty.
+    fn maybe_word<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        if self.text(name).is_empty() {
+            return None;
+        }
+        let word = serde_json::Value::String(self.text(name).to_owned());
+        let read = serde_json::from_value(word).ok();
+        if read.is_none() {
+            self.wrong(name, "must be one of these");
+        }
+        read
     }
 
     fn require(&mut self, name: String, who: Who) -> Require {

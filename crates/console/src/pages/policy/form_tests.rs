@@ -39,6 +39,7 @@ action = "observe"
 min_confidence = 80
 [[managed_settings]]
 name = "m"
+servers = "company"
 settings = { model = "x", permissions = { deny = ["Read(.env)"] }, ratio = 0.5, on = true, n = 5 }
 [[desktop_settings]]
 name = "d"
@@ -58,8 +59,16 @@ trusted_annotations = true
 bulk_calls = 5
 exception = { reason = "because", approved_by = "the board" }
 [[connector]]
+name = "keyed"
+url = "https://keyed.example/mcp"
+credential = "api-key"
+header = "Authorization"
+scheme = "Bearer"
+[[connector]]
 name = "stdio"
 command = ["/usr/bin/node", "--x=1", "server.js"]
+credential = "api-key"
+variable = "NODE_KEY"
 [[action]]
 name = "a"
 connector = "*"
@@ -166,6 +175,11 @@ fn what_is_wrong_is_said_of_its_field() {
         &[("name", "a"), ("action", ""), ("min_confidence", "101")],
         &["action", "min_confidence"],
     );
+    check(
+        Section::ManagedSettings,
+        &[("name", "a"), ("settings", "{}"), ("servers", "ours")],
+        &["servers"],
+    );
     for settings in ["{", "[]", "{\"a\": [null]}", "{\"a\": {\"b\": null}}"] {
         check(
             Section::ManagedSettings,
@@ -193,5 +207,20 @@ proptest! {
             let text = edit::add("", &entry);
             prop_assert!(text.is_ok(), "{entry:?}: {text:?}");
         }
+    }
+}
+
+/// A word that is no choice would be lost by whoever saves the form.
+#[test]
+fn whatever_a_connector_may_be_called_with_can_be_chosen() {
+    use domain::policy::connectors::Credentials;
+    let specs = connectors::of_connector();
+    let field = specs.iter().find(|spec| spec.name == "credential");
+    let Some(Kind::Choice(choices)) = field.map(|spec| &spec.kind) else {
+        panic!("a choice");
+    };
+    for word in Credentials::ALL {
+        let is_one = choices.iter().any(|(value, _)| *value == word.as_str());
+        assert!(is_one, "{}", word.as_str());
     }
 }

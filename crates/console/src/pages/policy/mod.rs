@@ -8,6 +8,7 @@
 //! - [`entry`], [`form`]: one entry as a form
 //! - [`beside`]: what stands beside the entries, as a form
 //! - [`input`]: a field of these forms
+//! - [`wanted`]: what a request asks for, as the fields of an entry
 //! - [`words`]: entries in words
 //! - [`trial`]: try a decision
 
@@ -20,6 +21,7 @@ pub mod form;
 pub mod input;
 pub mod trial;
 pub mod versions;
+mod wanted;
 pub mod words;
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! Try a decision: who, which model, with what and from where; and what the version in force decides, beside what a draft would, each with
-//! every reason and the lines of the rules that decided. It is the decision itself, as a call meets it; budgets, limits and what is found
-//! in a prompt are not tried. Changes nothing.
+//! Try a decision: who, which model or which action of a connector, with what and from where; and what the version in force decides,
+//! beside what a draft would, each with every reason and the lines of the rules that decided. It is the decision itself, as a call meets it;
+//! budgets, limits, arguments and what is found in a prompt are not tried. Changes nothing.
 
 use std::net::IpAddr;
 
@@ -9,8 +9,10 @@ use axum::response::Response;
 use control::may_use::Tried;
 use control::policies::everyone::Known;
 use control::policies::places;
-use control::policies::rehearse::{Trial, somebody, tried_by_both};
+use control::policies::rehearse::{Allowed, Trial, Wanted, somebody, tried_by_both};
 use control::{ControlError, Right};
+use domain::connectors::{ActionClass, ActionState, ConnectorName, is_action_name};
+use domain::policy::{Determined, Standing};
 use domain::{Client, ClientKind, ModelId, Subject, Version};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -19,6 +21,7 @@ use super::draft::{self, Draft};
 use super::form::PROGRAMS;
 use super::words;
 use crate::pages::asked::{Asked, LongForm};
+use crate::pages::connectors::of_state;
 use crate::pages::parts::{self, Link, State, Tone, state};
 use crate::pages::shell::{Place, Shell};
 use crate::pages::show::Said;
@@ -32,6 +35,8 @@ pub struct Asking {
     who: String,
     #[serde(default)]
     model: String,
+    #[serde(default)]
+    action: String,
     #[serde(default)]
     client: String,
     #[serde(default)]
@@ -47,6 +52,8 @@ pub struct WithDraft {
     who: String,
     #[serde(default)]
     model: String,
+    #[serde(default)]
+    action: String,
     #[serde(default)]
     client: String,
     #[serde(default)]
@@ -68,6 +75,8 @@ pub(super) struct Question {
     pub(super) wrong_who: Option<String>,
     pub(super) model: Said,
     pub(super) wrong_model: Option<String>,
+    pub(super) action: Said,
+    pub(super) wrong_action: Option<String>,
     pub(super) version: Said,
     pub(super) wrong_version: Option<String>,
     pub(super) address: Said,
@@ -78,6 +87,7 @@ impl Question {
     fn is_wrong(&self) -> bool {
         self.wrong_who.is_some()
             || self.wrong_model.is_some()
+            || self.wrong_action.is_some()
             || self.wrong_version.is_some()
             || self.wrong_address.is_some()
     }
@@ -150,6 +160,7 @@ pub async fn with_draft(
     let asking = Asking {
         who: form.who,
         model: form.model,
+        action: form.action,
         client: form.client,
         version: form.version,
         address: form.address,
@@ -165,20 +176,24 @@ async fn answered(
     let mut question = Question {
         who: Said::from(&asking.who),
         model: Said::from(&asking.model),
+        action: Said::from(&asking.action),
         version: Said::from(&asking.version),
         address: Said::from(&asking.address),
         ..Question::default()
     };
-    let asked = !asking.who.trim().is_empty() || !asking.model.trim().is_empty();
+    let named = [&asking.who, &asking.model, &asking.action];
+    let asked = named.iter().any(|field| !field.trim().is_empty());
     let mut found = None;
     let mut decisions = Vec::new();
     if asked {
+        let wanted = wanted(asking, &mut question);
         let tried = read(asking, &mut question);
         found = whom(visitor, asking, &mut question).await?;
-        if let (Some(known), Some(tried), false) = (&found, tried, question.is_wrong()) {
-            let model = asking.model.trim();
+        if let (Some(known), Some(wanted), Some(tried), false) =
+            (&found, wanted, tried, question.is_wrong())
+        {
             let text = draft.as_ref().map(|draft| draft.text.as_str());
-            decisions = decide(visitor, text, (known, model, tried)).await?;
+            decisions = decide(visitor, text, (known, wanted, tried)).await?;
         }
     }
     let status = if question.is_wrong() {
@@ -203,15 +218,37 @@ async fn answered(
     Ok(web::page::respond(status, &page, HeaderMap::new()))
 }
 
+/// A model, or an action of a connector; what cannot be read is said beside its field.
+fn wanted<'a>(asking: &'a Asking, question: &mut Question) -> Option<Wanted<'a>> {
+    let (model, action) = (asking.model.trim(), asking.action.trim());
+    if action.is_empty() {
+        let is_one = ModelId::new(model).is_ok();
+        question.wrong_model =
+            (!is_one).then(|| "must be 1 to 128 letters without blanks".to_owned());
+        return is_one.then_some(Wanted::Model(model));
+    }
+    let parts = action.split_once('/');
+    let is_one = |(connector, action): &(&str, &str)| {
+        ConnectorName::new(connector).is_ok() && is_action_name(action)
+    };
+    let found = parts.filter(is_one).filter(|_| model.is_empty());
+    if found.is_none() {
+        let says = if model.is_empty() {
+            "must be a connector's name and an action's, such as crm/delete_contact"
+        } else {
+            "a model is named too; try one of the two"
+        };
+        question.wrong_action = Some(says.to_owned());
+    }
+    found.map(|(connector, action)| Wanted::Action { connector, action })
+}
+
 /// With what and from where; what cannot be read is said beside its field.
 fn read(asking: &Asking, question: &mut Question) -> Option<Tried> {
     let kind = PROGRAMS
         .into_iter()
         .find(|kind| kind.as_str() == asking.client)
         .unwrap_or(ClientKind::ClaudeCode);
-    if ModelId::new(asking.model.trim()).is_err() {
-        question.wrong_model = Some("must be 1 to 128 letters without blanks".to_owned());
-    }
     let version = match asking.version.trim() {
         "" => Tried::newest(kind).client.version,
         text => match text.parse::<Version>() {
@@ -268,7 +305,7 @@ async fn whom(
 async fn decide(
     visitor: &Visitor,
     draft: Option<&str>,
-    question: (&Known, &str, Tried),
+    question: (&Known, Wanted<'_>, Tried),
 ) -> Result<Vec<Decided>, Wrong> {
     let issuers = visitor.console().rules.issuers_for_people();
     let operation = visitor.operation();
@@ -293,7 +330,7 @@ async fn decide(
 
 fn decided(id: &'static str, by: String, trial: &Trial) -> Decided {
     let (state, because) = match &trial.decided {
-        Ok(permit) => {
+        Ok(Allowed::Model(permit)) => {
             let mut said = vec![(
                 Said::from(format!("Granted by {}.", words::listed(&permit.granted_by))),
                 String::new(),
@@ -303,6 +340,11 @@ fn decided(id: &'static str, by: String, trial: &Trial) -> Decided {
                 said.push((Said::from(says), String::new()));
             }
             (state(Tone::Allow, "Allowed"), said)
+        }
+        Ok(Allowed::Action(standing, class)) => {
+            let because = stands(standing, *class).into_iter();
+            let because = because.map(|says| (Said::from(says), String::new()));
+            (of_state(standing.state), because.collect())
         }
         Err(refusal) => (
             state(Tone::Stop, "Refused"),
@@ -332,6 +374,31 @@ fn decided(id: &'static str, by: String, trial: &Trial) -> Decided {
         because,
         rules: rules.collect(),
     }
+}
+
+/// Why an action stands so, and what of a call was not looked at.
+fn stands(standing: &Standing, class: Option<ActionClass>) -> Vec<String> {
+    let by = standing.by.iter().map(|one| match one {
+        Determined::Entry(name) => format!("By {name}."),
+        Determined::Argument { entry, at } => format!("By {entry}, for the argument {at}."),
+        Determined::Ceiling { data, .. } => format!("By the ceiling for {data}."),
+        Determined::Default => "Nothing permits it.".to_owned(),
+    });
+    let mut said: Vec<String> = by.collect();
+    if standing.state == ActionState::Ask {
+        let needs = words::state_of(standing.state, &standing.approver);
+        said.push(format!("It {needs}."));
+    }
+    if class.is_none() {
+        said.push("The connector was not seen to list it: nothing of this name is passed on, and it counts as what takes away.".to_owned());
+    }
+    if standing.state != ActionState::Blocked {
+        said.push(
+            "Rules on arguments may narrow a call further, and its definition must be approved."
+                .to_owned(),
+        );
+    }
+    said
 }
 
 fn link(known: &Known) -> Link {

@@ -10,7 +10,7 @@ use domain::model::ModelPattern;
 use domain::policy::connectors::Credentials;
 use domain::policy::{
     Action, Approver, Budget, BudgetFor, Connector, Grant, Inspect, InspectAction, Limit, Require,
-    Who,
+    Servers, Who,
 };
 use domain::window::Period;
 
@@ -148,7 +148,11 @@ pub fn gives(entry: &Entry) -> Vec<String> {
         Entry::Limit(limit) => of_limit(limit),
         Entry::Budget(budget) => vec![of_budget(budget)],
         Entry::Inspect(inspect) => vec![of_inspect(inspect)],
-        Entry::ManagedSettings(entry) => vec![of_settings(&entry.settings)],
+        Entry::ManagedSettings(entry) => {
+            let mut gives = vec![of_settings(&entry.settings)];
+            gives.extend(entry.servers.map(|servers| of_servers(servers).to_owned()));
+            gives
+        }
         Entry::DesktopSettings(entry) => vec![of_settings(&entry.settings)],
         Entry::Connector(entry) => of_connector(entry),
         Entry::Action(entry) => of_action(entry),
@@ -255,17 +259,23 @@ fn of_inspect(inspect: &Inspect) -> String {
     format!("{}: {then}{sure}", listed(&inspect.detectors))
 }
 
+/// What a connector is called with.
+pub(in crate::pages) const fn credential(credential: Credentials) -> &'static str {
+    match credential {
+        Credentials::None => "no credential",
+        Credentials::Grant => "what each person has granted",
+        Credentials::ApiKey => "each person's own API key",
+        Credentials::Header => "one header for everybody",
+        Credentials::ServiceAccount => "one account for everybody",
+    }
+}
+
 fn of_connector(connector: &Connector) -> Vec<String> {
     let mut said = vec![match &connector.url {
         Some(url) => url.clone(),
         None => connector.command.join(" "),
     }];
-    said.push(match connector.credential {
-        Credentials::None => "without a credential".to_owned(),
-        Credentials::Grant => "with what each person has granted".to_owned(),
-        Credentials::Header => "with one header for everybody".to_owned(),
-        Credentials::ServiceAccount => "with one account for everybody".to_owned(),
-    });
+    said.push(format!("with {}", credential(connector.credential)));
     for data in &connector.data_classes {
         let ceiling = if connector.exception.is_some() {
             "an exception lifts its ceiling"
@@ -289,7 +299,11 @@ fn of_action(action: &Action) -> Vec<String> {
     } else {
         &action.connector
     };
-    let mut said = vec![format!("{} at {place}: {}", listed(what), state_of(action))];
+    let mut said = vec![format!(
+        "{} at {place}: {}",
+        listed(what),
+        state_of(action.state, &action.approver)
+    )];
     if !action.argument.is_empty() {
         let count = action.argument.len() as u64;
         said.push(show::counted(
@@ -310,8 +324,9 @@ const fn class_does(class: ActionClass) -> &'static str {
     }
 }
 
-fn state_of(action: &Action) -> String {
-    match (action.state, &action.approver) {
+/// Whether something may be done, and who approves.
+pub fn state_of(state: ActionState, approver: &Approver) -> String {
+    match (state, approver) {
         (ActionState::Allow, _) => "always allowed".to_owned(),
         (ActionState::Blocked, _) => "blocked".to_owned(),
         (ActionState::Ask, Approver::Own) => "needs approval, by the person".to_owned(),
@@ -319,6 +334,13 @@ fn state_of(action: &Action) -> String {
         (ActionState::Ask, Approver::Groups(groups)) => {
             format!("needs approval, by somebody of {}", listed(groups))
         }
+    }
+}
+
+const fn of_servers(servers: Servers) -> &'static str {
+    match servers {
+        Servers::Any => "MCP servers that people add by hand are allowed",
+        Servers::Company => "the company's MCP servers alone",
     }
 }
 
@@ -384,6 +406,11 @@ mod tests {
             "[[managed_settings]]\nname = \"a\"\nsettings = { model = \"x\", env = {} }\n",
             "everyone",
             &["2 keys: model, env"],
+        );
+        check(
+            "[[managed_settings]]\nname = \"a\"\nservers = \"company\"\nsettings = {}\n",
+            "everyone",
+            &["no key", "the company's MCP servers alone"],
         );
         check(
             "[[desktop_settings]]\nname = \"a\"\nsettings = {}\n",

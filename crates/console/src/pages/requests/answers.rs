@@ -16,7 +16,7 @@ use crate::pages::parts::Field;
 use crate::pages::people::name_of;
 use crate::pages::show::Said;
 use crate::pages::visit::Visitor;
-use crate::pages::wrong::{Wrong, of_field};
+use crate::pages::wrong::{Words, Wrong, of_field};
 
 /// An answer as it was typed.
 #[derive(Debug, Default, Deserialize)]
@@ -123,9 +123,32 @@ fn too_late(error: ControlError, id: AccessRequestId) -> Wrong {
     Wrong::from(error).leading_to("See the request", format!("/console/requests/{id}"))
 }
 
+/// What is said where a grant would say what is not so.
+static NOT_SO_YET: Words = Words {
+    title: "It cannot be granted yet",
+    help: "See the request: it says what is missing, and leads whoever may write the policy to the page of each.",
+    fault: "Nobody's: a grant of a connector or an action says what is so already.",
+};
+
+fn too_early(error: ControlError, id: AccessRequestId) -> Wrong {
+    let is_early = matches!(error, ControlError::NotSoYet(_));
+    let wrong = too_late(error, id);
+    if is_early {
+        wrong.in_words(&NOT_SO_YET)
+    } else {
+        wrong
+    }
+}
+
 async fn ask(visitor: Visitor, id: AccessRequestId, grants: bool) -> Result<Response, Wrong> {
     let (request, whose) = open(&visitor, id).await?;
     step_up(&visitor, &request, grants)?;
+    if grants {
+        let issuers = visitor.console().rules.issuers_for_people();
+        access_requests::require_in_force(&visitor.operation(), &request, issuers)
+            .await
+            .map_err(|error| too_early(error, id))?;
+    }
     let typed = Typed {
         amount: dollars(request.amount_cents.as_deref()),
         ..Typed::default()
@@ -186,11 +209,13 @@ async fn act(
         words: typed.reason.trim().to_owned(),
         amount_cents,
     };
-    match access_requests::answer(&visitor.operation(), id, &answer).await {
+    let issuers = visitor.console().rules.issuers_for_people();
+    match access_requests::answer(&visitor.operation(), id, &answer, issuers).await {
         Ok(_) => Ok(asked::done(&format!("/console/requests/{id}"), "answered")),
         Err(error @ (ControlError::RequestClosed { .. } | ControlError::RequestExpired)) => {
             Err(too_late(error, id))
         }
+        Err(error @ ControlError::NotSoYet(_)) => Err(too_early(error, id)),
         Err(error) => match (of_field(&error, "reason"), of_field(&error, "amount_cents")) {
             (None, None) => Err(error.into()),
             (reason, amount) => again(typed, Mistakes { reason, amount }),

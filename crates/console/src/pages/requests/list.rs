@@ -77,7 +77,7 @@ pub async fn list(visitor: Visitor, Asked(which): Asked<Which>) -> Result<Respon
         none: Empty::new(
             "approval",
             "Nobody waits for an answer",
-            "People ask on their own page for a model they may not use, a higher budget, or to be in a group. What they ask stands here until somebody answers, for at most 30 days.",
+            "People ask on their own page for a model they may not use, a higher budget, to be in a group, for a connector, or for an action of one. What they ask stands here until somebody answers, for at most 30 days.",
         ),
         source: Source(vec![
             "as the store has it now".to_owned(),

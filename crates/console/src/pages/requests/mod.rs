@@ -3,17 +3,20 @@
 //!
 //! - [`list`]: what waits, and what was answered
 //! - [`one`]: one request, with what the person has now and why
+//! - [`way`]: what a connector or an action that is asked for still lacks
 //! - [`answers`]: granting and declining, each asked first
 
 pub mod answers;
 pub mod list;
 pub mod one;
+mod way;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
 use control::access_requests::{self, AccessRequest};
+use domain::access_request::at_connector;
 use domain::window::Period;
 use domain::{AccessState, AskedKind, Timestamp};
 
@@ -42,6 +45,11 @@ pub fn what(request: &AccessRequest) -> Said {
     Said::from(match request.kind {
         AskedKind::Model => format!("the model {}", request.thing),
         AskedKind::Group => format!("being in the group {}", request.thing),
+        AskedKind::Connector => format!("the connector {}", request.thing),
+        AskedKind::Action => {
+            let (connector, action) = at_connector(&request.thing).unwrap_or_default();
+            format!("the action {action} of the connector {connector}")
+        }
         AskedKind::Budget => format!(
             "{} of {}",
             a_budget(&request.thing),
@@ -135,6 +143,10 @@ fn kept(request: &AccessRequest) -> String {
                 .to_owned()
         }
         AskedKind::Group => "You are in it as soon as the company's directory says so.".to_owned(),
+        AskedKind::Connector | AskedKind::Action => {
+            "What Claude may reach for you stands above, and your own account where it takes one."
+                .to_owned()
+        }
         AskedKind::Budget => format!(
             "Your own limit was set to {}.",
             money(
@@ -158,6 +170,10 @@ fn does(request: &AccessRequest) -> [String; 2] {
         AskedKind::Group => [
             "A grant writes your yes down and shows it to them, with your words.".to_owned(),
             "It moves nobody: who is in which group is for the company's directory to say, and somebody changes it there.".to_owned(),
+        ],
+        AskedKind::Connector | AskedKind::Action => [
+            "A grant says that they have it, and shows them your words. It changes nothing by itself.".to_owned(),
+            "So it can be given once they have it: by the policy in force, a review where one is needed, and approved definitions.".to_owned(),
         ],
         AskedKind::Budget => [
             format!(
@@ -203,6 +219,12 @@ mod tests {
         for (kind, thing, expected) in [
             (AskedKind::Model, "opus", "the model opus"),
             (AskedKind::Group, "<b>", "being in the group <b>"),
+            (AskedKind::Connector, "Notion", "the connector Notion"),
+            (
+                AskedKind::Action,
+                "crm/send_letter",
+                "the action send_letter of the connector crm",
+            ),
             (AskedKind::Budget, "weekly", "a weekly budget of $120.50"),
         ] {
             assert_eq!(what(&request(kind, thing)).plain(), expected);

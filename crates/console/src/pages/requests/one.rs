@@ -5,10 +5,12 @@ use axum::response::Response;
 use control::access_requests::{self, AccessRequest};
 use control::may_use::{self, Question, Tried};
 use control::people::{self, Person};
+use control::policies::places::Section;
 use control::{ControlError, Right};
 use domain::{AccessRequestId, AccessState, AskedKind, ClientKind, Timestamp};
 use serde::Deserialize;
 
+use super::way::Reach;
 use super::{badge_of, does, money, what};
 use crate::pages::answer;
 use crate::pages::asked::{self, Asked, Named};
@@ -43,6 +45,7 @@ struct Now {
     models: Vec<ModelLine>,
     budgets: Vec<BudgetLine>,
     groups: Option<Vec<Said>>,
+    reach: Option<Reach>,
     /// Where it comes from.
     says: String,
 }
@@ -65,7 +68,9 @@ struct Page {
     is_open: bool,
     /// Why who looks cannot answer it; nothing where they can.
     kept_from: Option<String>,
-    /// What a grant of a model has not brought about yet.
+    /// Whether a grant would say what is not so yet.
+    is_too_early: bool,
+    /// What a grant has not brought about yet, or what is so no more.
     not_kept: Option<Notice>,
 }
 
@@ -106,6 +111,10 @@ pub async fn read(
         }),
         does: does(&request),
         not_kept: not_kept(&visitor, &request, (state, &has)),
+        is_too_early: has
+            .reach
+            .as_ref()
+            .is_some_and(|reach| !reach.lacks.is_empty()),
         has,
         is_open: state == AccessState::Open,
         kept_from: kept_from(&visitor, &request),
@@ -140,12 +149,21 @@ pub(super) fn kept_from(visitor: &Visitor, request: &AccessRequest) -> Option<St
     }
 }
 
-/// That a grant of a model waits for the policy, with the way there for whoever writes it.
+/// That a grant of a model waits for the policy, with the way there for whoever writes it; or that what was granted is so no more.
 fn not_kept(
     visitor: &Visitor,
     request: &AccessRequest,
     (state, has): (AccessState, &Now),
 ) -> Option<Notice> {
+    let lacks = has
+        .reach
+        .as_ref()
+        .is_some_and(|reach| !reach.lacks.is_empty());
+    if state == AccessState::Granted && lacks {
+        let notice =
+            Notice::ask("They had it when it was granted. What is missing by now stands below.");
+        return Some(notice.titled("Granted, and not so any more."));
+    }
     let is_refused = has.models.iter().any(|model| model.is_refused);
     if state != AccessState::Granted || request.kind != AskedKind::Model || !is_refused {
         return None;
@@ -153,7 +171,7 @@ fn not_kept(
     let notice = Notice::ask("The policy in force still refuses them this model. Somebody who may write the policy has to put a version in force that grants it.")
         .titled("Granted, and not so yet.");
     Some(if visitor.actor().may(Right::PolicyWrite) {
-        notice.linked("Draft that grant", draft_for(request.id))
+        notice.linked("Draft that grant", draft_for(Section::Grant, request.id))
     } else {
         notice
     })
@@ -201,6 +219,17 @@ async fn now_of(
             says: show::counted(person.groups.len() as u64, "group", "groups"),
             ..Now::default()
         },
+        AskedKind::Connector | AskedKind::Action if may(Right::PolicyRead) => {
+            let issuers = visitor.console().rules.issuers_for_people();
+            let way = access_requests::way(&visitor.operation(), request, issuers).await?;
+            Now {
+                says: way.as_ref().map_or_else(String::new, |way| {
+                    format!("by policy version {}", way.version)
+                }),
+                reach: way.map(|way| Reach::of(visitor, request, &way)),
+                ..Now::default()
+            }
+        }
         _ => Now::default(),
     })
 }

@@ -25,7 +25,7 @@ use super::parts::{self, Link, Notice, Shape, Source, Tone};
 use super::shell::{Place, Shell};
 use super::show::{self, Said};
 use super::visit::Visitor;
-use super::wrong::Wrong;
+use super::wrong::{Wrong, sentence};
 use crate::Console;
 
 /// Everything under `/console/roles`.
@@ -120,16 +120,6 @@ fn told(word: &str) -> Option<Notice> {
     matches!(word, "given" | "taken").then(|| {
         Notice::info("Who holds which role now stands below. A change holds from the next request on, on every replica.")
     })
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first: String = letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .collect();
-    format!("{first}{}.", letters.as_str())
 }
 
 /// What the people who hold these are called.

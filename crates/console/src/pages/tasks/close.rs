@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::pages::asked::{self, Form, Named};
 use crate::pages::bulk::{self, ConfirmMany, Touched};
 use crate::pages::confirm::Confirm;
-use crate::pages::overview::due;
+use crate::pages::needs::due;
 use crate::pages::parts::Field;
 use crate::pages::shell::{Place, Shell};
 use crate::pages::show::{self, Said};

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{Whom, whom};
 use crate::pages::answer;
 use crate::pages::asked::{self, Asked, Named};
-use crate::pages::overview::due;
+use crate::pages::needs::due;
 use crate::pages::parts::{self, Badge, Copyable, Notice};
 use crate::pages::shell::{Place, Shell};
 use crate::pages::show::{self, Said, When};

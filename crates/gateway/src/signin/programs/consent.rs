@@ -93,11 +93,11 @@ fn title_of(state: &SignIn, caller: &Caller, asked: &Asked) -> Option<String> {
         return Some(String::new());
     };
     let policy = state.acceptable_use.rules.current().for_caller(caller);
-    let found = policy.connectors.into_iter().find(|one| one.name == name)?;
+    let found = policy.connectors.iter().find(|one| one.name == name)?;
     Some(if found.title.is_empty() {
-        found.name
+        found.name.clone()
     } else {
-        found.title
+        found.title.clone()
     })
 }
 

@@ -11,9 +11,10 @@ use control::approvals::{self, Call, Sought};
 use control::connectors::{self, Decision, Wish};
 use control::{Actor, Role};
 use domain::approval::{About, Approver};
+use domain::connectors::DefinitionKind;
 use domain::{Clock as _, Policy};
 use serde_json::json;
-use store::{ActionSeen, ConnectorListing};
+use store::{ConnectorListing, DefinitionSeen};
 
 use super::{Past, office};
 use crate::demo::crm::{self, CRM, Listed};
@@ -172,12 +173,12 @@ async fn lists(past: &Past<'_>, name: &str, listed: &[Listed]) -> anyhow::Result
             trusts_annotations: found.trusted_annotations,
         };
         let (class, basis) = classify(&definition, known);
-        let suspicious: Vec<_> = findings(&definition, &[])
+        let suspicious: Vec<_> = findings(DefinitionKind::Tool, &definition, &[])
             .iter()
             .map(|finding| (finding.kind(), finding.sentence()))
             .collect();
-        seen.push(ActionSeen {
-            action: one.0.to_owned(),
+        seen.push(DefinitionSeen {
+            name: one.0.to_owned(),
             hash: definition.hash(),
             offered: Some(definition.canonical()),
             unfit: None,
@@ -194,13 +195,14 @@ async fn lists(past: &Past<'_>, name: &str, listed: &[Listed]) -> anyhow::Result
     let (store, org) = (&past.wired.store, past.wired.org);
     let noted = (&seen[..], &[][..], &[][..]);
     Ok(store
-        .note_actions(org, (name, &place), listing, noted)
+        .note_definitions(org, (name, &place, DefinitionKind::Tool), listing, noted)
         .await?)
 }
 
 async fn approve(past: &Past<'_>, connector: &str, listed: &Listed) -> anyhow::Result<()> {
     let decision = Decision {
-        action: listed.0.to_owned(),
+        kind: DefinitionKind::Tool,
+        name: listed.0.to_owned(),
         hash: crm::definition(listed)?.hash(),
         approves: true,
         reason: "Read what it says it does".to_owned(),

@@ -84,6 +84,7 @@ async fn answered(
         amount_cents: None,
     };
     let actor = office::grace(past)?;
-    access_requests::answer(&past.control.operation(&actor), asked.id, &answer).await?;
+    let issuers = past.config.issuers_for_people();
+    access_requests::answer(&past.control.operation(&actor), asked.id, &answer, issuers).await?;
     Ok(())
 }

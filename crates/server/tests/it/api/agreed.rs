@@ -10,17 +10,16 @@ use control::members::{Expected, Given};
 use control::tasks::Wanted;
 use control::{Actor, Control, members, tasks};
 use domain::acceptable_use::Variables;
-use domain::connectors::ActionClass;
+use domain::connectors::{ActionClass, DefinitionKind};
 use domain::task::TaskKind;
 use domain::{AccessState, AskedKind, ClientKind, Clock as _, PersonId};
 use server::system::SystemClock;
-use store::{ActionSeen, ConnectorListing, PolicyVersion};
+use store::{ConnectorListing, DefinitionSeen, Grant, KeepingGrant, PolicyVersion};
 
 use super::setting::machine;
 
 /// A connector that the shipped catalogue knows.
-const CONNECTOR: &str =
-    "[[connector]]\nname = \"code\"\nurl = \"https://api.githubcopilot.com/mcp/\"\n";
+const CONNECTOR: &str = "[[connector]]\nname = \"code\"\nurl = \"https://api.githubcopilot.com/mcp/\"\ncredential = \"grant\"\n";
 
 /// The number of the acceptable-use policy in force; one that nobody has when there is none.
 pub(super) async fn use_version(control: &Control) -> String {
@@ -153,12 +152,35 @@ pub(super) async fn connector(control: &Control) -> String {
     "code".to_owned()
 }
 
+/// This person's own account there, connected.
+pub(super) async fn grant(control: &Control, person: PersonId, connector: &str) {
+    let now = SystemClock.now();
+    let grant = Grant {
+        person,
+        connector: connector.to_owned(),
+        address: "https://api.githubcopilot.com/mcp/".to_owned(),
+        issuer: "https://login.example".to_owned(),
+        scope: String::new(),
+        sealed: Vec::new(),
+        version: 1,
+        connected: now,
+        renewed: now,
+        expires: None,
+        dead_since: None,
+        wants: String::new(),
+    };
+    let held = control.store.hold_grant(control.org, &grant).await;
+    if let KeepingGrant::Held(held, _) = held.unwrap() {
+        held.keep().await.unwrap();
+    }
+}
+
 /// An action of this name that the connector lists.
 pub(super) async fn listed(control: &Control, name: &str) -> String {
     let policy = domain::Policy::parse(1, CONNECTOR).unwrap();
     let place = actions::pin::place(&policy.document().connector[0]);
-    let seen = ActionSeen {
-        action: name.to_owned(),
+    let seen = DefinitionSeen {
+        name: name.to_owned(),
         offered: Some(format!("{{\"name\":\"{name}\"}}")),
         unfit: None,
         hash: "a".to_owned(),
@@ -172,9 +194,12 @@ pub(super) async fn listed(control: &Control, name: &str) -> String {
         dropped: 0,
     };
     let noted = (&[seen][..], &[][..], &[][..]);
-    let noting = control
-        .store
-        .note_actions(control.org, ("code", &place), listing, noted);
+    let noting = control.store.note_definitions(
+        control.org,
+        ("code", &place, DefinitionKind::Tool),
+        listing,
+        noted,
+    );
     noting.await.unwrap();
     name.to_owned()
 }

@@ -185,7 +185,11 @@ pub(crate) fn asking(operation: &str, things: &Things, (version, text): &(u64, S
 fn reaching(operation: &str, things: &Things) -> Asking {
     match operation {
         "me_connectors" | "connectors_list" => plain(),
-        "connectors_read" => of(&things.connector),
+        "connectors_read" | "connectors_grants" => of(&things.connector),
+        "people_grants" => of(&things.person),
+        "people_grants_end" => {
+            of(&things.person).body(json!({"connector": things.connector, "reason": "a test"}))
+        }
         "connectors_decide" => of(&things.connector).body(json!({
             "action": things.action, "hash": "a", "decision": "approve", "reason": "a test"
         })),

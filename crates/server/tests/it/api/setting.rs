@@ -23,7 +23,7 @@ use server::system::{SystemClock, SystemIds};
 use store::{GroupWrite, LedgerRow, NewUser, Seen, Session, Source, UserState, UserWrite};
 
 use super::agreed::{
-    access_request, approval, connector, draft, list_checked, listed, task, use_version,
+    access_request, approval, connector, draft, grant, list_checked, listed, task, use_version,
 };
 
 /// Everything.
@@ -252,6 +252,8 @@ pub(crate) async fn things_of(control: &Control, owner: PersonId) -> Things {
     let scope = Scope::User(session.to_string());
     let limit = spend_limits::create(&operation, &scope, Period::Monthly, Some("100")).await;
     let limit = limit.unwrap();
+    let connector = connector(control).await;
+    grant(control, owner, &connector).await;
     Things {
         person: owner.to_string(),
         session: session.to_string(),
@@ -268,7 +270,7 @@ pub(crate) async fn things_of(control: &Control, owner: PersonId) -> Things {
         task: task(control, &format!("{session}@leaves.example")).await,
         access_request: access_request(control, owner, &session.to_string()).await,
         approval: approval(control, owner, &session.to_string()).await,
-        connector: connector(control).await,
+        connector,
         action: listed(control, &session.to_string()).await,
     }
 }

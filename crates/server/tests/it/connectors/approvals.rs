@@ -106,6 +106,46 @@ async fn a_call_is_made_once_after_a_yes_and_with_no_other_argument() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_arguments_were_changed_is_made_with_those_and_with_no_others() {
+    let (world, behind) = world().await;
+    for (ada, path) in [
+        (Client::greeted(&world.base, "ada", "tasks").await, "/x"),
+        (Client::modern(&world.base, "ada", "tasks").await, "/y"),
+    ] {
+        let before = behind.called().len();
+        let wanted = json!({"path": path, "n": 1});
+        let id = waits(&ada.call("delete_item", &wanted).await);
+        let control = world.running.wired.control();
+        let found = control.store.approval(control.org, id).await.unwrap();
+        let actor = Actor::person(found.unwrap().binding.person, "Ada", BTreeSet::new());
+        let operation = control.operation(&actor);
+        let typed = json!({"path": path, "n": 2}).to_string();
+        let changed = approvals::change(&operation, id, &typed, "fewer")
+            .await
+            .unwrap();
+        assert_eq!(waits(&ada.call("delete_item", &wanted).await), changed.id);
+        decide(&world, changed.id, true).await;
+        let told = ada.call("delete_item", &wanted).await.json();
+        let text = told["result"]["content"][0]["text"].as_str().unwrap();
+        let arguments = &text[text.find('{').unwrap()..=text.rfind('}').unwrap()];
+        assert_eq!(
+            behind.called().len(),
+            before,
+            "nothing is made of what was asked for first"
+        );
+        let arguments: Value = serde_json::from_str(arguments).unwrap();
+        assert_eq!(arguments["n"], 2);
+        let done = ada.call("delete_item", &arguments).await;
+        assert!(is_done(&done), "{}", done.text());
+        assert_eq!(behind.called().len(), before + 1);
+        waits(&ada.call("delete_item", &arguments).await);
+        waits(&ada.call("delete_item", &wanted).await);
+        assert_eq!(behind.called().len(), before + 1, "once");
+    }
+    end(world, behind).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_yes_is_for_all_that_a_call_says_and_its_headers_say_nothing_else() {
     let (world, behind) = world().await;
     let ada = Client::modern(&world.base, "ada", "tasks").await;

@@ -105,7 +105,8 @@ impl Client {
                 ("mcp-protocol-version", "2026-07-28".to_owned()),
                 ("mcp-method", method.to_owned()),
             ];
-            if let Some(name) = params["name"].as_str() {
+            let named = params["name"].as_str().or(params["taskId"].as_str());
+            if let Some(name) = named {
                 headers.push(("mcp-name", name.to_owned()));
             }
         }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::json;
-use testkit::{Http, mcp};
+use testkit::{Http, McpServer, mcp};
 
 use super::client::Client;
-use super::world;
+use super::{apply, policy, world};
 use crate::watch::until;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,6 +210,14 @@ async fn what_a_connector_says_of_its_own_accord_is_heard_until_the_client_leave
     let mut events = open.events();
     let first = events.next().await.unwrap().unwrap();
     assert_eq!(first.json()["method"], "notifications/tools/list_changed");
+    let second = events.next().await.unwrap().unwrap().json();
+    assert_eq!(
+        second["method"], "notifications/tasks",
+        "an answer comes where its call waits, and nowhere else"
+    );
+    let said = &second["params"]["result"]["content"];
+    let mark = said[1]["text"].as_str().unwrap_or_default();
+    assert!(mark.starts_with("Doorward: "), "{said}");
     assert_eq!(behind.open_streams(), 1);
     drop(events);
     until(async || behind.open_streams() == 0).await;
@@ -219,6 +227,33 @@ async fn what_a_connector_says_of_its_own_accord_is_heard_until_the_client_leave
         .request(http::Method::GET)
         .header("mcp-protocol-version", "2026-07-28");
     assert_eq!(modern.send().await.unwrap().status, 405);
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_when_the_rules_move_its_connector_or_take_it_away_from_its_person() {
+    let (world, behind) = world().await;
+    let elsewhere = McpServer::start().unwrap();
+    let ada = Client::greeted(&world.base, "ada", "tasks").await;
+    let open = ada.request(http::Method::GET).open().await.unwrap();
+    until(async || behind.open_streams() == 1).await;
+    apply(&world.stage, &policy(&elsewhere.url())).await;
+    let _heard = open.events().rest().await.unwrap();
+    until(async || behind.open_streams() == 0).await;
+    let before = (behind.seen().len(), elsewhere.seen().len());
+    let moved = ada.call("get_item", &json!({})).await;
+    assert_eq!(moved.status, 404, "{}", moved.text());
+    let after = (behind.seen().len(), elsewhere.seen().len());
+    assert_eq!(before, after, "no server hears of another one's session");
+
+    let ada = Client::greeted(&world.base, "ada", "tasks").await;
+    let open = ada.request(http::Method::GET).open().await.unwrap();
+    until(async || elsewhere.open_streams() == 1).await;
+    let others = policy(&elsewhere.url()).replace("\"engineering\"", "\"marketing\"");
+    apply(&world.stage, &others).await;
+    let _heard = open.events().rest().await.unwrap();
+    until(async || elsewhere.open_streams() == 0).await;
+    elsewhere.stop().await;
     world.stop(Duration::from_secs(2)).await.unwrap();
 }
 

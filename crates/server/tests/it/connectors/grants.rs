@@ -12,7 +12,7 @@ use ledger::record::ChangeKind;
 use serde_json::{Value, json};
 use server::demo::world::{Stage, World};
 use testkit::client::Page;
-use testkit::mcp::{HAND, Ways};
+use testkit::mcp::{HAND, MORE, Ways};
 use testkit::{Answer, Browser, GuardedMcp};
 
 use super::apply;
@@ -48,7 +48,7 @@ state = "ask"
 }
 
 /// Doorward with a connector that is guarded in these ways.
-async fn world_of(ways: Ways, client: Option<ConnectorClient>) -> (World, GuardedMcp) {
+pub(super) async fn world_of(ways: Ways, client: Option<ConnectorClient>) -> (World, GuardedMcp) {
     let behind = GuardedMcp::start(ways).unwrap();
     let mut stage = Stage::set(0).await.unwrap();
     stage.config.connector_clients.extend(client);
@@ -56,17 +56,17 @@ async fn world_of(ways: Ways, client: Option<ConnectorClient>) -> (World, Guarde
     (World::on(stage).await.unwrap(), behind)
 }
 
-async fn world() -> (World, GuardedMcp) {
+pub(super) async fn world() -> (World, GuardedMcp) {
     world_of(Ways::default(), None).await
 }
 
-async fn end(world: World, behind: GuardedMcp) {
+pub(super) async fn end(world: World, behind: GuardedMcp) {
     behind.stop().await;
     world.stop(Duration::from_secs(2)).await.unwrap();
 }
 
 /// Somebody's browser, signed in.
-async fn browser_of(base: &str, person: &str) -> Browser {
+pub(super) async fn browser_of(base: &str, person: &str) -> Browser {
     let mut browser = Browser::new();
     let page = sign_in(&mut browser, base, "/me", person).await;
     assert_eq!(page.status, 200, "{}", page.html.text);
@@ -94,7 +94,7 @@ pub(crate) async fn connect(browser: &mut Browser, base: &str, account: &str) ->
     browser.open(&to).await.unwrap()
 }
 
-async fn connected(base: &str, person: &str, account: &str) -> Browser {
+pub(super) async fn connected(base: &str, person: &str, account: &str) -> Browser {
     let mut browser = browser_of(base, person).await;
     let page = connect(&mut browser, base, account).await;
     assert!(
@@ -109,12 +109,17 @@ fn text_of(answer: &Answer) -> String {
     answer.json()["result"]["content"][0]["text"].to_string()
 }
 
-fn is_done(answer: &Answer) -> bool {
+pub(super) fn is_done(answer: &Answer) -> bool {
     answer.json()["result"]["content"][1]["type"] == "future_block"
 }
 
+/// Whether a model reads these words.
+pub(super) fn says(answer: &Answer, words: &str) -> bool {
+    text_of(answer).contains(words)
+}
+
 /// What a model reads where its person has to connect.
-fn must_connect(answer: &Answer, word: &str) {
+pub(super) fn must_connect(answer: &Answer, word: &str) {
     let text = text_of(answer);
     assert_eq!(answer.json()["result"]["isError"], true, "{text}");
     for part in ["grant_needed", "/connect/vaulted", word] {
@@ -260,6 +265,75 @@ async fn a_dead_grant_keeps_its_actions_listed_and_says_where_to_reconnect() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_gave_too_little_for_a_call_is_led_to_give_more_beside_what_they_gave() {
+    let steps_up = Ways {
+        steps_up: true,
+        ..Ways::default()
+    };
+    let (world, behind) = world_of(steps_up, None).await;
+    let mut browser = connected(&world.base, "ada", "ada").await;
+    let mut ada = Client::modern(&world.base, "ada", "vaulted").await;
+    must_connect(&ada.call("get_item", &json!({})).await, "Allow it here");
+    ada.capabilities = json!({"elicitation": {"url": {}}});
+    let asked = ada.call("get_item", &json!({})).await.json();
+    assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
+    assert!(
+        !ada.tools().await.is_empty(),
+        "what they gave holds until then"
+    );
+
+    let address = format!("{}/connect/vaulted", world.base);
+    let page = browser.open(&address).await.unwrap();
+    for part in ["wants more", MORE] {
+        assert!(page.html.text.contains(part), "{}", page.html.text);
+    }
+    let page = browser.press(&page, "Connect anew", &[]).await.unwrap();
+    let to = leads_to(&page);
+    assert!(
+        to.contains(&format!("scope=items+offline_access+{MORE}")),
+        "{to}"
+    );
+    let page = browser.open(&format!("{to}&as=ada")).await.unwrap();
+    assert!(
+        page.html.text.contains("It is connected."),
+        "{}",
+        page.html.text
+    );
+    assert!(!page.html.text.contains("wants more"));
+    assert!(is_done(&ada.call("get_item", &json!({})).await));
+
+    behind.forget("ada");
+    ada.capabilities = json!({});
+    must_connect(&ada.call("get_item", &json!({})).await, "Reconnect here");
+    connect(&mut browser, &world.base, "ada").await;
+    assert!(
+        is_done(&ada.call("get_item", &json!({})).await),
+        "who gave it once is asked for it again"
+    );
+    end(world, behind).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_led_to_give_more_where_they_gave_it_already() {
+    let never_enough = Ways {
+        steps_up: true,
+        gives_little: true,
+        ..Ways::default()
+    };
+    let (world, behind) = world_of(never_enough, None).await;
+    connected(&world.base, "ada", "ada").await;
+    let ada = Client::modern(&world.base, "ada", "vaulted").await;
+    must_connect(&ada.call("get_item", &json!({})).await, "Allow it here");
+    connected(&world.base, "ada", "ada").await;
+    let told = ada.call("get_item", &json!({})).await.json();
+    let text = told["error"]["message"].to_string();
+    assert!(text.contains("would change nothing"), "{told}");
+    assert!(!text.contains("/connect/"), "{told}");
+    assert!(behind.called().is_empty());
+    end(world, behind).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_the_authorization_server_is_no_word_about_the_grant() {
     let (world, behind) = world().await;
     let ada = Client::modern(&world.base, "ada", "vaulted").await;
@@ -329,7 +403,7 @@ async fn whatever_ends_a_grant_wipes_it_and_ends_it_where_it_was_given() {
 }
 
 /// What the ledger says of grants, in order.
-fn changes(folder: &std::path::Path) -> Vec<ChangeKind> {
+pub(super) fn changes(folder: &std::path::Path) -> Vec<ChangeKind> {
     let mut reader = Reader::from(folder, ledger::Position::default());
     let mut found = Vec::new();
     while let Some(entry) = reader.read().unwrap() {
@@ -381,6 +455,10 @@ async fn what_a_browser_brings_back_counts_in_its_own_session_and_once() {
         "{}",
         page.html.text
     );
+    for secret in ["code=", "state="] {
+        let shows = page.html.text.contains(secret);
+        assert!(!shows, "{secret}: {}", page.html.text);
+    }
     let denied = format!("{}/connect/callback?error=access_denied", world.base);
     let page = ada.open(&denied).await.unwrap();
     assert_eq!(page.status, 400);
@@ -477,6 +555,7 @@ async fn a_client_that_was_registered_by_hand_proves_itself_by_its_secret() {
         client_id: HAND.0.to_owned(),
         client_secret: Some(secret.to_owned().into()),
         issuer: None,
+        origin: None,
         scopes: vec!["items".to_owned()],
     };
     let (world, behind) = world_of(by_hand, Some(client(HAND.1))).await;
@@ -513,20 +592,28 @@ async fn nothing_that_is_secret_of_a_grant_is_written_down_anywhere() {
     browser.press(&page, "Connect anew", &[]).await.unwrap();
     behind.end_access();
     assert!(is_done(&ada.call("get_item", &json!({})).await));
-    let folder = world.stage.dir.path().to_owned();
-    let mut read = 0;
-    for file in files(&folder) {
+    for secret in ["access-", "refresh-", "secret-2", "code-"] {
+        assert_eq!(written_anywhere(world.stage.dir.path(), secret), None);
+    }
+    end(world, behind).await;
+}
+
+/// A file of the store or the ledger that has this text.
+pub(super) fn written_anywhere(
+    folder: &std::path::Path,
+    secret: &str,
+) -> Option<std::path::PathBuf> {
+    let (mut read, mut found) = (0, None);
+    for file in files(folder) {
         let bytes = std::fs::read(&file).unwrap_or_default();
         read += bytes.len();
-        for secret in ["access-", "refresh-", "secret-2", "code-"] {
-            let found = bytes
-                .windows(secret.len())
-                .any(|part| part == secret.as_bytes());
-            assert!(!found, "{secret} in {}", file.display());
+        let mut parts = bytes.windows(secret.len());
+        if parts.any(|part| part == secret.as_bytes()) {
+            found = Some(file);
         }
     }
     assert!(read > 100_000, "the store and the ledger were read: {read}");
-    end(world, behind).await;
+    found
 }
 
 fn files(folder: &std::path::Path) -> BTreeSet<std::path::PathBuf> {

@@ -1,19 +1,28 @@
 //! Connectors through the whole of Doorward: a fake server of the Model Context Protocol behind, a client in front, and everything the two
 //! should not be able to do to each other or to anybody else.
 
+mod accounts;
 mod all;
 pub(crate) mod approvals;
 mod behind;
 pub(crate) mod client;
+mod ended;
 mod front;
 pub(crate) mod grants;
 mod hostile;
+pub(crate) mod keys;
 mod old;
 mod records;
+mod reviewed;
+mod said;
 mod stdio;
+mod tasks;
 
 use std::sync::Arc;
 
+use control::Operation;
+use control::connectors::Wish;
+use domain::Policy;
 use server::demo::world::{Stage, World};
 use server::policy_command::Here;
 use server::system::{SystemClock, SystemIds};
@@ -76,7 +85,7 @@ async fn stage(url: &str) -> Stage {
     stage
 }
 
-/// Puts a policy in force.
+/// Puts a policy in force, its connectors reviewed.
 async fn apply(stage: &Stage, text: &str) {
     let control = wiring::admin(&stage.config, Arc::new(SystemClock), Arc::new(SystemIds))
         .await
@@ -86,7 +95,22 @@ async fn apply(stage: &Stage, text: &str) {
     let here = Here::of(&stage.config);
     let applied = control::policies::apply(&operation, text, "connectors", None, &here);
     applied.await.unwrap();
+    for connector in &Policy::parse(1, text).unwrap().document().connector {
+        review(&operation, &connector.name, true).await;
+    }
     control.store.close().await;
+}
+
+/// Somebody says that a connector may be used, or may not.
+pub(crate) async fn review(operation: &Operation<'_>, connector: &str, enables: bool) {
+    let found = Wish {
+        enables,
+        risk: "low".to_owned(),
+        vendor: "a test".to_owned(),
+        reason: "try".to_owned(),
+    };
+    let reviewed = control::connectors::review(operation, connector, &found);
+    reviewed.await.unwrap();
 }
 
 /// Doorward with connectors, and the server behind them.

@@ -8,9 +8,15 @@ use testkit::mcp::{Endpoint, OldMcp};
 
 use super::apply;
 use super::client::Client;
+use super::grants::browser_of;
 use crate::watch::until;
 
 async fn world(endpoint: Endpoint) -> (World, OldMcp) {
+    world_with(endpoint, "").await
+}
+
+/// The same, and more said of the connector.
+async fn world_with(endpoint: Endpoint, more: &str) -> (World, OldMcp) {
     let behind = OldMcp::start(endpoint).unwrap();
     let policy = format!(
         r#"{}
@@ -19,6 +25,7 @@ name = "old"
 url = "{}"
 transport = "sse"
 definitions = "warn"
+{more}
 [[action]]
 name = "Everything"
 who = {{ groups = ["engineering"] }}
@@ -86,6 +93,32 @@ async fn a_client_lists_and_calls_as_at_any_connector_and_a_stream_is_its_own() 
     assert_eq!((other.status, &error["code"]), (400, &json!(-32022)));
     super::records::shut_out(&world, "ada").await;
     until(async || behind.open_streams() == 0).await;
+    end(world, behind).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_of_the_key_that_it_was_begun_with() {
+    let more = "credential = \"api-key\"\nheader = \"X-Key\"";
+    let (world, behind) = world_with(Endpoint::Own, more).await;
+    let mut browser = browser_of(&world.base, "ada").await;
+    let mut brings = async |key: &str| {
+        let address = format!("{}/connect/old", world.base);
+        let form = browser.open(&address).await.unwrap();
+        let again = form.button("Replace the key").map(|_| "Replace the key");
+        let button = again.unwrap_or("Keep the key");
+        let kept = browser.press(&form, button, &[("key", key)]).await.unwrap();
+        assert!(kept.html.text.contains("Your key is kept."));
+    };
+    brings("ada-key-4711").await;
+    let ada = greeted(&world, "ada", "/mcp/old").await;
+    assert_eq!(ada.call("get_item", &json!({})).await.status, 200);
+    brings("ada-key-4712").await;
+    let other = ada.call("get_item", &json!({})).await;
+    let reason = other.header("x-doorward-reason");
+    assert_eq!((other.status, reason), (404, Some("mcp_session_unknown")));
+    until(async || behind.open_streams() == 0).await;
+    let anew = greeted(&world, "ada", "/mcp/old").await;
+    assert_eq!(anew.call("get_item", &json!({})).await.status, 200);
     end(world, behind).await;
 }
 

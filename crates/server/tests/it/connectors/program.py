@@ -68,6 +68,10 @@ def get_flood(*_):
         say({"method": "notifications/message", "params": {"level": "info", "data": "x"}})
 
 
+def get_key(*_):
+    return os.environ.get("OWN_KEY", "none")
+
+
 def remove_one(*_):
     done.append(1)
     return "removed"
@@ -106,6 +110,7 @@ TOOLS = {
     "get_question": get_question,
     "get_seen": get_seen,
     "get_crash": get_crash,
+    "get_key": get_key,
     "get_garbage": lambda *_: raw("this is no message\n"),
     "get_long": lambda *_: raw("x" * (9 << 20)),
     "get_flood": get_flood,

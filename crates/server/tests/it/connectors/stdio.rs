@@ -7,16 +7,24 @@ use std::time::Duration;
 
 use connectors::stdio::{ConnectorProgram, pin};
 use control::{Actor, people};
+use domain::limits;
 use ledger::record::{Ended, Outcome};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use server::demo::world::{Stage, World};
+use sqlx::Connection as _;
 use testkit::Answer;
+use testkit::limits::PATIENCE;
 
 use super::approvals::{decide, waits};
 use super::client::Client;
+use super::grants::{browser_of, must_connect, written_anywhere};
+use super::keys::{disconnects, kept};
 use super::{apply, records};
+use crate::database::{Database, Line};
+use crate::hourglass::Hourglass;
 use crate::run;
-use crate::watch::until;
+use crate::watch::{metric, readiness, until};
 
 const PYTHON: &str = "/usr/bin/python3";
 
@@ -53,6 +61,7 @@ impl Programs {
             env: BTreeMap::from([("API_KEY".to_owned(), "the-key".into())]),
             network: false,
             per_person: false,
+            variable: None,
             memory_mib: 512,
             processes: 64,
             files: 256,
@@ -463,6 +472,152 @@ async fn each_person_has_a_process_of_their_own_and_a_leavers_is_gone() {
     people::revoke(&operation, who, "left").await.unwrap();
     until(async || programs.running("own") == both / 2).await;
     assert_eq!(nonce_of(&bob).await, of_bob, "nobody else's");
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_has_the_key_of_its_person_and_of_nobody_else() {
+    let programs = Programs::new();
+    let mut keyed = programs.program("vaulted");
+    keyed.variable = Some("OWN_KEY".to_owned());
+    let mut stage = Stage::set(0).await.unwrap();
+    stage.config.connector_programs = vec![keyed];
+    let own = "credential = \"api-key\"\nvariable = \"OWN_KEY\"\ndefinitions";
+    let policy = programs.policy(&["vaulted"]).replace("definitions", own);
+    apply(&stage, &policy).await;
+    let world = World::on(stage).await.unwrap();
+    let ada = Client::of(&world.base, "ada", "vaulted").await;
+    must_connect(&ada.call("get_key", &json!({})).await, "Bring one here");
+    assert_eq!(programs.running("vaulted"), 0, "nothing runs without a key");
+    let mut adas = browser_of(&world.base, "ada").await;
+    let mut alans = browser_of(&world.base, "alan").await;
+    kept(&mut adas, &world.base, "ada-key-4711").await;
+    kept(&mut alans, &world.base, "alan-key-4712").await;
+    let [ada, alan] = ["ada", "alan"].map(|who| Client::greeted(&world.base, who, "vaulted"));
+    let (ada, alan) = (ada.await, alan.await);
+    let key_of = async |client: &Client| text(&client.call("get_key", &json!({})).await);
+    assert_eq!(key_of(&ada).await, "ada-key-4711");
+    assert_eq!(key_of(&alan).await, "alan-key-4712");
+    let (both, of_alan) = (programs.running("vaulted"), nonce_of(&alan).await);
+    let of_ada = nonce_of(&ada).await;
+
+    kept(&mut adas, &world.base, "ada-key-4713").await;
+    until(async || programs.running("vaulted") == both / 2).await;
+    assert_eq!(key_of(&ada).await, "ada-key-4713");
+    assert_ne!(nonce_of(&ada).await, of_ada);
+    disconnects(&mut adas, &world.base).await;
+    until(async || programs.running("vaulted") == both / 2).await;
+    must_connect(&ada.call("get_key", &json!({})).await, "Bring one here");
+
+    let (control, actor) = (world.running.wired.control(), Actor::command_line("a test"));
+    let operation = control.operation(&actor);
+    assert_eq!(nonce_of(&alan).await, of_alan, "nobody else's");
+    let who = people::find(&operation, "alan@northwind.example");
+    people::revoke(&operation, who.await.unwrap().id, "left")
+        .await
+        .unwrap();
+    until(async || programs.running("vaulted") == 0).await;
+    let folder = world.stage.dir.path();
+    for secret in ["ada-key-4711", "alan-key-4712", "ada-key-4713"] {
+        assert_eq!(written_anywhere(folder, secret), None, "{secret}");
+    }
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+/// Doorward at a store of its own, and a program that runs with ada's key.
+async fn with_a_key(programs: &Programs, idle_s: u32, store: Option<&Database>) -> World {
+    let mut keyed = programs.program("vaulted");
+    keyed.variable = Some("OWN_KEY".to_owned());
+    keyed.idle_s = idle_s;
+    let mut stage = Stage::set(0).await.unwrap();
+    stage.config.connector_programs = vec![keyed];
+    if let Some(store) = store {
+        stage.config.store.url = store.url().into();
+        stage.config.store.master_key = Some("5a".repeat(32).into());
+        stage.config.ledger.dir = stage.dir.path().join("ledger-of-postgres");
+    }
+    let own = "credential = \"api-key\"\nvariable = \"OWN_KEY\"\ndefinitions";
+    let policy = programs.policy(&["vaulted"]).replace("definitions", own);
+    apply(&stage, &policy).await;
+    let world = World::on(stage).await.unwrap();
+    let mut browser = browser_of(&world.base, "ada").await;
+    kept(&mut browser, &world.base, "ada-key-4711").await;
+    let ada = Client::greeted(&world.base, "ada", "vaulted").await;
+    assert_eq!(text(&ada.call("get_key", &json!({})).await), "ada-key-4711");
+    world
+}
+
+// On one thread, so that time can stand still.
+#[tokio::test]
+async fn a_program_ends_when_nobody_can_say_for_too_long_whether_its_key_stands() {
+    let programs = Programs::new();
+    let world = with_a_key(&programs, 1_000_000, None).await;
+    sqlx::any::install_default_drivers();
+    let url = world.stage.config.store.url.expose_secret();
+    let mut store = sqlx::AnyConnection::connect(url).await.unwrap();
+    let away = sqlx::query("ALTER TABLE grants RENAME TO grants_away");
+    away.execute(&mut store).await.unwrap();
+    let time = Hourglass::stop();
+    let mut passed_s = 0;
+    while programs.running("vaulted") > 0 {
+        time.pass_ms(1_000).await;
+        passed_s += 1;
+        // What is asked of the store meanwhile is answered meanwhile.
+        metric(&world, "doorward_calls_running").await;
+        assert!(passed_s < 3_600, "it runs for ever");
+    }
+    assert!(
+        passed_s * 1_000 >= limits::PROGRAM_KEYS_AGE_MAX_MS,
+        "{passed_s}"
+    );
+    drop(time);
+    store.close().await.unwrap();
+    world.stop(Duration::from_secs(2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_program_that_nobody_needs_ends_while_the_store_says_nothing() {
+    let (programs, database) = (Programs::new(), Database::make().await);
+    let world = with_a_key(&programs, 3, Some(&database)).await;
+    database.is(Line::Silent);
+    let time = Hourglass::stop();
+    // Less than anybody waits for the store.
+    let waits_ms = limits::STORE_WAIT_MS.min(limits::PROGRAM_KEYS_LOOK_MS);
+    for _ in 0..waits_ms / limits::PROGRAMS_FOLLOW_MS - 1 {
+        time.pass_ms(limits::PROGRAMS_FOLLOW_MS).await;
+        metric(&world, "doorward_calls_running").await;
+    }
+    let ending = std::time::Instant::now();
+    while programs.running("vaulted") > 0 {
+        metric(&world, "doorward_calls_running").await;
+        assert!(ending.elapsed() < PATIENCE, "it waits for the store");
+    }
+    drop(time);
+    database.is(Line::Open);
+    while readiness(&world).await.0 != 200 {
+        tokio::task::yield_now().await;
+    }
+    world.stop(Duration::ZERO).await.unwrap();
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_persons_key_goes_to_no_variable_that_the_machine_does_not_allow() {
+    let programs = Programs::new();
+    let mut keyed = programs.program("vaulted");
+    keyed.variable = Some("OTHER".to_owned());
+    let mut stage = Stage::set(0).await.unwrap();
+    stage.config.connector_programs = vec![keyed];
+    let own = "credential = \"api-key\"\nvariable = \"OWN_KEY\"\ndefinitions";
+    let policy = programs.policy(&["vaulted"]).replace("definitions", own);
+    apply(&stage, &policy).await;
+    let world = World::on(stage).await.unwrap();
+    let mut adas = browser_of(&world.base, "ada").await;
+    kept(&mut adas, &world.base, "ada-key-4711").await;
+    let ada = Client::of(&world.base, "ada", "vaulted").await;
+    let refused = ada.call("get_key", &json!({})).await;
+    is_refused(&refused, "upstream_unavailable");
+    assert_eq!(programs.running("vaulted"), 0);
     world.stop(Duration::from_secs(2)).await.unwrap();
 }
 

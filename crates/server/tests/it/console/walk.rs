@@ -88,6 +88,7 @@ pub(crate) async fn visit(wired: &Wired, secret: &str) -> Option<Visit> {
         clock: Arc::clone(&wired.pipeline.clock),
         ids: Arc::clone(&wired.pipeline.ids),
         vault: wired.control().vault,
+        parsed: control::ParsedPolicy::default(),
     };
     control.enter_by_cookie(secret).await.ok()
 }

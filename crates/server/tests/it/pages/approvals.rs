@@ -144,6 +144,33 @@ async fn a_yes_needs_a_proof_of_who_gives_it_and_leads_back_to_the_call() {
 }
 
 #[tokio::test]
+async fn the_side_bar_counts_what_waits_for_somebody_elses_yes() {
+    let setting = Setting::set().await;
+    let (member, auditor) = (
+        setting.visitor(Role::Member).await,
+        setting.visitor(Role::Auditor).await,
+    );
+    let none = "data-tally=\"/console/approvals/waiting\" hidden><span>0</span>";
+    let page = auditor.get("/console/people").await;
+    assert!(page.text.contains(none), "{}", page.text);
+    asked(&setting, &member, Approver::Second).await;
+    asked(&setting, &member, Approver::Oneself).await;
+    let one = "data-tally=\"/console/approvals/waiting\"><span>1</span>";
+    let page = auditor.get("/console/people").await;
+    assert!(page.text.contains(one), "{}", page.text);
+    let answer = auditor.get("/console/approvals/waiting").await;
+    assert_eq!(answer.text, "export default {\"waiting\":1};\n");
+    assert_eq!(
+        answer.header("content-type"),
+        "text/javascript; charset=utf-8"
+    );
+    let refused = member.get("/console/approvals/waiting").await;
+    assert_eq!(refused.status, 403);
+    assert!(!member.get("/me").await.text.contains("data-tally"));
+    setting.end().await;
+}
+
+#[tokio::test]
 async fn a_second_person_decides_and_neither_the_asker_nor_a_stranger() {
     let setting = Setting::set().await;
     let (member, approver) = (
@@ -208,5 +235,95 @@ async fn a_second_person_decides_and_neither_the_asker_nor_a_stranger() {
     );
     let text = hidden.html().text;
     assert!(!text.contains("CRM") && !text.contains("4411"), "{text}");
+    setting.end().await;
+}
+
+/// Arguments as somebody types them.
+fn typed(arguments: &str) -> [(&str, &str); 2] {
+    [("arguments", arguments), ("reason", "the other member")]
+}
+
+/// What is no call is said beside the field, and whoever may not decide finds nothing.
+async fn are_refused((approver, member): (&Visitor, &Visitor), change: &str) {
+    for (arguments, said) in [
+        ("{\"member\": \"4412\"", "not JSON"),
+        ("[]", "one JSON object"),
+        ("{\"a\":1,\"a\":2}", "stands twice"),
+    ] {
+        let wrong = approver.post(change, &typed(arguments)).await;
+        assert_eq!(wrong.status, 422, "{arguments}");
+        wrong.is_well_made(arguments);
+        let text = wrong.html().text;
+        assert!(text.contains(said) && text.contains(arguments), "{text}");
+    }
+    let silent = approver.post(change, &[("arguments", "{}")]).await;
+    assert_eq!(silent.status, 422);
+    let forged = approver
+        .send(change, &typed("{}"), "https://evil.example", "x")
+        .await;
+    assert_eq!(forged.status, 400);
+    let stolen = member.post(change, &typed("{}")).await;
+    assert_eq!(stolen.status, 404);
+}
+
+#[tokio::test]
+async fn other_arguments_are_another_call_that_waits_for_a_yes_of_its_own() {
+    let setting = Setting::set().await;
+    let (member, approver) = (
+        setting.visitor(Role::Member).await,
+        setting.visitor(Role::Approver).await,
+    );
+    let path = asked(&setting, &member, Approver::Second).await;
+    let change = format!("{path}/change");
+    let first = approver.get(&path).await;
+    assert!(first.addresses().contains(&change));
+    assert_eq!(
+        member.get(&change).await.status,
+        404,
+        "who asked is not who decides"
+    );
+    let page = approver.get(&change).await;
+    page.is_well_made("changing the arguments");
+    let text = page.html().text;
+    assert!(text.contains("\\u202e") && text.contains("4411"), "{text}");
+    are_refused((&approver, &member), &change).await;
+    let made = approver
+        .post(&change, &typed("{\r\n \"member\": \"4499\"}"))
+        .await;
+    let other = made.header("location");
+    let other = other
+        .strip_suffix("?done=changed")
+        .unwrap_or_else(|| panic!("{}", made.html().text));
+    assert_ne!(other, path);
+    let page = approver.get(made.header("location")).await;
+    page.is_well_made("the changed call");
+    let text = page.html().text;
+    assert!(
+        page.addresses().contains(&path),
+        "what was asked for is beside it"
+    );
+    assert!(
+        text.contains("nothing is approved yet")
+            && text.contains("has changed the arguments")
+            && text.contains("4499"),
+        "{text}"
+    );
+    let old = member.get(&path).await;
+    old.is_well_made("the call that was asked for");
+    assert!(old.html().text.contains("Another call stands in its place"));
+    assert!(old.addresses().contains(other));
+    let again = approver.post(&change, &typed("{}")).await;
+    assert_eq!(again.status, 412, "{}", again.html().text);
+
+    let late = approver.get(&change).await;
+    assert_eq!(late.header("location"), path, "its page says how it stands");
+
+    let decide = format!("{other}/decide");
+    let done = approver.post(&decide, &[("decision", "approve")]).await;
+    assert_eq!(done.status, 303, "{}", done.html().text);
+    match sought(&setting, &member, (Approver::Second, "4411")).await {
+        Sought::Changed { arguments, .. } => assert_eq!(arguments, r#"{"member":"4499"}"#),
+        other => panic!("{other:?}"),
+    }
     setting.end().await;
 }

@@ -7,7 +7,6 @@ use domain::{Clock as _, Timestamp, Usd};
 use server::system::SystemClock;
 use store::Spending;
 use store::ledger::Batch;
-use store::search::Sought;
 
 use super::setting::{Setting, Visitor};
 use crate::api::setting::person;
@@ -31,25 +30,6 @@ async fn spend(setting: &Setting, purses: &[(&str, Period, i64)]) {
     };
     let shipped = setting.here.store.ship("by-hand.1", 1, 2, &batch).await;
     assert!(shipped.unwrap());
-}
-
-/// Records of changes of a noun, as soon as there are so many.
-async fn changes(setting: &Setting, noun: &str, wanted: usize) -> Vec<serde_json::Value> {
-    let sought = Sought {
-        kind: Some("change".to_owned()),
-        ..Sought::default()
-    };
-    let mut changes = Vec::new();
-    crate::watch::until(async || {
-        let (store, org) = (&setting.here.store, setting.here.org);
-        let found = store.search_records(org, &sought, 100).await.unwrap().0;
-        let read = |body: &String| -> serde_json::Value { serde_json::from_str(body).unwrap() };
-        changes = found.iter().map(|found| read(&found.body)).collect();
-        changes.retain(|change| change["noun"] == noun);
-        changes.len() >= wanted
-    })
-    .await;
-    changes
 }
 
 #[tokio::test]
@@ -113,7 +93,7 @@ async fn a_limit_is_set_changed_and_removed_each_after_a_page_that_says_what_it_
         "the way to the one that stands"
     );
     change_and_remove(&setting, &owner, &address, &spend_limits::version(&limit)).await;
-    say_whose_and_how_much(&changes(&setting, "spend_limit", 3).await);
+    say_whose_and_how_much(&setting.changes("spend_limit", 3).await);
     setting.end().await;
 }
 
@@ -312,7 +292,7 @@ async fn an_upstream_is_tested_by_whoever_may_and_what_was_found_is_shown_and_re
         "{shown}"
     );
     assert!(!page.text.contains(key.trim()));
-    let records = changes(&setting, "upstream_test", 2).await;
+    let records = setting.changes("upstream_test", 2).await;
     assert!(
         records
             .iter()

@@ -105,6 +105,8 @@ const PAGES: &[&str] = &[
     "/me/ask",
     "/me/ask?for=budget",
     "/me/ask?for=group",
+    "/me/ask?for=connector",
+    "/me/ask?for=action",
 ];
 
 /// Whom each page answers with something else than a refusal, by role.

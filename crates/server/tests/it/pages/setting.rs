@@ -14,6 +14,7 @@ use http_body_util::BodyExt as _;
 use server::demo::world::World;
 use server::system::{SystemClock, SystemIds};
 use store::Session;
+use store::search::Sought;
 use testkit::client::html::{self, Html};
 use tower::ServiceExt as _;
 use web::browser::{Browsers, CONSOLE};
@@ -47,6 +48,38 @@ pub(super) struct Seen {
 }
 
 impl Setting {
+    /// Puts a version in force that has this behind the one in force.
+    pub(super) async fn adds_to_policy(&self, more: &str) {
+        let (store, org) = (&self.here.store, self.here.org);
+        let latest = store.latest_policy(org).await.unwrap().unwrap();
+        let version = store::PolicyVersion {
+            version: latest.version + 1,
+            text: format!("{}{more}", latest.text),
+            ..latest.clone()
+        };
+        let put = store.put_policy(org, latest.version, &version);
+        put.await.unwrap();
+    }
+
+    /// Records of changes of a noun, as soon as there are so many.
+    pub(super) async fn changes(&self, noun: &str, wanted: usize) -> Vec<serde_json::Value> {
+        let sought = Sought {
+            kind: Some("change".to_owned()),
+            ..Sought::default()
+        };
+        let mut changes = Vec::new();
+        crate::watch::until(async || {
+            let (store, org) = (&self.here.store, self.here.org);
+            let found = store.search_records(org, &sought, 100).await.unwrap().0;
+            let read = |body: &String| -> serde_json::Value { serde_json::from_str(body).unwrap() };
+            changes = found.iter().map(|found| read(&found.body)).collect();
+            changes.retain(|change| change["noun"] == noun);
+            changes.len() >= wanted
+        })
+        .await;
+        changes
+    }
+
     pub(super) async fn set() -> Self {
         let world = World::start(0).await.unwrap();
         let wired = &world.running.wired;
@@ -59,6 +92,7 @@ impl Setting {
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
             vault: wired.control().vault,
+            parsed: control::ParsedPolicy::default(),
         };
         let router = wired.router();
         Self {

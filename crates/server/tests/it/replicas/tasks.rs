@@ -30,6 +30,7 @@ async fn replica(database: &Database, folder: &Path, name: &str) -> Control {
         clock,
         ids: Arc::new(SystemIds),
         vault: store::vault_key::VaultKey::new(store::secrets::SealingKey::new([7; 32])),
+        parsed: control::ParsedPolicy::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use domain::Policy;
 use ledger::verify::{Report, Trust, verify_folder};
 use server::demo::world::Stage;
 use testkit::{Actor, Http, Session};
@@ -55,10 +56,16 @@ impl Pair {
     pub(crate) async fn start_with(change: impl FnOnce(&str) -> String) -> Self {
         let mut pair = Self::set().await;
         let file = pair.stage.dir.path().join("first.toml");
-        std::fs::write(&file, change(include_str!("../../../src/demo/policy.toml"))).unwrap();
+        let policy = change(include_str!("../../../src/demo/policy.toml"));
+        std::fs::write(&file, &policy).unwrap();
         let file = file.display().to_string();
         let apply = ["policy", "apply", &file, "--reason", "first"];
         pair.a.command(&apply).await;
+        for connector in &Policy::parse(1, &policy).unwrap().document().connector {
+            let found = ["--risk", "low", "--vendor", "a test", "--reason", "try"];
+            let review = ["connectors", "review", &connector.name];
+            pair.a.command(&[&review[..], &found[..]].concat()).await;
+        }
         pair.start_both().await;
         pair
     }

@@ -38,7 +38,9 @@ pub(super) fn of_connector() -> Vec<Spec> {
             &[
                 ("none", "with nothing"),
                 ("grant", "with what each person grants"),
+                ("api-key", "with each person's own API key"),
                 ("header", "with one header for everybody"),
+                ("service-account", "with one account for everybody"),
             ],
         ),
         line(
@@ -47,8 +49,31 @@ pub(super) fn of_connector() -> Vec<Spec> {
             "its name in the boot configuration, never the secret itself",
         ),
     ];
+    specs.extend(of_where_keys_go());
     specs.extend(of_what_it_holds());
     specs
+}
+
+/// Where people's own API keys go.
+fn of_where_keys_go() -> [Spec; 3] {
+    let line = |name, label, hint| spec(name, label, hint, Kind::Line);
+    [
+        line(
+            "header",
+            "The header that each person's API key goes in",
+            "of an address: Authorization, X-API-Key",
+        ),
+        line(
+            "scheme",
+            "The word before it there",
+            "Bearer; left empty, none",
+        ),
+        line(
+            "variable",
+            "The variable that each person's API key goes in",
+            "of a program; doorward.toml must allow it too",
+        ),
+    ]
 }
 
 /// What it holds, and how far what it says of itself is believed.
@@ -165,6 +190,9 @@ pub(super) fn put_connector(connector: &Connector, put: &mut dyn FnMut(&str, Str
     put("transport", word_of(&connector.transport));
     put("credential", word_of(&connector.credential));
     put("secret", text(&connector.secret));
+    put("header", text(&connector.header));
+    put("scheme", text(&connector.scheme));
+    put("variable", text(&connector.variable));
     put("prefix", text(&connector.prefix));
     put("data_member_pii", tick(!connector.data_classes.is_empty()));
     put("definitions", word_of(&connector.definitions));
@@ -221,6 +249,9 @@ pub(super) fn connector(read: &mut Reader<'_>, name: String, who: Who) -> Connec
         "title",
         "url",
         "secret",
+        "header",
+        "scheme",
+        "variable",
         "prefix",
         "exception_reason",
         "exception_approved_by",
@@ -240,6 +271,9 @@ pub(super) fn connector(read: &mut Reader<'_>, name: String, who: Who) -> Connec
         transport: read.word("transport", Transport::Http),
         credential: read.word("credential", Credentials::None),
         secret: optional(read.text("secret")),
+        header: optional(read.text("header")),
+        scheme: optional(read.text("scheme")),
+        variable: optional(read.text("variable")),
         data_classes: holds
             .then_some(domain::connectors::DataClass::MemberPii)
             .into_iter()

@@ -1,8 +1,16 @@
-//! Asking for access: a person asks for a model that they may not use, for a higher budget, or to be in a group, and somebody with the
-//! right answers. An answer never edits the policy and never moves anybody between groups: a grant of a budget sets that person's spend
-//! limit in the same step, every other grant is a promise that somebody keeps by hand, and pages and docs say so. Nobody answers their
-//! own. What people write to say why stays in the store; the ledger holds its fingerprint.
+//! Asking for access: a person asks for a model that they may not use, for a higher budget, to be in a group, for a connector, or for an
+//! action of one, and somebody with the right answers. An answer never edits the policy and never moves anybody between groups: a grant of
+//! a budget sets that person's spend limit in the same step; one of a connector or an action says what is so already, and is refused
+//! before it is; one of a model or a group is a promise that somebody keeps by hand. Pages and docs say so. Nobody answers their own.
+//! What people write to say why stays in the store; the ledger holds its fingerprint.
+//!
+//! - [`fit`]: what can be asked for
+//! - [`mod@way`]: what a connector or an action that is asked for still lacks
 
+mod fit;
+mod way;
+
+use domain::access_request::at_connector;
 use domain::window::Period;
 use domain::{AccessRequestId, AccessState, AskedKind, BudgetId, Timestamp, Usd};
 use ledger::record::{Change, ChangeKind};
@@ -10,12 +18,15 @@ pub use store::{AccessEnd, AccessRequest};
 use store::{AskedFor, Asking, SpendLimit};
 
 use crate::access::Right;
+use crate::connectors::Way;
 use crate::dollars::{COMMA, Mistyped, dollars};
-use crate::may_use::{self, Question};
-use crate::people::{self, Person};
+use crate::may_use::Question;
+use crate::people;
 use crate::spend_limits::{self, Scope};
 use crate::text::{self, Unusable};
 use crate::{ControlError, Operation, fingerprint};
+use fit::{fit, money};
+pub use way::{require_in_force, way};
 
 /// What the ledger calls a request.
 const NOUN: &str = "access_request";
@@ -25,7 +36,7 @@ const NOUN: &str = "access_request";
 pub struct Wish {
     /// What for.
     pub kind: AskedKind,
-    /// Which: a model's id, a budget's period, a group's name.
+    /// Which: a model's id, a budget's period, a group's name, a connector's name or address, `connector/action`.
     pub thing: String,
     /// Of a budget, and of nothing else: how much, US cents as a decimal text.
     pub amount_cents: Option<String>,
@@ -87,56 +98,6 @@ pub async fn ask(
     operation.record(change).await?;
     held.keep().await?;
     Ok(new)
-}
-
-/// Whether this can be asked for: something that is there, and that the person has not. The amount in its shortest form.
-async fn fit(
-    operation: &Operation<'_>,
-    person: &Person,
-    wish: &Wish,
-    question: Question<'_>,
-) -> Result<Option<String>, ControlError> {
-    let wrong = |field, why: &str| Err(Unusable::new(field, why).into());
-    if wish.kind != AskedKind::Budget && wish.amount_cents.is_some() {
-        return wrong("amount_cents", "is for a budget alone");
-    }
-    match wish.kind {
-        AskedKind::Model => {
-            if !question.models.contains(&wish.thing) {
-                return wrong("thing", "must be the id of a model there is");
-            }
-            let models = std::slice::from_ref(&wish.thing);
-            let may = may_use::own(operation, Question { models, ..question }).await?;
-            if may.answers.iter().any(|answer| answer.decided.is_ok()) {
-                return wrong("thing", "is a model that you may use already");
-            }
-        }
-        AskedKind::Group => {
-            let name = text::name("thing", &wish.thing)?;
-            if person.groups.contains(&name) {
-                return wrong("thing", "is a group that you are in already");
-            }
-        }
-        AskedKind::Budget => {
-            if period(&wish.thing).is_none() {
-                return wrong("thing", "must be daily, weekly or monthly");
-            }
-            let Some(amount) = wish.amount_cents.as_deref() else {
-                return wrong("amount_cents", "must say how much");
-            };
-            return Ok(Some(money(amount)?));
-        }
-    }
-    Ok(None)
-}
-
-/// Cents in their shortest form, of which there are some.
-fn money(cents: &str) -> Result<String, Unusable> {
-    let cents = spend_limits::cents(cents)?;
-    if cents.parse() == Ok(Usd::ZERO) {
-        return Err(Unusable::new("amount_cents", "must be more than nothing"));
-    }
-    Ok(cents)
 }
 
 /// The period that a budget was asked for.
@@ -261,11 +222,13 @@ pub fn require_to_answer(
     Ok(())
 }
 
-/// Answers an open request, once. Of several who do so at the same time one does; the others are told who, and how.
+/// Answers an open request, once. Of several who do so at the same time one does; the others are told who, and how. A connector or an
+/// action is granted once the person has it, and not before.
 pub async fn answer(
     operation: &Operation<'_>,
     id: AccessRequestId,
     answer: &Answer,
+    issuers_for_people: usize,
 ) -> Result<AccessRequest, ControlError> {
     operation.require(Right::AccessRequestsWrite)?;
     let request = find(operation, id).await?;
@@ -292,18 +255,29 @@ pub async fn answer(
     if sets_limit {
         return grant_budget(operation, request, end).await;
     }
-    let state = if answer.grants {
-        AccessState::Granted
+    if standing(&request, end.at) != AccessState::Open {
+        return Err(closed(operation, id).await?);
+    }
+    let (state, way) = if answer.grants {
+        let way = require_in_force(operation, &request, issuers_for_people).await?;
+        (AccessState::Granted, way)
     } else {
-        AccessState::Declined
+        (AccessState::Declined, None)
     };
     let (store, org) = (operation.store, operation.org);
     let Some(held) = store.hold_access_end(org, id, state, &end).await? else {
         return Err(closed(operation, id).await?);
     };
-    operation
-        .record(answered(operation, &request, state, &end))
-        .await?;
+    let mut change = answered(operation, &request, state, &end);
+    if let Some(way) = way {
+        change.version = Some(way.version);
+        change.reason = Some(
+            said(&recorded_as_found(&request, &way), &request, state, &end)
+                .as_str()
+                .into(),
+        );
+    }
+    operation.record(change).await?;
     held.keep().await?;
     Ok(ended(request, state, end))
 }
@@ -391,22 +365,21 @@ fn answered(
     end: &AccessEnd,
 ) -> Change {
     let mut change = about(operation, request, ChangeKind::Updated);
-    let said = format!(
-        "{state}: {} for {}: {}",
-        recorded(&AccessRequest {
-            amount_cents: end.granted_cents.clone().or(request.amount_cents.clone()),
-            ..request.clone()
-        }),
-        request.person,
-        end.answer
-    );
-    change.reason = Some(said.as_str().into());
+    let what = recorded(&AccessRequest {
+        amount_cents: end.granted_cents.clone().or(request.amount_cents.clone()),
+        ..request.clone()
+    });
+    change.reason = Some(said(&what, request, state, end).as_str().into());
     change.before = Some(fingerprint(&described(request)).as_str().into());
     change
 }
 
+fn said(what: &str, request: &AccessRequest, state: AccessState, end: &AccessEnd) -> String {
+    format!("{state}: {what} for {}: {}", request.person, end.answer)
+}
+
 /// What was asked for, as the ledger says it: without a word that whoever asked wrote.
-fn recorded(request: &AccessRequest) -> String {
+pub(crate) fn recorded(request: &AccessRequest) -> String {
     match request.kind {
         AskedKind::Model => format!("the model {}", request.thing),
         AskedKind::Budget => format!(
@@ -415,6 +388,19 @@ fn recorded(request: &AccessRequest) -> String {
             request.amount_cents.as_deref().unwrap_or("no")
         ),
         AskedKind::Group => "a group".to_owned(),
+        AskedKind::Connector => "a connector".to_owned(),
+        AskedKind::Action => "an action of a connector".to_owned(),
+    }
+}
+
+/// The same where it was found: what the policy calls it.
+fn recorded_as_found(request: &AccessRequest, way: &Way) -> String {
+    let connector = way.connector.as_ref().map_or("", |(name, _)| name);
+    match (request.kind, at_connector(&request.thing)) {
+        (AskedKind::Action, Some((_, action))) => {
+            format!("the action {action} of the connector {connector}")
+        }
+        _ => format!("the connector {connector}"),
     }
 }
 
