@@ -39,6 +39,7 @@ mod pins;
 mod private_files;
 mod program;
 mod programs;
+mod promise;
 mod providers;
 mod replicas;
 mod run;

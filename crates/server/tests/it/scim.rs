@@ -7,11 +7,10 @@ use serde_json::{Value, json};
 use server::demo::world::World;
 use testkit::{Actor, Directory, Http, Session, device_sign_in};
 
+use crate::promise::within_a_second;
 use crate::run::{done, doorward};
 
 const SONNET: &str = "claude-sonnet-5-5";
-/// What a replica has to follow a directory.
-const SOON: Duration = Duration::from_secs(1);
 
 fn stable_id(session: &Session) -> String {
     let claims = session.access_token.split('.').nth(1).unwrap();
@@ -64,9 +63,7 @@ async fn whoever_the_directory_disables_is_cut_off_within_a_second() {
             }
             stream.until_end().await
         };
-        tokio::time::timeout(SOON, out)
-            .await
-            .expect("the stream goes on");
+        within_a_second(out).await.expect("the stream goes on");
         expect_out(&session).await;
         assert_eq!(session.try_refresh().await.unwrap().status, 401);
         world.directory.enable(&user).await.unwrap();
@@ -132,7 +129,7 @@ async fn wait_for(so: impl AsyncFn() -> bool) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(SOON, wait)
+    within_a_second(wait)
         .await
         .expect("it is not so within a second");
 }

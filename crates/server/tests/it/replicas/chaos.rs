@@ -14,8 +14,9 @@ use testkit::{Actor, Http, Session, device_sign_in};
 use tokio::task::JoinSet;
 
 use super::world::{Pair, Replica};
-use super::{SONNET, SOON, open_stream};
+use super::{SONNET, open_stream};
 use crate::database::Line;
+use crate::promise::within_a_second;
 use crate::watch::until;
 
 const OPUS: &str = "claude-opus-5-5";
@@ -217,7 +218,7 @@ async fn whoever_is_revoked_on_one_is_refused_and_cut_on_the_other_within_a_seco
         let told = revoke.form(&[("token", token)]).send().await.unwrap();
         assert_eq!(told.status, 200, "{}", told.text());
         let at = Instant::now();
-        let ended = tokio::time::timeout(SOON, stream.until_end()).await;
+        let ended = within_a_second(stream.until_end()).await;
         let (events, _) = ended.expect("the stream is cut within a second");
         assert_eq!(events.last().unwrap().name, "error");
         took.push(at.elapsed());

@@ -8,7 +8,8 @@ use serde_json::Value;
 use testkit::{Directory, Session, device_sign_in};
 
 use super::world::Pair;
-use super::{SONNET, SOON, measured, open_stream};
+use super::{SONNET, measured, open_stream};
+use crate::promise::within_a_second;
 
 /// Who the identity provider says it is.
 fn stable_id(session: &Session) -> String {
@@ -36,7 +37,7 @@ async fn whoever_the_directory_disables_at_one_is_out_at_the_other_within_a_seco
         let stream = open_stream(&there).await;
         directory.disable(&user).await.unwrap();
         let at = Instant::now();
-        let ended = tokio::time::timeout(SOON, stream.until_end()).await;
+        let ended = within_a_second(stream.until_end()).await;
         let (events, _) = ended.expect("the stream is cut within a second");
         assert_eq!(events.last().unwrap().name, "error");
         took.push(at.elapsed());
