@@ -77,6 +77,11 @@ pub const PING_AFTER_MS: u64 = 15_000;
 pub const STREAM_LOOK_MS: u64 = 500;
 /// How long a client may leave our bytes unread; then the stream is cut.
 pub const CLIENT_WRITE_IDLE_MS: u64 = 300_000;
+/// How long a client that was answered before the end of its request may go on sending it until its connection is closed: a connection
+/// that is closed over unread bytes is reset, and the client may not hear the answer.
+pub const LINGER_MS: u64 = 2_000;
+/// How much of it is taken meanwhile.
+pub const LINGER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long we go on reading from the provider after the client has left, so that usage is known.
 pub const DRAIN_AFTER_DISCONNECT_MS: u64 = 10_000;
 /// Largest non-streamed answer we hold to read its usage; a larger one passes unread and is billed as reserved.

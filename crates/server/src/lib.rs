@@ -13,6 +13,7 @@ pub mod demo;
 pub mod doctor;
 pub mod drill;
 pub mod export_command;
+pub mod heard;
 pub mod import;
 pub mod import_command;
 pub mod keys;

@@ -26,6 +26,7 @@ use tower::Service as _;
 use tracing::Instrument as _;
 
 use crate::asking::Asking;
+use crate::heard::Unheard;
 use crate::patient::{Patient, Spoken};
 use crate::places::Places;
 use crate::sites::{Shown, Sites};
@@ -137,6 +138,7 @@ impl Listener {
                 peer,
                 trusted: Arc::clone(&self.trusted_proxies),
                 spoken: Spoken::default(),
+                unheard: Unheard::default(),
                 unread: Unread::default(),
                 asking: Asking::default(),
             };
@@ -162,6 +164,7 @@ struct Served {
     peer: SocketAddr,
     trusted: Arc<[IpNet]>,
     spoken: Spoken,
+    unheard: Unheard,
     unread: Unread,
     asking: Asking,
 }
@@ -182,7 +185,7 @@ impl Served {
         let mut router = site.router.clone();
         let shares_its_connection = request.version() == Version::HTTP_2;
         if !shares_its_connection {
-            let answer = router.call(request.map(Body::new));
+            let answer = router.call(request.map(|body| Body::new(self.unheard.watch(body))));
             return answer.instrument(site.span.clone()).await;
         }
         let asked = self.asking.begin();
@@ -204,7 +207,8 @@ async fn connection(
     if !matches!(spoke, Ok(Ok(()))) || stream.set_nodelay(true).is_err() {
         return;
     }
-    let stream = Patient::new(stream, service.spoken.clone(), head_by, bounds.write_idle);
+    let seen = (service.spoken.clone(), service.unheard.clone());
+    let stream = Patient::new(stream, seen, head_by, bounds.write_idle);
     if !service.sites.speaks_tls() {
         return speak(stream, service, stop, bounds).await;
     }

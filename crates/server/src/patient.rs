@@ -1,16 +1,20 @@
 //! A client's connection with an end to our patience: with whoever begins and never finishes its first request, and with whoever
-//! leaves our bytes unread. What lies above sees an I/O error, ends the connection and settles what was under way on it.
+//! leaves our bytes unread. What lies above sees an I/O error, ends the connection and settles what was under way on it. Only
+//! whoever was answered before the end of their request is waited for, for a moment, so that they hear the answer.
 //! Called by `listen`; it never looks at the bytes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use crate::heard::Unheard;
+use domain::limits;
 
 /// Whether a whole request's head has come on a connection. From then on the HTTP layer minds the time of the next ones.
 #[derive(Debug, Clone, Default)]
@@ -37,17 +41,27 @@ pub struct Patient<S> {
     write_idle: Duration,
     /// Runs while the peer takes nothing.
     stuck: Option<Pin<Box<Sleep>>>,
+    unheard: Unheard,
+    /// Runs once we have said all that we will say, with how many bytes we still take.
+    linger: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
 impl<S> Patient<S> {
     /// Waits for the first request's head until `head_by`, and for the peer to take bytes for `write_idle` at a time.
-    pub fn new(inner: S, spoken: Spoken, head_by: Instant, write_idle: Duration) -> Self {
+    pub fn new(
+        inner: S,
+        (spoken, unheard): (Spoken, Unheard),
+        head_by: Instant,
+        write_idle: Duration,
+    ) -> Self {
         Self {
             inner,
             spoken,
             head: Some(Box::pin(tokio::time::sleep_until(head_by))),
             write_idle,
             stuck: None,
+            unheard,
+            linger: None,
         }
     }
 
@@ -92,7 +106,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -122,7 +136,33 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
+        let this = self.get_mut();
+        let (time, left) = match &mut this.linger {
+            Some(linger) => linger,
+            None => {
+                ready!(Pin::new(&mut this.inner).poll_shutdown(context))?;
+                if !this.unheard.is_so() {
+                    return Poll::Ready(Ok(()));
+                }
+                let time = Duration::from_millis(limits::LINGER_MS);
+                this.linger
+                    .insert((Box::pin(tokio::time::sleep(time)), limits::LINGER_BYTES_MAX))
+            }
+        };
+        // Its bytes are taken and thrown away until it has heard us and closes, or has had its moment.
+        let mut scrap = [0; 8 * 1024];
+        loop {
+            if time.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut into = ReadBuf::new(&mut scrap);
+            let read = ready!(Pin::new(&mut this.inner).poll_read(context, &mut into));
+            let count = into.filled().len();
+            if read.is_err() || count == 0 || count > *left {
+                return Poll::Ready(Ok(()));
+            }
+            *left -= count;
+        }
     }
 }
 
@@ -141,7 +181,8 @@ mod tests {
     ) {
         let (ours, theirs) = tokio::io::duplex(16);
         let spoken = Spoken::default();
-        let patient = Patient::new(ours, spoken.clone(), Instant::now() + HEAD, IDLE);
+        let seen = (spoken.clone(), Unheard::default());
+        let patient = Patient::new(ours, seen, Instant::now() + HEAD, IDLE);
         (patient, theirs, spoken)
     }
 
@@ -193,5 +234,58 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(began.elapsed(), 10 * IDLE + IDLE);
         drop(reader.await.unwrap());
+    }
+
+    /// One on which we have answered and will read no more.
+    fn answered(is_unheard: bool) -> (Patient<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
+        let (patient, theirs, _) = patient();
+        let body = http_body_util::Full::new(bytes::Bytes::from_static(b"more"));
+        if is_unheard {
+            drop(patient.unheard.watch(body));
+        }
+        (patient, theirs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_was_answered_too_early_may_finish() {
+        let (mut patient, mut theirs) = answered(true);
+        let sender = tokio::spawn(async move {
+            theirs.write_all(&[7; 1000]).await?;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            theirs.write_all(&[7; 1000]).await
+        });
+        patient.shutdown().await.unwrap();
+        sender.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_never_finishes_gets_a_moment_and_a_flood_not_even_that() {
+        for (pause, pieces) in [
+            (Duration::from_millis(100), 21),
+            (Duration::ZERO, 2_000_000),
+        ] {
+            let (mut patient, mut theirs) = answered(true);
+            let sender = tokio::spawn(async move {
+                let mut sent = 0;
+                while theirs.write_all(&[7; 16]).await.is_ok() {
+                    sent += 1;
+                    tokio::time::sleep(pause).await;
+                }
+                sent
+            });
+            let began = Instant::now();
+            patient.shutdown().await.unwrap();
+            assert!(began.elapsed() <= Duration::from_millis(limits::LINGER_MS));
+            drop(patient);
+            assert!(sender.await.unwrap() <= pieces);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_was_heard_out_is_not_waited_for() {
+        let (mut patient, _theirs) = answered(false);
+        let began = Instant::now();
+        patient.shutdown().await.unwrap();
+        assert_eq!(began.elapsed(), Duration::ZERO);
     }
 }
