@@ -20,15 +20,40 @@ STARTS = ("/console", "/me")
 UNDER = ("/console", "/me", "/acceptable-use", "/approvals")
 
 
-class _Links(html.parser.HTMLParser):
-    def __init__(self):
+class Source(html.parser.HTMLParser):
+    """What stands in a page, read without a browser: to choose those that a test opens in one."""
+
+    def __init__(self, text: str):
         super().__init__()
-        self.found: list[str] = []
+        self.text = text
+        self.links: list[str] = []
+        self.files: list[str] = []
+        # forms that only ask: where each leads, and the names of its fields
+        self.questions: list[tuple[str, list[str]]] = []
+        # whether a form that changes something leaves it to us to say what is missing
+        self.demands = False
+        self._names: list[str] | None = None
+        self._leaves_it_to_us = False
+        self.feed(text)
 
     def handle_starttag(self, tag, attributes):
         has = dict(attributes)
-        if tag == "a" and has.get("href") and "download" not in has:
-            self.found.append(has["href"])
+        if tag == "a" and has.get("href"):
+            (self.files if "download" in has else self.links).append(has["href"])
+        elif tag == "form":
+            is_post = (has.get("method") or "get").lower() == "post"
+            self._leaves_it_to_us = is_post and "novalidate" in has
+            self._names = None if is_post else []
+            if not is_post:
+                self.questions.append((has.get("action") or "", self._names))
+        elif tag in ("input", "select", "textarea", "button"):
+            self.demands |= self._leaves_it_to_us and "required" in has
+            if self._names is not None:
+                self._names.append(has.get("name") or "")
+
+    def handle_endtag(self, tag):
+        if tag == "form":
+            self._names, self._leaves_it_to_us = None, False
 
 
 def kind(address: str) -> tuple[str, frozenset[str]]:
@@ -39,9 +64,9 @@ def kind(address: str) -> tuple[str, frozenset[str]]:
     return path, frozenset(urllib.parse.parse_qs(parts.query))
 
 
-def pages(window) -> list[str]:
-    """One address of each kind of page that this window's person can reach, in the order they are found."""
-    seen, found, ahead = set(), [], list(STARTS)
+def pages(window) -> dict[str, Source]:
+    """One address of each kind of page that this window's person can reach, in the order they are found, and what stands there."""
+    seen, found, ahead = set(), {}, list(STARTS)
     while ahead and len(seen) < PAGES_MAX:
         address = ahead.pop(0)
         if kind(address) in seen:
@@ -50,10 +75,8 @@ def pages(window) -> list[str]:
         answer = window.context.request.get(urllib.parse.urljoin(window.base, address), max_redirects=0)
         if answer.status != 200 or not answer.headers.get("content-type", "").startswith("text/html"):
             continue
-        found.append(address)
-        links = _Links()
-        links.feed(answer.text())
-        for link in links.found:
+        found[address] = Source(answer.text())
+        for link in found[address].links:
             parts = urllib.parse.urlsplit(urllib.parse.urljoin(window.base + address, link))
             is_ours = f"{parts.scheme}://{parts.netloc}" == window.base
             if is_ours and parts.path.startswith(UNDER) and not parts.path.startswith("/console/sign-"):
@@ -61,7 +84,7 @@ def pages(window) -> list[str]:
     return found
 
 
-def plain(found: list[str]) -> list[str]:
+def plain(found) -> list[str]:
     """One address of each path, whatever is asked there."""
     paths: dict[str, str] = {}
     for address in found:

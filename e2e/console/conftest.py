@@ -104,10 +104,10 @@ def own_demo(programs, tmp_path):
 
 @pytest.fixture(scope="session")
 def pages(browser, demo, states):
-    """The addresses of the pages that a role can reach, found by following links; asked once for each."""
+    """The pages that a role can reach, by their addresses, found by following links; asked once for each."""
     known = {}
 
-    def of(role: str) -> list[str]:
+    def of(role: str) -> dict[str, crawl.Source]:
         if role not in known:
             looking = Window.of(browser, demo.base, state=states[role])
             known[role] = crawl.pages(looking)

@@ -66,7 +66,7 @@ def test_a_form_that_was_filled_wrong_is_sound(visits, pages, axe):
     """Every form that asks for something is sent without it: what comes back names the mistake beside the field. What the browser itself
     does not send it names itself."""
     found, sent = [], 0
-    for window, address in visits("owner", pages("owner")):
+    for window, address in visits("owner", (at for at, source in pages("owner").items() if source.demands)):
         window.open(address)
         form = window.page.locator("main form[method=post][novalidate]:has([required])").first
         if not form.count() or not form.evaluate("it => [...it.querySelectorAll('input[required], textarea[required]')].some(one => !one.value)"):
