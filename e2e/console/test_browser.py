@@ -22,6 +22,7 @@ def test_back_after_signing_out_shows_nothing(newly_signed_in):
     secret = window.page.locator("th a.row").first.inner_text()
     window.page.locator("summary[aria-label^='You:']").click()
     window.press("Sign out")
+    window.page.get_by_text("You are signed out").first.wait_for()
     window.page.go_back(wait_until="load")
     assert secret not in window.text(), window.text()
     window.page.go_back(wait_until="load")

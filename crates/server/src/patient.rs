@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use domain::limits;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use crate::heard::Unheard;
-use domain::limits;
 
 /// Whether a whole request's head has come on a connection. From then on the HTTP layer minds the time of the next ones.
 #[derive(Debug, Clone, Default)]
@@ -137,17 +137,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let (time, left) = match &mut this.linger {
-            Some(linger) => linger,
-            None => {
-                ready!(Pin::new(&mut this.inner).poll_shutdown(context))?;
-                if !this.unheard.is_so() {
-                    return Poll::Ready(Ok(()));
-                }
-                let time = Duration::from_millis(limits::LINGER_MS);
-                this.linger
-                    .insert((Box::pin(tokio::time::sleep(time)), limits::LINGER_BYTES_MAX))
+        let (time, left) = if let Some(linger) = &mut this.linger {
+            linger
+        } else {
+            ready!(Pin::new(&mut this.inner).poll_shutdown(context))?;
+            if !this.unheard.is_so() {
+                return Poll::Ready(Ok(()));
             }
+            let time = tokio::time::sleep(Duration::from_millis(limits::LINGER_MS));
+            this.linger
+                .insert((Box::pin(time), limits::LINGER_BYTES_MAX))
         };
         // Its bytes are taken and thrown away until it has heard us and closes, or has had its moment.
         let mut scrap = [0; 8 * 1024];
